@@ -1,0 +1,1 @@
+"""The retraining platform: configuration, pipeline definition, runs, experiments and the model registry."""

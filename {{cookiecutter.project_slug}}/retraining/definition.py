@@ -1,0 +1,148 @@
+"""From the configuration to a pipeline definition: the same sources give the same bytes.
+
+The SDK puts code under timestamped prefixes, so that every compilation would be a new cache key. Here
+each prefix is renamed after the hash of what it holds.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import importlib.util
+import io
+import json
+import logging
+import tarfile
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retraining import offline
+from retraining.build import Build
+from retraining.configuration import Configuration
+from retraining.errors import UserError
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A compiled pipeline: the definition as SageMaker takes it, and the objects that its jobs need."""
+
+    name: str
+    text: str
+    uploads: offline.Uploads
+
+
+def compile_pipeline(configuration: Configuration) -> Definition:
+    """Compile the project's pipeline.py, without credentials, network or side effects.
+
+    Raises:
+        UserError: the configuration cannot be built.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _quiet(),
+        offline.session(configuration) as (session, uploads),
+    ):
+        build = Build(configuration, session, Path(folder))
+        pipeline_module = load_pipeline_file(configuration.root)
+        with contextlib.chdir(folder):
+            pipeline = pipeline_module.pipeline(build)
+            compiled = json.loads(pipeline.definition())
+    text, addressed = content_address(compiled, uploads, configuration.pipeline.pipelineName)
+    return Definition(configuration.pipeline.pipelineName, text, addressed)
+
+
+def load_pipeline_file(root: Path) -> Any:
+    """The project's pipeline.py as a module."""
+    path = root / "pipeline.py"
+    spec = importlib.util.spec_from_file_location("pipeline", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"{path}: no such file; run this command in the project's folder")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the SDK's log lines and warnings about each default that it fills in, and without the
+    handler that importing it puts on the root logger."""
+    root = logging.root
+    disabled, level, handlers = root.manager.disable, root.level, list(root.handlers)
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+def content_address(definition: Any, uploads: offline.Uploads, pipeline: str) -> tuple[str, offline.Uploads]:
+    """Rename every uploaded object or prefix that the definition refers to after its content's SHA-256.
+
+    Args:
+        definition: the parsed definition; URIs in it that point at uploads are replaced.
+        uploads: what the SDK wanted to upload.
+        pipeline: its name; the objects go to ``s3://<bucket>/<pipeline>/code/<hash>/``.
+
+    Returns:
+        The definition as JSON text, and the objects under their new keys.
+    """
+    uploads = {key: _normalised(key[1], content) for key, content in uploads.items()}
+    renamed: offline.Uploads = {}
+
+    def visit(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: address(item) if key == "S3Uri" and isinstance(item, str) else visit(item)
+                for key, item in value.items()
+            }
+        return [visit(item) for item in value] if isinstance(value, list) else value
+
+    def address(uri: str) -> str:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        prefix = key.rstrip("/") + "/"
+        members = {
+            name: content
+            for (owner, name), content in uploads.items()
+            if owner == bucket and (name + "/").startswith(prefix)
+        }
+        if not members or not key:
+            return uri
+        single = key in members
+        relative = {
+            name.rpartition("/")[2] if single else name[len(prefix) :]: content
+            for name, content in members.items()
+        }
+        digest = hashlib.sha256()
+        for name, content in sorted(relative.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        base = f"{pipeline}/code/{digest.hexdigest()[:32]}"
+        renamed.update({(bucket, f"{base}/{name}"): content for name, content in relative.items()})
+        return f"s3://{bucket}/{base}/{next(iter(relative))}" if single else f"s3://{bucket}/{base}/"
+
+    return json.dumps(visit(definition), indent=2, ensure_ascii=False), renamed
+
+
+def _normalised(name: str, content: bytes) -> bytes:
+    """A tar.gz with the same members gives the same bytes, whatever the files' times and owners."""
+    if not name.endswith(".tar.gz"):
+        return content
+    buffer = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(content)) as old,
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
+    ):
+        for member in sorted(
+            (item for item in old.getmembers() if item.isfile()), key=lambda item: item.name
+        ):
+            clean = tarfile.TarInfo(member.name)
+            clean.size, clean.mode = member.size, 0o644
+            new.addfile(clean, old.extractfile(member))
+    return buffer.getvalue()

@@ -1,0 +1,190 @@
+"""Pipeline executions: start, watch, list; all through boto3."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from retraining.errors import UserError
+
+RUNNING = ("Executing", "Stopping")
+JOB_KINDS = {"ProcessingJob": "Processing", "TrainingJob": "Training"}
+
+
+@dataclass
+class StepRun:
+    """One step of one execution; `seconds` is None until it ended."""
+
+    name: str
+    status: str
+    cache_hit: bool
+    seconds: float | None
+    started: datetime | None
+    failure: str | None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def job(self) -> tuple[str, str] | None:
+        """(kind, name) of the job that the step ran, or, on a cache hit, of the job whose result it took."""
+        for key, kind in JOB_KINDS.items():
+            if key in self.metadata:
+                return kind, self.metadata[key]["Arn"].rsplit("/", 1)[-1]
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "status": self.status,
+            "cache_hit": self.cache_hit,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass
+class Execution:
+    """One pipeline execution with its steps, oldest first."""
+
+    arn: str
+    status: str
+    started: datetime
+    ended: datetime | None
+    failure: str | None
+    steps: list[StepRun]
+
+    @property
+    def id(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def running(self) -> bool:
+        return self.status in RUNNING
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "execution": self.arn,
+            "status": self.status,
+            "started": self.started.isoformat(),
+            "steps": [step.as_json() for step in self.steps],
+        }
+
+
+def describe(arn: str) -> Execution:
+    """One execution as it is now."""
+    client = boto3.client("sagemaker")
+    found = client.describe_pipeline_execution(PipelineExecutionArn=arn)
+    pages = client.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=arn, SortOrder="Ascending"
+    )
+    steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
+    running = found["PipelineExecutionStatus"] in RUNNING
+    return Execution(
+        arn=arn,
+        status=found["PipelineExecutionStatus"],
+        started=found["CreationTime"],
+        ended=None if running else found["LastModifiedTime"],
+        failure=found.get("FailureReason"),
+        steps=sorted(steps, key=lambda step: step.started.timestamp() if step.started else float("inf")),
+    )
+
+
+def _step(item: dict[str, Any]) -> StepRun:
+    start, end = item.get("StartTime"), item.get("EndTime")
+    return StepRun(
+        name=item["StepName"],
+        status=item["StepStatus"],
+        cache_hit="CacheHitResult" in item,
+        seconds=round((end - start).total_seconds(), 3) if start and end else None,
+        started=start,
+        failure=item.get("FailureReason"),
+        metadata=item.get("Metadata", {}),
+    )
+
+
+def arns(pipeline: str, status: tuple[str, ...] | None = None) -> list[str]:
+    """ARNs of a pipeline's executions, newest first; none when the pipeline does not exist."""
+    client = boto3.client("sagemaker")
+    try:
+        pages = client.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=pipeline, SortOrder="Descending"
+        )
+        return [
+            item["PipelineExecutionArn"]
+            for page in pages
+            for item in page["PipelineExecutionSummaries"]
+            if status is None or item["PipelineExecutionStatus"] in status
+        ]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFound":
+            return []
+        raise
+
+
+def parameters(arn: str) -> dict[str, str]:
+    """Name and value of every parameter of an execution."""
+    client = boto3.client("sagemaker")
+    pages = client.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
+    return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+
+
+def start(pipeline: str, values: dict[str, str]) -> str:
+    """Start an execution; returns its ARN.
+
+    Raises:
+        UserError: SageMaker refuses the parameters.
+    """
+    try:
+        response = boto3.client("sagemaker").start_pipeline_execution(
+            PipelineName=pipeline,
+            PipelineParameters=[{"Name": name, "Value": value} for name, value in values.items()],
+        )
+    except ClientError as error:
+        raise UserError(f"the pipeline does not start: {error.response['Error']['Message']}") from None
+    return str(response["PipelineExecutionArn"])
+
+
+def watch(arn: str) -> Iterator[Execution]:
+    """The execution's state each time that it was asked for, the last one when it has ended.
+
+    It is asked for often at first, and less often the longer nothing changes (at most each 15 s).
+    """
+    changed, before = time.monotonic(), None
+    while True:
+        found = describe(arn)
+        yield found
+        if not found.running:
+            return
+        state = [(step.name, step.status) for step in found.steps]
+        if state != before:
+            changed, before = time.monotonic(), state
+        time.sleep(min(15.0, 0.2 + 0.02 * (time.monotonic() - changed)))
+
+
+def job_seconds(execution: Execution) -> float:
+    """Wall time in which at least one of the execution's own jobs ran; cache hits cost none."""
+    client = boto3.client("sagemaker")
+    spans = []
+    for step in execution.steps:
+        if step.job is None or step.cache_hit:
+            continue
+        kind, name = step.job
+        if kind == "Processing":
+            found = client.describe_processing_job(ProcessingJobName=name)
+            begin, end = found.get("ProcessingStartTime"), found.get("ProcessingEndTime")
+        else:
+            found = client.describe_training_job(TrainingJobName=name)
+            phases = {item["Status"]: item for item in found.get("SecondaryStatusTransitions", [])}
+            begin, end = (
+                phases.get("Training", {}).get("StartTime"),
+                phases.get("Training", {}).get("EndTime"),
+            )
+        if begin and end:
+            spans.append((begin.timestamp(), end.timestamp()))
+    total, reached = 0.0, 0.0
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total

@@ -1,0 +1,116 @@
+"""A SageMaker session that never calls AWS: compiling needs no credentials and has no side effects.
+
+The SDK asks STS, IAM and S3 while it compiles and uploads code at once. Here botocore's own events answer
+those calls, and the uploads are kept in memory as `Uploads`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from retraining.configuration import Configuration
+
+Uploads = dict[tuple[str, str], bytes]
+"""(bucket, key) -> content of an object that a job will need."""
+
+
+class UnexpectedCall(Exception):
+    """The SDK called an AWS operation that compiling is not known to need."""
+
+
+@contextmanager
+def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
+    """A ``PipelineSession`` and the uploads that it records.
+
+    Raises:
+        UnexpectedCall: the SDK asks for anything but identity, role checks and uploads.
+    """
+    import boto3
+
+    # Importing the SDK makes clients of boto3's default session, which must not see the user's profile.
+    wanted = {
+        "AWS_DEFAULT_REGION": configuration.project.SMP_REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAGEMAKER_VALIDATE_ROLE": "false",
+    }
+    before = {name: os.environ.get(name) for name in (*wanted, "AWS_PROFILE", "AWS_REGION")}
+    os.environ.update(wanted)
+    os.environ.pop("AWS_PROFILE", None)
+    os.environ.pop("AWS_REGION", None)
+    try:
+        uploads: Uploads = {}
+        yield _session(configuration, uploads), uploads
+    finally:
+        boto3.DEFAULT_SESSION = None
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _session(configuration: Configuration, uploads: Uploads) -> Any:
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+    from sagemaker.core.workflow.pipeline_context import PipelineSession
+
+    project = configuration.project
+    core = botocore.session.Session(profile=None)
+    core.set_config_variable("ignore_configured_endpoint_urls", True)
+    core.set_default_client_config(
+        Config(request_checksum_calculation="when_required", s3={"use_accelerate_endpoint": False})
+    )
+    account = project.SMP_ACCOUNTID
+    caller = {"Account": account, "UserId": "offline", "Arn": f"arn:aws:iam::{account}:user/offline"}
+    answers: dict[str, Any] = {
+        "GetCallerIdentity": caller,
+        "ListBuckets": {"Buckets": [{"Name": project.SMP_S3BUCKETNAME}]},
+        "HeadBucket": {},
+        "SimulatePrincipalPolicy": {"EvaluationResults": []},
+        "GetRole": {"Role": {"Arn": project.SMP_ROLE}},
+    }
+
+    def record(params: dict[str, Any], **_: Any) -> None:
+        body = params["Body"]
+        uploads[params["Bucket"], params["Key"]] = body.encode() if isinstance(body, str) else _read(body)
+
+    def answer(model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        if model.name == "PutObject":
+            return _Ok(), {"ETag": '""'}
+        if model.name not in answers:
+            raise UnexpectedCall(f"compiling called {model.service_model.service_name} {model.name}")
+        return _Ok(), answers[model.name]
+
+    core.register("before-parameter-build.s3.PutObject", record)
+    core.register("before-call", answer)
+    boto_session = boto3.Session(
+        aws_access_key_id=account,
+        aws_secret_access_key="offline",
+        region_name=project.SMP_REGION,
+        botocore_session=core,
+    )
+    return PipelineSession(
+        boto_session=boto_session,
+        default_bucket=project.SMP_S3BUCKETNAME,
+        # A configuration of its own: no telemetry, and no defaults of this user or machine.
+        sagemaker_config={
+            "SchemaVersion": "1.0",
+            "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
+        },
+    )
+
+
+def _read(body: Any) -> bytes:
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    content: bytes = body.read()
+    body.seek(0)
+    return content
+
+
+class _Ok:
+    """The part of an HTTP response that botocore looks at."""
+
+    status_code = 200

@@ -1,0 +1,110 @@
+"""Where a pipeline runs: on this machine, or in AWS.
+
+Both are boto3 with other endpoint variables; after `enter` no code knows the difference.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from local_sagemaker import stack
+from local_sagemaker.errors import LocalError
+from local_sagemaker.layout import Settings
+from retraining.configuration import Configuration
+from retraining.errors import UserError
+
+PlaceName = Literal["local", "aws"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entered place: `log_of(job kind, job name)` says where a job's log stands."""
+
+    name: PlaceName
+    log_of: Callable[[str, str], str]
+
+
+def local_settings(configuration: Configuration) -> Settings:
+    """The local services of this project, as conf/project.yaml and LOCAL_*_PORT variables set them.
+
+    Raises:
+        UserError: a port variable is not a port.
+    """
+    project = configuration.project
+    return Settings(
+        root=configuration.root / ".local",
+        region=project.SMP_REGION,
+        account=project.SMP_ACCOUNTID,
+        bucket=project.SMP_S3BUCKETNAME,
+        sagemaker_port=port("LOCAL_SAGEMAKER_PORT", project.local.sagemaker_port),
+        aws_port=port("LOCAL_AWS_PORT", project.local.aws_port),
+    )
+
+
+def port(variable: str, default: int) -> int:
+    """A port from the environment, where it is set there."""
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+        raise UserError(
+            f"environment variable {variable}: a port from 1024 to 65535 is expected, not {text!r}"
+        )
+    return int(text)
+
+
+def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> None:
+    """Start what the place needs running; may be called from another thread than `enter`.
+
+    Raises:
+        UserError: the local services cannot start.
+    """
+    if name == "local":
+        try:
+            stack.up(local_settings(configuration), on_progress)
+        except LocalError as error:
+            raise UserError(str(error)) from None
+
+
+def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+    """Make boto3, the SDK and MLflow of this process talk to the place; local services are started.
+
+    Raises:
+        UserError: the local services cannot start, or the AWS credentials are missing or another account's.
+    """
+    return {"local": _enter_local, "aws": _enter_aws}[name](configuration, on_progress)
+
+
+def _enter_local(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+    prepare("local", configuration, on_progress)
+    settings = local_settings(configuration)
+    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
+        os.environ.pop(variable, None)
+    os.environ.update(settings.environment())
+    return Place("local", lambda kind, job: str(settings.job_log(job)))
+
+
+def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    project = configuration.project
+    os.environ["AWS_DEFAULT_REGION"] = project.SMP_REGION
+    os.environ.pop("AWS_REGION", None)
+    if project.mlflow_tracking_uri:
+        os.environ["MLFLOW_TRACKING_URI"] = project.mlflow_tracking_uri
+    on_progress("asking AWS who you are")
+    try:
+        account = boto3.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(
+            f"AWS: {error}: set AWS_PROFILE to a profile with access to account {project.SMP_ACCOUNTID}"
+        ) from None
+    if account != project.SMP_ACCOUNTID:
+        raise UserError(
+            f"AWS: your credentials are of account {account}, but conf/project.yaml says SMP_ACCOUNTID "
+            f"{project.SMP_ACCOUNTID}: set AWS_PROFILE, or SMP_ACCOUNTID, SMP_ROLE and SMP_S3BUCKETNAME"
+        )
+    groups = {"Training": "/aws/sagemaker/TrainingJobs", "Processing": "/aws/sagemaker/ProcessingJobs"}
+    return Place("aws", lambda kind, job: f"CloudWatch {groups[kind]} {job}")

@@ -1,0 +1,189 @@
+"""`retrain run`: compile, deploy, start, follow, log the experiment, show what came out."""
+
+import os
+import subprocess
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from retraining import arguments, deployment, executions, experiments, places
+from retraining.configuration import Configuration
+from retraining.definition import Definition, compile_pipeline
+from retraining.errors import UserError
+from retraining.executions import Execution
+from retraining.output import Progress, note
+from retraining.places import Place, PlaceName
+
+LOG_LINES = 12
+
+
+@dataclass(frozen=True)
+class Result:
+    """An ended execution: the MLflow run's id (None when not logged), and where the time went, in seconds."""
+
+    execution: Execution
+    run_id: str | None
+    total_seconds: float
+    job_seconds: float
+
+
+def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
+    """Run the pipeline once and wait for it.
+
+    Args:
+        given: ``Name=value`` of the parameters that differ from their defaults.
+
+    Raises:
+        UserError: anything a user can cause, before the start or in a step.
+    """
+    began = time.monotonic()
+    values = arguments.parse(configuration, given)
+    with ThreadPoolExecutor(2) as pool:
+        services = pool.submit(places.prepare, place_name, configuration, note)
+        note("compiling the pipeline")
+        definition = compile_pipeline(configuration)
+        services.result()
+        place = places.enter(place_name, configuration, note)
+        arn = _running(configuration, definition, values) or _start(configuration, definition, values)
+        experiment = (
+            pool.submit(experiments.begin, configuration, executions.describe(arn))
+            if experiments.enabled()
+            else None
+        )
+        execution = _follow(arn, _step_names(configuration))
+        run_id = _log(configuration, execution, experiment)
+    result = Result(execution, run_id, time.monotonic() - began, executions.job_seconds(execution))
+    if execution.status != "Succeeded":
+        raise UserError(_failure(execution, place))
+    return result
+
+
+def _running(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str | None:
+    """An execution with the same definition and parameters that still goes on, to be followed instead."""
+    wanted = {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
+    client = boto3.client("sagemaker")
+    for arn in executions.arns(definition.name, executions.RUNNING):
+        present = executions.parameters(arn)
+        text = client.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)[
+            "PipelineDefinition"
+        ]
+        if text == definition.text and all(
+            present.get(name, "").lower() == value.lower() for name, value in wanted.items()
+        ):
+            note(
+                f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, still goes on: "
+                "following it"
+            )
+            return arn
+        note(f"execution {arn.rsplit('/', 1)[-1]}, with other code or parameters, still goes on beside this")
+    return None
+
+
+def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
+    arguments.require_inputs(configuration, values)
+    _tell_of_the_last(definition.name)
+    for line in deployment.deploy(configuration, definition):
+        note(line)
+    arn = executions.start(definition.name, {**values, "GitCommit": git_commit(configuration.root)})
+    note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+    return arn
+
+
+def _tell_of_the_last(pipeline: str) -> None:
+    """Say so when the execution before this one was cut off, and what becomes of its work."""
+    for arn in executions.arns(pipeline)[:1]:
+        last = executions.describe(arn)
+        if last.status == "Failed" and "services were stopped" in (last.failure or ""):
+            done = [step.name for step in last.steps if step.status == "Succeeded"]
+            kept = (
+                f"its finished steps ({', '.join(done)}) are cache hits where nothing changed"
+                if done
+                else "nothing of it was finished"
+            )
+            note(f"the last execution, {last.id}, was cut off: {last.failure}; starting anew, {kept}")
+
+
+def git_commit(root: Path) -> str:
+    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` outside git."""
+    git = ["git", "-C", str(root)]
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if commit.returncode != 0:
+        return "unknown"
+    changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return commit.stdout.strip() + ("-dirty" if changes.stdout.strip() else "")
+
+
+def _step_names(configuration: Configuration) -> list[str]:
+    return [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
+
+
+def _follow(arn: str, names: list[str]) -> Execution:
+    progress = Progress(names)
+    with progress.shown():
+        try:
+            for execution in executions.watch(arn):
+                progress.update(execution, time.time())
+        except KeyboardInterrupt:
+            raise UserError(
+                f"interrupted: execution {arn.rsplit('/', 1)[-1]} goes on; `retrain run` with the same "
+                "parameters follows it, `retrain stop` stops it"
+            ) from None
+    return execution
+
+
+def _log(configuration: Configuration, execution: Execution, experiment: "Future[str] | None") -> str | None:
+    """The MLflow run's id; a tracking server that does not answer costs the log, not the models."""
+    if experiment is None:
+        return None
+    try:
+        experiment.result()
+        return experiments.finish(configuration, execution)
+    except Exception as error:
+        if "RETRAIN_DEBUG" in os.environ:
+            raise
+        note(
+            f"the experiment was not logged ({' '.join(str(error).split())[:200]}); `retrain ui` tries again"
+        )
+        return None
+
+
+def _failure(execution: Execution, place: Place) -> str:
+    """Why an execution did not succeed; the failed job's own last words were printed before."""
+    failed = [step for step in execution.steps if step.status == "Failed"]
+    for step in failed:
+        if step.job is not None:
+            kind, job = step.job
+            note(f"last lines of {place.log_of(kind, job)}:")
+            for line in log_tail(kind, job):
+                note(f"  {line}")
+    reasons = [f"step {step.name} failed: {step.failure or 'no reason given'}" for step in failed]
+    return (
+        "; ".join(reasons)
+        or f"execution {execution.id} ended as {execution.status}: {execution.failure or 'stopped'}"
+    )
+
+
+def log_tail(kind: str, job: str) -> list[str]:
+    """The last lines of a job's log, from CloudWatch Logs; none where it is not there (yet)."""
+    client = boto3.client("logs")
+    group = f"/aws/sagemaker/{kind}Jobs"
+    try:
+        streams = client.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        events = [
+            event
+            for stream in streams
+            for event in client.get_log_events(
+                logGroupName=group,
+                logStreamName=stream["logStreamName"],
+                limit=LOG_LINES,
+                startFromHead=False,
+            )["events"]
+        ]
+    except client.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"].rstrip() for event in events][-LOG_LINES:]

@@ -1,0 +1,55 @@
+"""A project in a folder of its own, with its own ports, for tests that change it."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on 127.0.0.1 that nobody uses now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for item in sockets:
+        item.bind(("127.0.0.1", 0))
+    ports = [int(item.getsockname()[1]) for item in sockets]
+    for item in sockets:
+        item.close()
+    return ports
+
+
+def make_project(folder: Path) -> Path:
+    """The project's sources, with a configuration that does not depend on the answers it was made with."""
+    for name in ("models", "lambdas"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pipeline.py", folder / "pipeline.py")
+    (folder / "conf").mkdir()
+    sagemaker, aws, mlflow = free_ports(3)
+    settings = {
+        "project": "demo",
+        "description": "A project under test",
+        "SMP_ACCOUNTID": "111122223333",
+        "SMP_REGION": "eu-west-1",
+        "SMP_S3BUCKETNAME": "sagemaker-eu-west-1-111122223333",
+        "SMP_ROLE": "arn:aws:iam::111122223333:role/demo-sagemaker",
+        "SMP_MODEL_CONFIGPATH": "models/*/conf.yaml",
+        "SMP_SUBNETS": [],
+        "SMP_SECURITYGROUPS": [],
+        "SMP_MODELNAME": "scarcegan",
+        "kms_key": None,
+        "lambda_role": "arn:aws:iam::111122223333:role/demo-lambda",
+        "mlflow_tracking_uri": None,
+        "schedule": "cron(0 3 ? * MON *)",
+        "tags": {"project": "demo"},
+        "local": {"sagemaker_port": sagemaker, "aws_port": aws, "mlflow_port": mlflow},
+    }
+    (folder / "conf" / "project.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path)
