@@ -1,0 +1,180 @@
+"""Processing and training jobs from request to last state, each a thread and a sandboxed process."""
+
+import json
+import re
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+
+from local_sagemaker.errors import InUse, NotFound, ValidationError
+from local_sagemaker.joblog import JobLog
+from local_sagemaker.jobrun import STOP_GRACE, Control, JobRun, end_left_over, tidy
+from local_sagemaker.layout import Settings, arn
+from local_sagemaker.metrics import Metrics
+from local_sagemaker.processing import Processing
+from local_sagemaker.states import INTERRUPTED, TERMINAL, Outcome, States
+from local_sagemaker.store import Store
+from local_sagemaker.tags import Tags
+from local_sagemaker.training import Training
+from local_sagemaker.work import Document, Job, Work
+
+CLOSE_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the services stop
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_WORKS: dict[str, tuple[States, Work]] = {
+    "processing-job": (States("Processing"), Processing()),
+    "training-job": (States("Training"), Training()),
+}
+
+
+class Jobs:
+    """All jobs of one root. Its functions may be called from any thread."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._tags = Tags(store)
+        self._lock = threading.Lock()
+        self._active: dict[tuple[str, str], Control] = {}
+        self._closing = False
+
+    def create(self, kind: str, request: Document, tags: Iterable[Document] = ()) -> str:
+        """Start a job; returns its ARN at once.
+
+        `kind` is "processing-job" or "training-job", `request` the input of CreateProcessingJob or
+        CreateTrainingJob. Raises InUse for a name that is taken, ValidationError for a request that
+        cannot be done here.
+        """
+        states, work = _WORKS[kind]
+        name = request[states.name]
+        if not _NAME.fullmatch(name):
+            raise ValidationError(f"{states.name} {name!r} has to match {_NAME.pattern}")
+        work.check(request)
+        identity = arn(self._settings, f"{kind}/{name}")
+        with self._lock:
+            if self._closing:
+                raise ValidationError(f"the local services are stopping: {name} was not started")
+            if not self._store.create(kind, name, states.new(request, identity)):
+                raise InUse(
+                    "Job name must be unique within an AWS account and region,"
+                    f" and a {states.noun.lower()} job with this name already exists ({identity})"
+                )
+            self._tags.put(identity, [*request.get("Tags", []), *tags])
+            control = Control()
+            self._active[kind, name] = control
+            arguments = (kind, name, request, control)
+            threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
+        return identity
+
+    def describe(self, kind: str, name: str) -> Document:
+        """The job as Describe...Job tells it, times in epoch seconds. Raises NotFound."""
+        body = self._store.get(kind, name)
+        if body is None:
+            raise NotFound(f"Could not find {kind.replace('-', ' ')} {name!r}")
+        return body
+
+    def list(self, kind: str) -> list[Document]:
+        """All descriptions, oldest first."""
+        return self._store.list(kind)
+
+    def stop(self, kind: str, name: str) -> None:
+        """SIGTERM to all of the job's processes, SIGKILL after a grace; returns at once.
+
+        Raises NotFound, and ValidationError for a job that has ended.
+        """
+        states, _ = _WORKS[kind]
+        self.describe(kind, name)
+        control = self._active.get((kind, name))
+
+        def change(body: Document) -> None:
+            if body[states.status] in TERMINAL:
+                raise ValidationError(
+                    f"The request was rejected because the {states.noun.lower()} job {name}"
+                    f" is in status {body[states.status]}."
+                )
+            if body[states.status] != "Stopping":
+                states.stopping(body)
+
+        self._store.update(kind, name, change)
+        if control:
+            control.stop(STOP_GRACE)
+
+    def wait(self, kind: str, name: str) -> Document:
+        """Block until the job has ended; its description. Raises NotFound."""
+        control = self._active.get((kind, name))
+        if control:
+            control.ended.wait()
+        return self.describe(kind, name)
+
+    def recover(self) -> None:
+        """Jobs that an earlier server left behind have failed. To be called before any `create`."""
+        for kind, (states, _) in _WORKS.items():
+            for body in self._store.list(kind):
+                if body[states.status] in TERMINAL:
+                    continue
+                name = body[states.name]
+                end_left_over(self._settings.jobs / name)
+                tidy(self._settings.jobs / name, keep=True)
+                self._end(kind, name, Outcome("Failed", INTERRUPTED), {})
+
+    def close(self) -> None:
+        """Stop all jobs and wait for them; no new ones."""
+        with self._lock:
+            self._closing = True
+            active = list(self._active.values())
+        for control in active:
+            control.stop(CLOSE_GRACE)
+        for control in active:
+            control.ended.wait(2 * CLOSE_GRACE)
+
+    def _run(self, kind: str, name: str, request: Document, control: Control) -> None:
+        states, work = _WORKS[kind]
+        folder = self._settings.jobs / name
+        log, facts = None, {}
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "ml" / "code").mkdir(parents=True)
+            (folder / "request.json").write_text(json.dumps(request, indent=2))
+            metrics = Metrics(request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []))
+            log = JobLog(self._settings.job_log(name), metrics.read)
+            job = Job(self._settings, name, arn(self._settings, f"{kind}/{name}"), request, folder, log)
+            outcome = JobRun(job, work, control, self._phase(kind, name)).run()
+            facts = job.facts
+            if final := metrics.final():
+                facts["FinalMetricDataList"] = final
+        except Exception as error:  # a defect of ours: the job must not be InProgress for ever
+            outcome = Outcome("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            if log:
+                log.note(traceback.format_exc())
+        if self._closing and outcome.status != "Completed":
+            outcome = Outcome("Failed", INTERRUPTED)
+        tidy(folder, keep=outcome.status != "Completed")
+        if log:
+            log.note(f"{outcome.status}{': ' if outcome.reason else ''}{outcome.reason}")
+            log.close()
+            log.send(self._settings, f"/aws/sagemaker/{states.noun}Jobs", f"{name}/algo-1-{int(time.time())}")
+        try:
+            self._end(kind, name, outcome, facts)
+        finally:
+            self._active.pop((kind, name), None)
+            control.ended.set()
+
+    def _end(self, kind: str, name: str, outcome: Outcome, facts: Document) -> None:
+        def change(body: Document) -> None:
+            body.update(facts)
+            _WORKS[kind][0].end(body, outcome)
+
+        self._store.update(kind, name, change)
+
+    def _phase(self, kind: str, name: str) -> Callable[[str], None]:
+        states = _WORKS[kind][0]
+
+        def enter(phase: str) -> None:
+            def change(body: Document) -> None:
+                states.phase(body, phase)
+
+            self._store.update(kind, name, change)
+
+        return enter

@@ -1,0 +1,206 @@
+"""What each type of step does."""
+
+import re
+import secrets
+import string
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from local_sagemaker import conditions, expressions, functions, retrying, wire
+from local_sagemaker.cache import Cache, key
+from local_sagemaker.errors import ApiError, ValidationError
+from local_sagemaker.expressions import ExpressionError
+from local_sagemaker.references import OPERATIONS, Step
+from local_sagemaker.scope import JOB_KINDS, ExecutionScope
+from local_sagemaker.store import Document
+
+_ALPHABET = string.ascii_letters + string.digits
+_LONGEST_NAME = 63
+_FILLED_IN = ("ProcessingJobName", "TrainingJobName")
+
+
+class StepFailed(Exception):
+    """The step failed; `kind` is the exception type that retry policies know it by, if any."""
+
+    def __init__(self, reason: str, kind: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.kind = kind
+
+
+class StepStopped(Exception):
+    """The step was stopped before it ended."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a step: what it is, where its values come from, where its results go.
+
+    `note` writes members into the step's document; `stopping` is set when the execution is.
+    """
+
+    step: Step
+    scope: ExecutionScope
+    cache: Cache
+    note: Callable[[Document], object]
+    stopping: threading.Event
+
+
+def run(attempt: Attempt) -> None:
+    """Do the step, to its end; raises StepFailed or StepStopped."""
+    try:
+        _RUNNERS[attempt.step.type](attempt)
+    except ExpressionError as error:
+        raise StepFailed(f"ClientError: {error}") from error
+    except ApiError as error:
+        kind = retrying.RESOURCE_LIMIT if error.code == "ResourceLimitExceeded" else None
+        raise StepFailed(f"ClientError: {error.code}: {error.message}", kind) from error
+
+
+def stop_job(scope: ExecutionScope, step: Step, record: Document) -> None:
+    """Stop the job that `record` says the step runs, if it runs one still."""
+    job = record.get("Metadata", {}).get(f"{step.type}Job")
+    if job:
+        with suppress(ApiError):
+            scope.jobs.stop(JOB_KINDS[step.type], job["Arn"].rpartition("/")[2])
+
+
+def _job(attempt: Attempt) -> None:
+    """A Processing or Training step: the job, or an earlier one like it."""
+    step = attempt.step
+    name = _job_name(attempt)
+    request = expressions.resolve(step.arguments, attempt.scope.with_job(name))
+    request = _request(step, {**request, f"{step.type}JobName": name})
+    cache_key = key(step.type, request)
+    if _reuse(attempt, cache_key):
+        return
+    tags = request.pop("Tags", [])
+    job_arn = attempt.scope.jobs.create(JOB_KINDS[step.type], request, [*tags, *_tags(attempt)])
+    attempt.note(
+        {"StepStatus": "Executing", "Metadata": {f"{step.type}Job": {"Arn": job_arn}}, "CacheKey": cache_key}
+    )
+    if attempt.stopping.is_set():
+        with suppress(ApiError):
+            attempt.scope.jobs.stop(JOB_KINDS[step.type], name)
+    _judge(step, attempt.scope.jobs.wait(JOB_KINDS[step.type], name))
+
+
+def _judge(step: Step, description: Document) -> None:
+    status = description[f"{step.type}JobStatus"]
+    if status == "Completed":
+        return
+    if status == "Stopped" and description.get("SecondaryStatus") != "MaxRuntimeExceeded":
+        raise StepStopped
+    default = f"the job ended as {description.get('SecondaryStatus', status)}"
+    reason = description.get("FailureReason") or default
+    raise StepFailed(reason, retrying.kind_of(reason))
+
+
+def _lambda(attempt: Attempt) -> None:
+    step = attempt.step
+    payload = expressions.resolve(step.arguments, attempt.scope)
+    function = step.raw["FunctionArn"]
+    wanted = {"FunctionArn": function, "Arguments": payload, "OutputParameters": step.outputs}
+    cache_key = key("Lambda", wanted)
+    if _reuse(attempt, cache_key):
+        return
+    attempt.note(
+        {"StepStatus": "Executing", "Metadata": {"Lambda": {"Arn": function}}, "CacheKey": cache_key}
+    )
+    try:
+        result = functions.invoke(attempt.scope.settings, function, payload)
+        outputs = functions.outputs(result, step.outputs)
+    except functions.FunctionError as error:
+        raise StepFailed(str(error), retrying.THROTTLING if error.throttled else None) from error
+    shown = [{"Name": name, "Value": expressions.to_text(value)} for name, value in outputs.items()]
+    attempt.note({"Metadata": {"Lambda": {"Arn": function, "OutputParameters": shown}}, "Outputs": outputs})
+
+
+def _condition(attempt: Attempt) -> None:
+    attempt.note({"StepStatus": "Executing"})
+    outcome = all(
+        conditions.evaluate(condition, lambda value: expressions.resolve(value, attempt.scope))
+        for condition in attempt.step.arguments["Conditions"]
+    )
+    attempt.note({"Metadata": {"Condition": {"Outcome": str(outcome)}}})
+
+
+def _fail(attempt: Attempt) -> None:
+    attempt.note({"StepStatus": "Executing"})
+    message = expressions.to_text(
+        expressions.resolve(attempt.step.arguments.get("ErrorMessage", ""), attempt.scope)
+    )
+    attempt.note({"Metadata": {"Fail": {"ErrorMessage": message}}})
+    raise StepFailed(message)
+
+
+def _register_model(attempt: Attempt) -> None:
+    """CreateModelPackage; the group is created when it does not exist, as SageMaker Pipelines does."""
+    request = _request(attempt.step, expressions.resolve(attempt.step.arguments, attempt.scope))
+    attempt.note({"StepStatus": "Executing"})
+    group = request.get("ModelPackageGroupName")
+    if group is not None:
+        with suppress(ValidationError):
+            attempt.scope.packages.create_group({"ModelPackageGroupName": group.rpartition("/")[2]})
+    request["Tags"] = [*request.get("Tags", []), *_tags(attempt)]
+    package_arn = attempt.scope.packages.create(request)["ModelPackageArn"]
+    attempt.note({"Metadata": {"RegisterModel": {"Arn": package_arn}}})
+
+
+_RUNNERS: dict[str, Callable[[Attempt], None]] = {
+    "Condition": _condition,
+    "Fail": _fail,
+    "Lambda": _lambda,
+    "Processing": _job,
+    "RegisterModel": _register_model,
+    "Training": _job,
+}
+
+
+def _request(step: Step, resolved: Document) -> Document:
+    """The resolved arguments as a valid request, without what a step may not carry."""
+    resolved.pop("ExperimentConfig", None)
+    return wire.validate(OPERATIONS[step.type], resolved)
+
+
+def _reuse(attempt: Attempt, cache_key: str) -> bool:
+    """Take over the result of an earlier run of the same step, when the step's CacheConfig allows it."""
+    step, scope = attempt.step, attempt.scope
+    config = step.raw.get("CacheConfig", {})
+    found = attempt.cache.find(scope.execution["PipelineArn"], step.name, cache_key, config)
+    if found is None:
+        return False
+    job = found["Metadata"].get(f"{step.type}Job")
+    if job:
+        try:
+            scope.jobs.describe(JOB_KINDS[step.type], job["Arn"].rpartition("/")[2])
+        except ApiError:  # the job is known no more, so its properties are not either
+            return False
+    source = {"SourcePipelineExecutionArn": found["PipelineExecutionArn"]}
+    attempt.note({"Metadata": found["Metadata"], "Outputs": found["Outputs"], "CacheHitResult": source})
+    return True
+
+
+def _job_name(attempt: Attempt) -> str:
+    """``pipelines-<execution id>-<step>-<random>``, or ``<prefix>-<execution id>-<random>``."""
+    execution_id = attempt.scope.variable("PipelineExecutionId")
+    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    prefix: Any = next((attempt.step.arguments[m] for m in _FILLED_IN if m in attempt.step.arguments), None)
+    if prefix is not None:
+        text = expressions.to_text(expressions.resolve(prefix, attempt.scope))
+        head = f"{text[: _LONGEST_NAME - len(execution_id) - len(suffix) - 2]}-{execution_id}"
+    else:
+        head = f"pipelines-{execution_id}-{re.sub('[^A-Za-z0-9-]', '-', attempt.step.name)}"
+    return f"{head[: _LONGEST_NAME - len(suffix) - 1]}-{suffix}"
+
+
+def _tags(attempt: Attempt) -> list[Document]:
+    values = {
+        "sagemaker:pipeline-execution-arn": attempt.scope.variable("PipelineExecutionArn"),
+        "sagemaker:pipeline-name": attempt.scope.variable("PipelineName"),
+        "sagemaker:pipeline-step-name": attempt.step.name,
+    }
+    return [{"Key": name, "Value": value} for name, value in values.items()]

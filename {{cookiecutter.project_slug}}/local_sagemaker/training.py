@@ -1,0 +1,201 @@
+"""Training jobs: CreateTrainingJob's request as a folder, a command and artifacts.
+
+Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html
+"""
+
+import gzip
+import re
+import tarfile
+import time
+from pathlib import Path
+
+from local_sagemaker import s3
+from local_sagemaker.errors import ValidationError
+from local_sagemaker.metrics import Metrics
+from local_sagemaker.work import (
+    Document,
+    Job,
+    JobError,
+    check_local_path,
+    check_one_instance,
+    driver_requirements,
+    refuse,
+    refuse_values,
+)
+
+_CONFIG = "/opt/ml/input/config"
+_DATA = "/opt/ml/input/data"
+_CODE = f"{_DATA}/code"
+_REFUSED = {
+    "AlgorithmSpecification.AlgorithmName": "marketplace algorithms run on AWS only",
+    "ResourceConfig.InstanceGroups": "a local job runs on one instance, this machine",
+    "DebugRuleConfigurations": "debugger rules run on AWS only",
+    "ProfilerRuleConfigurations": "profiler rules run on AWS only",
+    "ServerlessJobConfig": "serverless jobs run on AWS only",
+}
+# What the SDK's drivers write into the failure file when the script itself wrote nothing.
+_DRIVER_FAILURE = re.compile(
+    r"Training Execution failed\.|Traceback .*subprocess\.CalledProcessError", re.DOTALL
+)
+
+
+class Training:
+    """The work of a training job."""
+
+    def check(self, request: Document) -> None:
+        refuse(request, _REFUSED)
+        specification = request["AlgorithmSpecification"]
+        if not specification.get("ContainerEntrypoint"):
+            raise ValidationError(
+                "AlgorithmSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run"
+                " here, so the command that the image would start has to be in the request"
+            )
+        check_one_instance("ResourceConfig", request["ResourceConfig"])
+        refuse_values("AlgorithmSpecification", specification, {"TrainingInputMode": ("File", "FastFile")})
+        Metrics(specification.get("MetricDefinitions", []))
+        for channel in request.get("InputDataConfig", []):
+            self._check_channel(channel)
+        for member in ("CheckpointConfig", "TensorBoardOutputConfig"):
+            if path := request.get(member, {}).get("LocalPath"):
+                check_local_path(f"{member}.LocalPath", path)
+
+    def _check_channel(self, channel: Document) -> None:
+        where = f"InputDataConfig[{channel['ChannelName']}]"
+        why = "use S3DataSource"
+        source = f"{where}.DataSource"
+        for member in ("FileSystemDataSource", "DatasetSource"):
+            if channel["DataSource"].get(member):
+                raise ValidationError(f"{source}.{member} is not supported by local_sagemaker: {why}")
+        if "S3DataSource" not in channel["DataSource"]:
+            raise ValidationError(f"{source}.S3DataSource is missing")
+        if channel.get("ShuffleConfig"):
+            raise ValidationError(
+                f"{where}.ShuffleConfig is not supported by local_sagemaker: objects are not shuffled"
+            )
+        allowed = {
+            "InputMode": ("File", "FastFile"),
+            "CompressionType": ("None",),
+            "RecordWrapperType": ("None",),
+        }
+        refuse_values(where, channel, allowed)
+        refuse_values(
+            f"{source}.S3DataSource", channel["DataSource"]["S3DataSource"], {"S3DataType": ("S3Prefix",)}
+        )
+
+    def download(self, job: Job) -> None:
+        request = job.request
+        job.network = not request.get("EnableNetworkIsolation", False)
+        for path in ("/opt/ml/model", "/opt/ml/output/data", _DATA):
+            job.inside(path).mkdir(parents=True, exist_ok=True)
+        for channel in request.get("InputDataConfig", []):
+            name = channel["ChannelName"]
+            job.fetch(channel["DataSource"]["S3DataSource"]["S3Uri"], f"{_DATA}/{name}", f"channel '{name}'")
+        if checkpoints := request.get("CheckpointConfig"):
+            folder = _checkpoints(checkpoints)
+            try:
+                count, _ = s3.download(job.settings.client("s3"), checkpoints["S3Uri"], job.inside(folder))
+            except s3.TransferError as error:
+                raise JobError(f"ClientError: Data download failed: {error} (CheckpointConfig)") from error
+            job.log.note(f"checkpoints: {count} from {checkpoints['S3Uri']}")
+        self._configure(job)
+
+    def _configure(self, job: Job) -> None:
+        request = job.request
+        mode = request["AlgorithmSpecification"].get("TrainingInputMode", "File")
+        channels = {
+            channel["ChannelName"]: {
+                "TrainingInputMode": channel.get("InputMode", mode),
+                "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
+                    "S3DataDistributionType", "FullyReplicated"
+                ),
+                "RecordWrapperType": "None",
+            }
+            | ({"ContentType": channel["ContentType"]} if "ContentType" in channel else {})
+            for channel in request.get("InputDataConfig", [])
+        }
+        instance = request["ResourceConfig"].get("InstanceType", "ml.m5.large")
+        hosts = {
+            "current_host": "algo-1",
+            "current_instance_type": instance,
+            "current_group_name": "homogeneousCluster",
+            "hosts": ["algo-1"],
+            "instance_groups": [
+                {"instance_group_name": "homogeneousCluster", "instance_type": instance, "hosts": ["algo-1"]}
+            ],
+            "network_interface_name": "lo",
+        }
+        job.write(f"{_CONFIG}/inputdataconfig.json", channels)
+        job.write(f"{_CONFIG}/hyperparameters.json", request.get("HyperParameters", {}))
+        job.write(f"{_CONFIG}/resourceconfig.json", hosts)
+
+    def command(self, request: Document) -> list[str]:
+        specification = request["AlgorithmSpecification"]
+        return [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        return {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": job.arn}
+
+    def requirements(self, job: Job) -> str | None:
+        return driver_requirements(job, f"{_DATA}/sm_drivers/sm_train.sh", _CODE)
+
+    def upload(self, job: Job, status: str) -> None:
+        """Checkpoints always; the rest unless the job failed (a stopped job keeps its model)."""
+        request = job.request
+        if checkpoints := request.get("CheckpointConfig"):
+            job.store(_checkpoints(checkpoints), checkpoints["S3Uri"], "checkpoints")
+        if board := request.get("TensorBoardOutputConfig"):
+            path = board.get("LocalPath", "/opt/ml/output/tensorboard")
+            job.store(
+                path, f"{board['S3OutputPath'].rstrip('/')}/{job.name}/tensorboard-output", "TensorBoard data"
+            )
+        if status == "Failed":
+            return
+        target = request["OutputDataConfig"]
+        base = f"{target['S3OutputPath'].rstrip('/')}/{job.name}/output"
+        packed = target.get("CompressionType", "GZIP") == "GZIP"
+        job.facts["ModelArtifacts"] = {
+            "S3ModelArtifacts": f"{base}/model.tar.gz" if packed else f"{base}/model/"
+        }
+        for name, path, always in (
+            ("model", "/opt/ml/model", True),
+            ("output", "/opt/ml/output/data", False),
+        ):
+            folder = job.inside(path)
+            if not packed:
+                job.store(path, f"{base}/{name}", name)
+            elif always or any(folder.iterdir()):
+                _pack(job, folder, f"{base}/{name}.tar.gz")
+
+    def last_words(self, job: Job) -> str:
+        text = job.read("/opt/ml/output/failure")
+        return "" if _DRIVER_FAILURE.match(text) else text
+
+
+def _checkpoints(config: Document) -> str:
+    return str(config.get("LocalPath", "/opt/ml/checkpoints"))
+
+
+def _pack(job: Job, folder: Path, uri: str) -> None:
+    archive = job.folder / uri.rsplit("/", 1)[1]
+    started = time.monotonic()
+    try:
+        # A fixed gzip header: the same files make the same archive.
+        with (
+            archive.open("wb") as raw,
+            gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w") as tar,
+        ):
+            for path in sorted(folder.iterdir()):
+                tar.add(path, arcname=path.name, filter=_anonymous)
+        s3.upload_file(job.settings.client("s3"), archive, uri)
+    except (s3.TransferError, OSError) as error:
+        raise JobError(f"ClientError: Artifact upload failed: {error}") from error
+    finally:
+        archive.unlink(missing_ok=True)
+    job.log.note(f"{archive.name} to {uri} ({time.monotonic() - started:.1f} s)")
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry

@@ -1,0 +1,231 @@
+"""`Jobs` itself, without the API around it: restarts, shutdown, machines without namespaces."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_sagemaker import jobs as jobs_module
+from local_sagemaker import layout, sandbox
+from local_sagemaker.errors import NotFound, ValidationError
+from local_sagemaker.jobs import Jobs
+from local_sagemaker.layout import Settings
+from local_sagemaker.store import Store
+
+KIND = "processing-job"
+
+
+def make_request(settings: Settings, name: str, *words: str, **more: Any) -> dict[str, Any]:
+    return {
+        "ProcessingJobName": name,
+        "RoleArn": "arn:aws:iam::123456789012:role/x",
+        "AppSpecification": {"ImageUri": "image", "ContainerEntrypoint": list(words)},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+        },
+        **more,
+    }
+
+
+@pytest.fixture
+def settings(local: Settings, tmp_path: Path) -> Settings:
+    """A root of its own beside the running services."""
+    found = Settings(
+        tmp_path / "a {root}", local.region, local.account, local.bucket, local.sagemaker_port, local.aws_port
+    )
+    layout.prepare(found)
+    return found
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    store = Store(settings.database)
+    found = Jobs(settings, store)
+    yield found
+    found.close()
+    store.close()
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} does not appear"
+        time.sleep(0.01)
+
+
+def test_create_returns_before_the_job_ends(jobs: Jobs, settings: Settings) -> None:
+    arn = jobs.create(KIND, make_request(settings, "a", "sleep", "1"), [{"Key": "k", "Value": "v"}])
+    assert arn == f"arn:aws:sagemaker:eu-west-1:{settings.account}:processing-job/a"
+    assert jobs.describe(KIND, "a")["ProcessingJobStatus"] == "InProgress"
+    assert jobs.wait(KIND, "a")["ProcessingJobStatus"] == "Completed"
+    assert jobs.wait(KIND, "a") == jobs.describe(KIND, "a")
+
+
+def test_list_is_oldest_first(jobs: Jobs, settings: Settings) -> None:
+    for name in ("b", "a", "c"):
+        jobs.create(KIND, make_request(settings, name, "true"))
+    assert [job["ProcessingJobName"] for job in jobs.list(KIND)] == ["b", "a", "c"]
+    assert jobs.list("training-job") == []
+
+
+@pytest.mark.parametrize("action", ["describe", "wait", "stop"])
+def test_an_unknown_job_is_named(jobs: Jobs, action: str) -> None:
+    with pytest.raises(NotFound, match="'nobody'"):
+        getattr(jobs, action)(KIND, "nobody")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", ".", "", "x" * 64])
+def test_a_name_that_is_a_path_is_refused(jobs: Jobs, settings: Settings, name: str) -> None:
+    with pytest.raises(ValidationError):
+        jobs.create(KIND, make_request(settings, name, "true"))
+
+
+def test_close_ends_running_jobs_and_says_so(jobs: Jobs, settings: Settings) -> None:
+    jobs.create(KIND, make_request(settings, "long", "/bin/sh", "-c", "touch /opt/ml/ready; sleep 300"))
+    wait_for(settings.jobs / "long" / "ml" / "ready")
+    jobs.close()
+    found = jobs.describe(KIND, "long")
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("InternalServerError: the local services were stopped")
+    with pytest.raises(ValidationError, match="are stopping"):
+        jobs.create(KIND, make_request(settings, "late", "true"))
+
+
+def test_stop_kills_what_does_not_listen(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "STOP_GRACE", 0.3)
+    script = "trap '' TERM; touch /opt/ml/ready; while :; do sleep 0.05; done"
+    jobs.create(KIND, make_request(settings, "deaf", "/bin/sh", "-c", script))
+    wait_for(settings.jobs / "deaf" / "ml" / "ready")
+    jobs.stop(KIND, "deaf")
+    assert jobs.describe(KIND, "deaf")["ProcessingJobStatus"] in ("Stopping", "Stopped")
+    assert jobs.wait(KIND, "deaf")["ProcessingJobStatus"] == "Stopped"
+
+
+@pytest.mark.parametrize(
+    "box", [sandbox.Bubblewrap(), sandbox.UtilLinux(), sandbox.Rewriting()], ids=lambda b: b.name
+)
+def test_every_sandbox_runs_drivers_in_a_folder_with_blanks(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch, box: sandbox.Sandbox, s3: Any, name: str
+) -> None:
+    if box.isolates and not sandbox.works(box):
+        pytest.skip(f"{box.name} is not installed here, or may not make namespaces")
+    monkeypatch.setattr(sandbox, "detect", lambda: box)
+    driver = """
+        set -e
+        cd /opt/ml/processing/input/code/
+        PYTHON=$(command -v python3)
+        $PYTHON -m pip install -r requirements.txt
+        $PYTHON main.py "$@"
+    """
+    main = "import pathlib, sys; pathlib.Path(sys.argv[1], 'made').write_text(' '.join(sys.argv[1:]))"
+    for key, body in (
+        ("entrypoint/run.sh", textwrap.dedent(driver)),
+        ("code/main.py", main),
+        ("code/requirements.txt", "boto3\n"),
+    ):
+        s3.put_object(Bucket=settings.bucket, Key=f"{name}/{key}", Body=body.encode())
+    inputs = [
+        {
+            "InputName": part,
+            "S3Input": {
+                "S3Uri": f"s3://{settings.bucket}/{name}/{part}",
+                "LocalPath": f"/opt/ml/processing/input/{part}",
+                "S3DataType": "S3Prefix",
+                "S3InputMode": "File",
+            },
+        }
+        for part in ("code", "entrypoint")
+    ]
+    output = {"S3Uri": f"s3://{settings.bucket}/{name}/out", "LocalPath": "/opt/ml/processing/output"}
+    request = make_request(
+        settings,
+        name,
+        *(
+            "/bin/bash",
+            "/opt/ml/processing/input/entrypoint/run.sh",
+            "/opt/ml/processing/output",
+            "two words",
+        ),
+        ProcessingInputs=inputs,
+        ProcessingOutputConfig={
+            "Outputs": [{"OutputName": "out", "S3Output": output | {"S3UploadMode": "EndOfJob"}}]
+        },
+    )
+    jobs.create(KIND, request)
+    log = settings.job_log(name)
+    assert jobs.wait(KIND, name)["ProcessingJobStatus"] == "Completed", log.read_text()
+    made = s3.get_object(Bucket=settings.bucket, Key=f"{name}/out/made")["Body"].read().decode()
+    assert made.endswith("/processing/output two words")
+    assert ("rewritten paths" in log.read_text()) == (not box.isolates)
+
+
+def test_a_requirement_that_does_not_exist_is_named(
+    jobs: Jobs, settings: Settings, s3: Any, name: str
+) -> None:
+    wanted = "--no-index\nno-such-package-at-all==1.0\n"
+    s3.put_object(Bucket=settings.bucket, Key=f"{name}/requirements.txt", Body=wanted.encode())
+    script = "python3 install_requirements.py requirements.txt"
+    s3.put_object(Bucket=settings.bucket, Key=f"{name}/run.sh", Body=script.encode())
+    folder = "/opt/ml/processing/input/code"
+    source = {
+        "S3Uri": f"s3://{settings.bucket}/{name}/",
+        "LocalPath": folder,
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
+    inputs = [{"InputName": "code", "S3Input": source}]
+    jobs.create(KIND, make_request(settings, name, "/bin/sh", f"{folder}/run.sh", ProcessingInputs=inputs))
+    reason = jobs.wait(KIND, name)["FailureReason"]
+    assert reason.startswith("ClientError: the job's requirements cannot be installed: ")
+    assert "no-such-package-at-all==1.0" in reason
+
+
+def test_recover_ends_what_a_killed_server_left_without_namespaces(settings: Settings) -> None:
+    """The one case in which a process survives its server."""
+    request = make_request(settings, "left", "/bin/sh", "-c", "touch /opt/ml/ready; sleep 300")
+    program = f"""
+        import sys, time
+        sys.path[:0] = {sys.path!r}
+        from pathlib import Path
+        from local_sagemaker import sandbox
+        from local_sagemaker.jobs import Jobs
+        from local_sagemaker.layout import Settings
+        from local_sagemaker.store import Store
+        sandbox.detect = lambda: sandbox.Rewriting()
+        settings = Settings(Path({str(settings.root)!r}), "eu-west-1", {settings.account!r}, "bucket", 1, 2)
+        Jobs(settings, Store(settings.database)).create("processing-job", {request!r})
+        time.sleep(300)
+    """
+    server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
+    wait_for(settings.jobs / "left" / "ml" / "ready")
+    wait_for(settings.jobs / "left" / "process.json")
+    record = json.loads((settings.jobs / "left" / "process.json").read_text())
+    server.kill()
+    server.wait()
+    os.kill(record["pid"], 0)
+
+    store = Store(settings.database)
+    jobs = Jobs(settings, store)
+    assert jobs.describe(KIND, "left")["ProcessingJobStatus"] == "InProgress"
+    jobs.recover()
+    found = jobs.describe(KIND, "left")
+    store.close()
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert found["FailureReason"].endswith("were stopped while the job ran; run again")
+    assert not Path(record["link"]).parent.exists()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{record['pid']}/cmdline").exists() and time.monotonic() < deadline:
+        if not Path(f"/proc/{record['pid']}/cmdline").read_bytes():
+            break  # ended; whoever adopted it has not noticed yet
+        time.sleep(0.01)
+    else:
+        assert not Path(f"/proc/{record['pid']}").exists()
