@@ -3,15 +3,17 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retraining import configuration, output
-from retraining.configuration import Configuration
+from retraining import output
+from retraining.command import Json, On, load
 from retraining.errors import UserError
-from retraining.places import PlaceName, enter, local_settings
+from retraining.local_cli import local_app
+from retraining.models_cli import models_app
+from retraining.places import enter
 
 app = typer.Typer(
     help="Retrain, look at and decide on models: on this machine, or in AWS.",
@@ -21,17 +23,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(
-    help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None
-)
-local_app = typer.Typer(
-    help="The local services: up, down, status, reset.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(models_app, name="models")
 app.add_typer(local_app, name="local")
-
-On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 def main() -> None:
@@ -70,22 +63,13 @@ def _options(
         os.chdir(project)
 
 
-def _load() -> Configuration:
-    root = Path.cwd()
-    if not (root / "conf" / "project.yaml").is_file():
-        raise UserError(
-            f"{root}: no conf/project.yaml here: run this in the project's folder, or give --project FOLDER"
-        )
-    return configuration.load(root)
-
-
 @app.command()
 def check(json: Json = False) -> None:
     """Check the configuration; nothing is called.
 
     Example: retrain check
     """
-    found = _load()
+    found = load()
     steps = [step.step_name for steps in found.pipeline.models.values() for step in steps.steps]
     if json:
         output.print_json(
@@ -108,7 +92,7 @@ def definition(
     """
     from retraining.definition import compile_pipeline
 
-    text = compile_pipeline(_load()).text
+    text = compile_pipeline(load()).text
     if out is None:
         print(text)
         return
@@ -132,7 +116,7 @@ def data(
     """
     from retraining import sample_data
 
-    found = _load()
+    found = load()
     enter(on, found, output.note)
     arguments = ["--players", str(players), "--days", str(days), "--seed", str(seed), "--drift", str(drift)]
     for uri, files in sample_data.upload(found, arguments, output.note).items():
@@ -153,7 +137,7 @@ def run(
     from retraining import report
     from retraining.run import run as run_pipeline
 
-    found = _load()
+    found = load()
     report.show(found, run_pipeline(found, on, param or []))
 
 
@@ -172,7 +156,7 @@ def stop(
 
     from retraining import executions
 
-    found = _load()
+    found = load()
     enter(on, found, output.note)
     running = executions.arns(found.pipeline.pipelineName, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
@@ -191,7 +175,7 @@ def runs(on: On = "local", json: Json = False) -> None:
     """
     from retraining import executions
 
-    found = _load()
+    found = load()
     enter(on, found, output.note)
     listed = [executions.describe(arn) for arn in executions.arns(found.pipeline.pipelineName)]
     if json:
@@ -202,164 +186,6 @@ def runs(on: On = "local", json: Json = False) -> None:
         output.out.print("no executions yet: `retrain run` makes the first")
 
 
-@models_app.command("list")
-def models_list(on: On = "local", json: Json = False) -> None:
-    """List the registered model versions with their metrics.
-
-    Example: retrain models list
-    """
-    from retraining import registry
-
-    found = _load()
-    enter(on, found, output.note)
-    packages = registry.packages(found)
-    if json:
-        output.print_json([package.as_json() for package in packages])
-    elif packages:
-        output.out.print(output.model_table(packages))
-    else:
-        output.out.print("no model versions yet: `retrain run` registers some")
-
-
-@models_app.command("show")
-def models_show(
-    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
-    on: On = "local",
-    json: Json = False,
-) -> None:
-    """Show everything that the registry knows of one version.
-
-    Example: retrain models show 3
-    """
-    from retraining import registry
-
-    found = _load()
-    enter(on, found, output.note)
-    details = registry.details(registry.find(found, version))
-    if json:
-        output.print_json(details)
-    else:
-        _print_details(details)
-
-
-def _print_details(details: dict[str, Any], indent: str = "") -> None:
-    for key, value in details.items():
-        if isinstance(value, dict):
-            output.out.print(f"{indent}{key}:", markup=False)
-            _print_details(value, indent + "  ")
-        else:
-            output.out.print(f"{indent}{key}: {value}", markup=False)
-
-
-@models_app.command()
-def approve(
-    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the decision.")] = None,
-    on: On = "local",
-) -> None:
-    """Approve one version.
-
-    Example: retrain models approve 3 --reason "better recall, same precision"
-    """
-    _decide("approve", version, reason, on)
-
-
-@models_app.command()
-def reject(
-    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the decision.")] = None,
-    on: On = "local",
-) -> None:
-    """Reject one version.
-
-    Example: retrain models reject 4 --reason "too many false alarms"
-    """
-    _decide("reject", version, reason, on)
-
-
-def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
-    from retraining import registry
-
-    found = _load()
-    enter(on, found, output.note)
-    package = registry.find(found, version)
-    status = registry.STATUSES[verb]
-    registry.decide(package, status, reason)
-    output.out.print(f"{package.group}/{package.version} ({package.candidate}): {package.status} -> {status}")
-
-
-@local_app.command()
-def up() -> None:
-    """Start the local services.
-
-    Example: retrain local up
-    """
-    found = _load()
-    enter("local", found, output.note)
-    _print_status(found)
-
-
-@local_app.command()
-def down() -> None:
-    """Stop the local services; what they hold stays.
-
-    Example: retrain local down
-    """
-    from local_sagemaker import stack
-
-    stopped = _local(stack.down)
-    output.out.print("the local services are stopped" if stopped else "the local services were not running")
-
-
-@local_app.command()
-def status(json: Json = False) -> None:
-    """Say whether the local services run, and where.
-
-    Example: retrain local status
-    """
-    from local_sagemaker import stack
-
-    if json:
-        output.print_json(_local(stack.status))
-    else:
-        _print_status(_load())
-
-
-@local_app.command()
-def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop the local services and remove all they hold: executions, models, data, experiments.
-
-    Example: retrain local reset --yes
-    """
-    from local_sagemaker import stack
-
-    if not yes and not (
-        sys.stdin.isatty() and typer.confirm("Remove all local executions, models, data and experiments?")
-    ):
-        raise UserError("nothing was removed: answer yes, or give --yes")
-    _local(stack.reset)
-    output.out.print("the local services are empty")
-
-
-def _local(action: Any) -> Any:
-    from local_sagemaker.errors import LocalError
-
-    try:
-        return action(local_settings(_load()))
-    except LocalError as error:
-        raise UserError(str(error)) from None
-
-
-def _print_status(found: Configuration) -> None:
-    from local_sagemaker import stack
-
-    state = stack.status(local_settings(found))
-    for service in state["services"]:
-        health = "healthy" if service["healthy"] else "not running"
-        output.out.print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
-    output.out.print(f"{'data':16} {state['root']}", markup=False)
-
-
 @app.command()
 def ui(on: On = "local") -> None:
     """Open MLflow's pages with every run of the pipeline.
@@ -368,6 +194,6 @@ def ui(on: On = "local") -> None:
     """
     from retraining import pages
 
-    found = _load()
+    found = load()
     enter(on, found, output.note)
     pages.serve(found, on)

@@ -8,6 +8,7 @@ Where MLflow keeps its runs is its own setting, MLFLOW_TRACKING_URI.
 import csv
 import io
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -105,6 +106,7 @@ def page(configuration: Configuration) -> str:
 
 def _client() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     from mlflow import MlflowClient
 
     return MlflowClient()

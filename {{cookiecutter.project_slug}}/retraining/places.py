@@ -6,7 +6,7 @@ Both are boto3 with other endpoint variables; after `enter` no code knows the di
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from local_sagemaker import stack
 from local_sagemaker.errors import LocalError
@@ -15,6 +15,7 @@ from retraining.configuration import Configuration
 from retraining.errors import UserError
 
 PlaceName = Literal["local", "aws"]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,28 @@ def local_settings(configuration: Configuration) -> Settings:
     )
 
 
+def local_status(configuration: Configuration) -> dict[str, Any]:
+    """``{"running": bool, "services": [{"name", "url", "pid", "healthy"}], "root": folder}``."""
+    return _said_to_users(stack.status, configuration)
+
+
+def stop_local(configuration: Configuration) -> bool:
+    """Stop the local services; True where some ran."""
+    return _said_to_users(stack.down, configuration)
+
+
+def reset_local(configuration: Configuration) -> None:
+    """Stop the local services and remove what they hold."""
+    _said_to_users(stack.reset, configuration)
+
+
+def _said_to_users(action: Callable[[Settings], _Result], configuration: Configuration) -> _Result:
+    try:
+        return action(local_settings(configuration))
+    except LocalError as error:
+        raise UserError(str(error)) from None
+
+
 def port(variable: str, default: int) -> int:
     """A port from the environment, where it is set there."""
     text = os.environ.get(variable)
@@ -61,10 +84,7 @@ def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable
         UserError: the local services cannot start.
     """
     if name == "local":
-        try:
-            stack.up(local_settings(configuration), on_progress)
-        except LocalError as error:
-            raise UserError(str(error)) from None
+        _said_to_users(lambda settings: stack.up(settings, on_progress), configuration)
 
 
 def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> Place:

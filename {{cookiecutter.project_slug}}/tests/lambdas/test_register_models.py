@@ -1,0 +1,190 @@
+"""The registering function against a real local registry and S3."""
+
+import importlib.util
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_sagemaker import stack
+from local_sagemaker.layout import Settings
+
+NAMES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
+EXECUTION = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/demo/execution/abc"
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    sockets = [socket.socket() for _ in range(2)]
+    for item in sockets:
+        item.bind(("127.0.0.1", 0))
+    ports = [item.getsockname()[1] for item in sockets]
+    for item in sockets:
+        item.close()
+    root = tmp_path_factory.mktemp("registry") / ".local"
+    settings = Settings(root, "eu-west-1", "111122223333", "registry-bucket", ports[0], ports[1])
+    stack.up(settings)
+    yield settings
+    stack.down(settings)
+
+
+@pytest.fixture
+def function(local: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in local.environment().items():
+        monkeypatch.setenv(name, value)
+    path = Path(__file__).parents[2] / "lambdas" / "register_models.py"
+    spec = importlib.util.spec_from_file_location("register_models", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def event(local: Settings, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """An evaluation in S3, under a prefix and for a group of this test's own."""
+    own = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[-50:].strip("-")
+    base = f"s3://{local.bucket}/{own}"
+    rows = [
+        "kind,name,threshold,recall,precision",
+        *(f"candidate,{name},0.5,0.9{i},0.6" for i, name in enumerate(NAMES)),
+    ]
+    put(
+        local,
+        f"{base}/evaluation/metrics.csv",
+        "\n".join([*rows, "baseline,logistic-regression,0.5,0.4,0.3"]),
+    )
+    for name in NAMES:
+        put(local, f"{base}/candidates/{name}/model.tar.gz", "packed")
+    return {
+        "model_package_group": own,
+        "description": "Players at risk",
+        "candidates_uri": f"{base}/candidates",
+        "evaluation_uri": f"{base}/evaluation",
+        "image_uri": "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference:2.20.0-cpu",
+        "content_types": ["text/csv"],
+        "response_types": ["application/json"],
+        "transform_instance_types": ["ml.m5.xlarge"],
+        "realtime_instance_types": [],
+        "approval_status": "PendingManualApproval",
+        "execution": EXECUTION,
+        "git_commit": "0123456789ab",
+        "hyperparameters": {"epochs": "30"},
+        "data": {"RiskyData": "s3://bucket/data/risky/"},
+    }
+
+
+def put(local: Settings, uri: str, text: str) -> None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    local.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+
+def remove(local: Settings, uri: str) -> None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    local.client("s3").delete_object(Bucket=bucket, Key=key)
+
+
+def versions(local: Settings, group: str) -> list[dict[str, Any]]:
+    client = local.client("sagemaker")
+    summaries = client.list_model_packages(
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
+    )
+    return [
+        client.describe_model_package(ModelPackageName=item["ModelPackageArn"])
+        for item in summaries["ModelPackageSummaryList"]
+    ]
+
+
+def test_every_candidate_becomes_one_version(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    result = function.handler(event, None)
+    found = versions(local, event["model_package_group"])
+    assert [item["ModelPackageArn"] for item in found] == json.loads(result["model_packages"])
+    assert result["registered"] == "4"
+    assert [item["CustomerMetadataProperties"]["candidate"] for item in found] == NAMES
+    first = found[0]
+    assert first["ModelApprovalStatus"] == "PendingManualApproval"
+    assert first["ModelPackageDescription"] == "Players at risk: candidate best-recall"
+    assert first["InferenceSpecification"]["Containers"][0]["ModelDataUrl"].endswith(
+        "/best-recall/model.tar.gz"
+    )
+    assert first["InferenceSpecification"]["SupportedContentTypes"] == ["text/csv"]
+    quality = first["ModelMetrics"]["ModelQuality"]["Statistics"]
+    assert quality == {
+        "ContentType": "application/json",
+        "S3Uri": f"{event['evaluation_uri']}/model_quality/best-recall.json",
+    }
+    metadata = first["CustomerMetadataProperties"]
+    assert metadata["metric:recall"] == "0.90"
+    assert metadata["hyperparameter:epochs"] == "30"
+    assert metadata["data:RiskyData"] == "s3://bucket/data/risky/"
+    assert (metadata["run_id"], metadata["execution"], metadata["git_commit"]) == (
+        "abc",
+        EXECUTION,
+        "0123456789ab",
+    )
+
+
+def test_a_second_call_registers_nothing(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    first = function.handler(event, None)
+    second = function.handler(event | {"execution": EXECUTION + "d"}, None)
+    assert second == {"model_packages": first["model_packages"], "registered": "0"}
+    assert len(versions(local, event["model_package_group"])) == 4
+
+
+def test_other_model_data_is_another_version(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    function.handler(event, None)
+    other = f"{event['candidates_uri']}-again"
+    for name in NAMES:
+        put(local, f"{other}/{name}/model.tar.gz", "packed")
+    function.handler(event | {"candidates_uri": other}, None)
+    assert [item["ModelPackageVersion"] for item in versions(local, event["model_package_group"])] == list(
+        range(1, 9)
+    )
+
+
+def test_one_that_fails_is_named_and_completed_later(
+    function: Any, local: Settings, event: dict[str, Any]
+) -> None:
+    missing = f"{event['candidates_uri']}/best-f1/model.tar.gz"
+    remove(local, missing)
+    with pytest.raises(function.RegistrationError) as caught:
+        function.handler(event, None)
+    assert "3 of 4 candidates are registered" in str(caught.value)
+    assert f"best-f1: {missing}" in str(caught.value)
+    assert "best-recall:" not in str(caught.value)
+    put(local, missing, "packed")
+    assert function.handler(event, None)["registered"] == "1"
+    names = [
+        item["CustomerMetadataProperties"]["candidate"]
+        for item in versions(local, event["model_package_group"])
+    ]
+    assert names == ["best-recall", "best-precision", "lowest-loss", "best-f1"]
+
+
+@pytest.mark.parametrize("text", ["kind,name\n", "kind,name\nbaseline,x\n"])
+def test_an_evaluation_without_candidates(
+    function: Any, local: Settings, event: dict[str, Any], text: str
+) -> None:
+    put(local, f"{event['evaluation_uri']}/metrics.csv", text)
+    with pytest.raises(function.RegistrationError, match=r"metrics\.csv: no candidate in it"):
+        function.handler(event, None)
+
+
+def test_metrics_that_are_not_there(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    remove(local, f"{event['evaluation_uri']}/metrics.csv")
+    with pytest.raises(function.RegistrationError, match=r"/evaluation/metrics\.csv: "):
+        function.handler(event, None)
+
+
+def test_metadata_is_what_the_registry_takes(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    event["git_commit"] = 'a"quote' + "x" * 400
+    event["hyperparameters"] = {f"h{index}": index for index in range(80)}
+    function.handler(event, None)
+    metadata = versions(local, event["model_package_group"])[0]["CustomerMetadataProperties"]
+    assert len(metadata) == 50
+    assert len(metadata["git_commit"]) == 256
+    assert '"' not in metadata["git_commit"]
