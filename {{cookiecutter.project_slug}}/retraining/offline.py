@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from retraining.configuration import Configuration
 
@@ -40,8 +41,13 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
     os.environ.pop("AWS_PROFILE", None)
     os.environ.pop("AWS_REGION", None)
     try:
+        from sagemaker.core.config.config_manager import SageMakerConfig
+
         uploads: Uploads = {}
-        yield _session(configuration, uploads), uploads
+        made = _session(configuration, uploads)
+        # The SDK checks its configuration against a JSON schema at each of some 50 look-ups, 0.2 s each.
+        with patch.object(SageMakerConfig, "validate_sagemaker_config"):
+            yield made, uploads
     finally:
         boto3.DEFAULT_SESSION = None
         for name, value in before.items():

@@ -1,0 +1,72 @@
+"""Keep the chosen example and the chosen CI's file, and say what to do next.
+
+Runs in the new project's folder, in whatever Python runs cookiecutter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+# JSON, percent-encoded, as in pre_gen_project.py.
+ANSWERS = "{{ cookiecutter | jsonify | urlencode }}"
+
+CI_FILES = {"github": ".github", "codebuild": "buildspec.yml"}
+# What work in the template's own folder leaves there, and git ignores.
+LEFTOVERS = (
+    ".local",
+    ".tools",
+    ".venv",
+    "build",
+    "**/__pycache__",
+    "**/.*_cache",
+    "**/.hypothesis",
+    "*.egg-info",
+)
+
+
+def keep_example(example: str) -> None:
+    for parent in (Path("models"), Path("tests/models")):
+        for folder in parent.glob("*/"):
+            if folder.is_dir() and folder.name != example:
+                shutil.rmtree(folder)
+
+
+def keep_ci(provider: str) -> None:
+    for name, path in CI_FILES.items():
+        if name == provider:
+            continue
+        if Path(path).is_dir():
+            shutil.rmtree(path)
+        else:
+            Path(path).unlink()
+
+
+def remove_leftovers() -> None:
+    for pattern in LEFTOVERS:
+        for folder in list(Path().glob(pattern)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def next_step() -> str:
+    """The command to type, from the folder in which cookiecutter was started: PWD still names it."""
+    here = Path.cwd()
+    started = Path(os.environ.get("PWD", here.parent))
+    folder = here.relative_to(started) if here.is_relative_to(started) else here
+    return f"cd {shlex.quote(str(folder))} && make run"
+
+
+def main() -> None:
+    answers = json.loads(unquote(ANSWERS))
+    remove_leftovers()
+    keep_example(answers["example"])
+    keep_ci(answers["ci_provider"])
+    print(f"{answers['project_slug']} is made. Next: {next_step()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""What a bake holds: the exact tree, the rendered files, the chosen example and CI."""
+
+import ast
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import FOLDER, ROOT, Bake, Baked
+from cookiecutter.generate import is_copy_only_path
+
+TREE = ROOT / "tests" / "tree.txt"
+RENDERED = ["README.md", "conf/project.yaml", "pyproject.toml"]
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
+
+
+def template_files(template: Path) -> list[str]:
+    found = (path for path in (template / FOLDER).rglob("*") if path.is_file())
+    return sorted(path.relative_to(template / FOLDER).as_posix() for path in found)
+
+
+def test_default_bake_has_exactly_this_tree(default: Baked, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--rewrite-tree"):
+        TREE.write_text("".join(f"{name}\n" for name in default.files()))
+    assert default.files() == TREE.read_text().splitlines()
+
+
+def test_six_questions_and_each_is_asked_in_words() -> None:
+    asked = [name for name in QUESTIONS if not name.startswith("_")]
+    assert len(asked) == 6
+    assert sorted(QUESTIONS["__prompts__"]) == sorted(asked)
+    for name in asked:
+        if isinstance(QUESTIONS[name], list):
+            assert set(QUESTIONS["__prompts__"][name]) == {"__prompt__", *QUESTIONS[name]}
+
+
+def test_only_these_files_are_rendered(template: Path, default: Baked) -> None:
+    context = {"cookiecutter": QUESTIONS}
+    folders = {name: Path(name).parents for name in template_files(template)}
+    rendered = [
+        name
+        for name, parents in folders.items()
+        if not any(is_copy_only_path(path, context) for path in (name, *map(str, parents)))
+    ]
+    assert rendered == RENDERED
+    for name in set(default.files()) - set(RENDERED):
+        assert (default.folder / name).read_bytes() == (template / FOLDER / name).read_bytes(), name
+
+
+def test_no_jinja_outside_the_rendered_files(template: Path) -> None:
+    jinja = re.compile(rb"\{\{-?\s*cookiecutter|\{%-?\s*(if|for|set|raw|include|block|macro)\b")
+    held = [
+        name for name in template_files(template) if jinja.search((template / FOLDER / name).read_bytes())
+    ]
+    assert held == RENDERED
+
+
+def test_every_copied_python_file_parses(template: Path) -> None:
+    names = [name for name in template_files(template) if name.endswith(".py")]
+    assert names
+    for name in names:
+        ast.parse((template / FOLDER / name).read_bytes(), name)
+
+
+def test_rendered_files_of_the_default_bake(default: Baked) -> None:
+    project = yaml.safe_load((default.folder / "conf/project.yaml").read_text())
+    assert project == {
+        "project": "retraining",
+        "description": "Retraining",
+        "SMP_ACCOUNTID": "111122223333",
+        "SMP_REGION": "eu-west-1",
+        "SMP_S3BUCKETNAME": "sagemaker-eu-west-1-111122223333",
+        "SMP_ROLE": "arn:aws:iam::111122223333:role/retraining-sagemaker",
+        "SMP_MODEL_CONFIGPATH": "models/*/conf.yaml",
+        "SMP_SUBNETS": [],
+        "SMP_SECURITYGROUPS": [],
+        "SMP_MODELNAME": "scarcegan",
+        "kms_key": None,
+        "lambda_role": "arn:aws:iam::111122223333:role/retraining-lambda",
+        "mlflow_tracking_uri": None,
+        "schedule": "cron(0 3 ? * MON *)",
+        "tags": {"project": "retraining"},
+        "local": {"sagemaker_port": 8571, "aws_port": 8572, "mlflow_port": 8573},
+    }
+    package = tomllib.loads((default.folder / "pyproject.toml").read_text())["project"]
+    assert (package["name"], package["requires-python"]) == ("retraining", ">=3.11,<3.14")
+    assert package["scripts"] == {"retrain": "retraining.cli:main"}
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("us-east-1", "aws"),
+        ("cn-northwest-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ],
+)
+def test_region_decides_the_partition(bake: Bake, region: str, partition: str) -> None:
+    project = yaml.safe_load((bake(aws_region=region).folder / "conf/project.yaml").read_text())
+    assert project["SMP_ROLE"] == f"arn:{partition}:iam::111122223333:role/retraining-sagemaker"
+    assert project["lambda_role"] == f"arn:{partition}:iam::111122223333:role/retraining-lambda"
+    assert project["SMP_S3BUCKETNAME"] == f"sagemaker-{region}-111122223333"
+
+
+@pytest.mark.parametrize(
+    ("provider", "kept"),
+    [("github", [".github/workflows/ci.yml"]), ("codebuild", ["buildspec.yml"]), ("none", [])],
+)
+def test_only_the_chosen_ci_is_kept(bake: Bake, default: Baked, provider: str, kept: list[str]) -> None:
+    files = bake(ci_provider=provider).files()
+    both = {".github/workflows/ci.yml", "buildspec.yml"}
+    assert [name for name in files if name in both] == kept
+    assert set(files) - both == set(default.files()) - both
+
+
+def test_ci_runs_the_checks_that_a_person_runs(template: Path) -> None:
+    workflow = yaml.safe_load((template / FOLDER / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["check"]["steps"][-1] == {"run": "make check"}
+    buildspec = yaml.safe_load((template / FOLDER / "buildspec.yml").read_text())
+    assert buildspec["phases"]["build"]["commands"] == ["make check"]
+
+
+def test_only_the_chosen_example_is_kept(bake: Bake, default: Baked, template: Path, tmp_path: Path) -> None:
+    source = tmp_path / "template"
+    shutil.copytree(template, source)
+    for folder in ("models/other", "tests/models/other"):
+        (source / FOLDER / folder).mkdir(parents=True)
+        (source / FOLDER / folder / "train.py").write_text("")
+    assert bake(source=source).files() == default.files()
+
+
+def test_leftovers_of_work_in_the_template_do_not_reach_a_project(
+    bake: Bake, default: Baked, template: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "template"
+    shutil.copytree(template, source)
+    folders = [
+        ".venv/bin",
+        ".local",
+        ".tools",
+        "build",
+        "x.egg-info",
+        ".mypy_cache",
+        "retraining/__pycache__",
+    ]
+    for folder in [*folders, "__pycache__", ".hypothesis", "tests/.hypothesis", "models/.ruff_cache"]:
+        (source / FOLDER / folder).mkdir(parents=True, exist_ok=True)
+        (source / FOLDER / folder / "leftover").write_bytes(b"{{ \x91 {%")
+    assert bake(source=source).files() == default.files()
+
+
+def test_next_step_is_said_last(default: Baked) -> None:
+    assert default.stdout.splitlines()[-1].endswith("Next: cd retraining && make run")
+    assert default.stderr == ""
+
+
+def test_both_layers_bring_their_tools_in_the_same_way(template: Path) -> None:
+    for name in ("bootstrap.sh", "tools.lock"):
+        assert (template / name).read_bytes() == (template / FOLDER / name).read_bytes(), name
