@@ -15,8 +15,11 @@ import csv
 import io
 import json
 import re
+from typing import Any
 
 import boto3
+
+Event = dict[str, Any]
 
 METADATA_VALUE = 256
 METADATA_KEYS = 50
@@ -27,7 +30,7 @@ class RegistrationError(Exception):
     """Some candidates could not be registered; the message names each and what happened."""
 
 
-def handler(event, context):
+def handler(event: Event, context: object) -> dict[str, str]:
     """Register the candidates that the group does not hold yet.
 
     Returns:
@@ -62,7 +65,7 @@ def handler(event, context):
     return {"model_packages": json.dumps(arns), "registered": str(new)}
 
 
-def candidate_metrics(s3, evaluation_uri):
+def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, str]]:
     """``{candidate: {metric: text}}`` from metrics.csv, in the file's order; the baselines are left out."""
     uri = f"{evaluation_uri.rstrip('/')}/metrics.csv"
     rows = csv.DictReader(io.StringIO(read(s3, uri).decode()))
@@ -80,7 +83,7 @@ def candidate_metrics(s3, evaluation_uri):
     return metrics
 
 
-def ensure_group(sagemaker, name, description):
+def ensure_group(sagemaker: Any, name: str, description: str) -> None:
     """Create the model package group unless it exists."""
     try:
         sagemaker.create_model_package_group(
@@ -91,7 +94,7 @@ def ensure_group(sagemaker, name, description):
             raise
 
 
-def packages_by_model_data(sagemaker, group):
+def packages_by_model_data(sagemaker: Any, group: str) -> dict[str, str]:
     """``{ModelDataUrl: ARN}`` of every version in the group."""
     found = {}
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
@@ -102,7 +105,7 @@ def packages_by_model_data(sagemaker, group):
     return found
 
 
-def model_package(event, name, metrics, model_data):
+def model_package(event: Event, name: str, metrics: dict[str, str], model_data: str) -> dict[str, Any]:
     """The CreateModelPackage request of one candidate."""
     inference = {
         "Containers": [{"Image": event["image_uri"], "ModelDataUrl": model_data}],
@@ -126,7 +129,7 @@ def model_package(event, name, metrics, model_data):
     }
 
 
-def metadata(event, name, metrics):
+def metadata(event: Event, name: str, metrics: dict[str, str]) -> dict[str, str]:
     """What is known of the candidate, as SageMaker takes it: at most 50 texts of at most 256 characters."""
     properties = {
         "candidate": name,
@@ -144,7 +147,7 @@ def metadata(event, name, metrics):
     return dict(list(clean.items())[:METADATA_KEYS])
 
 
-def require_object(s3, uri):
+def require_object(s3: Any, uri: str) -> None:
     """Raise where the object does not exist: a model package must not point at nothing."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
@@ -153,12 +156,13 @@ def require_object(s3, uri):
         raise RegistrationError(f"{uri}: {error.response['Error'].get('Message') or 'not found'}") from None
 
 
-def read(s3, uri):
+def read(s3: Any, uri: str) -> bytes:
     """The object's bytes."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except s3.exceptions.ClientError as error:
         raise RegistrationError(
             f"{uri}: {error.response['Error'].get('Message') or 'cannot be read'}"
         ) from None
+    return content

@@ -14,6 +14,7 @@ from retraining.errors import UserError
 from retraining.local_cli import local_app
 from retraining.models_cli import models_app
 from retraining.places import enter
+from retraining.schedule_cli import schedule_app
 
 app = typer.Typer(
     help="Retrain, look at and decide on models: on this machine, or in AWS.",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(local_app, name="local")
+app.add_typer(schedule_app, name="schedule")
 
 
 def main() -> None:

@@ -1,0 +1,68 @@
+"""The retraining schedule in Amazon EventBridge Scheduler, as conf/project.yaml says it."""
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from retraining.configuration import Configuration
+from retraining.errors import UserError
+
+
+def name(configuration: Configuration) -> str:
+    """Name of the schedule; there is one per project, in the default group."""
+    return f"{configuration.project.project}-retraining"
+
+
+def put(configuration: Configuration) -> str:
+    """Create the schedule, or bring it up to date and switch it on; returns its expression.
+
+    Each firing starts the deployed pipeline with the parameters' defaults, as SMP_ROLE: the role has to
+    trust scheduler.amazonaws.com and to allow sagemaker:StartPipelineExecution.
+
+    Raises:
+        UserError: the pipeline is not deployed, or the service refuses the expression or the role.
+    """
+    client, project = boto3.client("scheduler"), configuration.project
+    try:
+        pipeline = boto3.client("sagemaker").describe_pipeline(
+            PipelineName=configuration.pipeline.pipelineName
+        )
+        request: dict[str, Any] = {
+            "Name": name(configuration),
+            "ScheduleExpression": project.schedule,
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "State": "ENABLED",
+            "Target": {"Arn": pipeline["PipelineArn"], "RoleArn": project.SMP_ROLE},
+        }
+        try:
+            client.create_schedule(**request)
+        except client.exceptions.ConflictException:
+            client.update_schedule(**request)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFound":
+            raise UserError(
+                f"pipeline {configuration.pipeline.pipelineName} is not deployed yet: run it once"
+            ) from None
+        raise
+    return project.schedule
+
+
+def remove(configuration: Configuration) -> bool:
+    """Delete the schedule; False where there was none."""
+    client = boto3.client("scheduler")
+    try:
+        client.delete_schedule(Name=name(configuration))
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def present(configuration: Configuration) -> str | None:
+    """The expression of the schedule as it is deployed; None where there is none."""
+    client = boto3.client("scheduler")
+    try:
+        return str(client.get_schedule(Name=name(configuration))["ScheduleExpression"])
+    except client.exceptions.ResourceNotFoundException:
+        return None

@@ -1,0 +1,51 @@
+"""`retrain schedule`: retraining by itself."""
+
+import typer
+
+from retraining import output, schedule
+from retraining.command import On, load
+from retraining.configuration import Configuration
+from retraining.errors import UserError
+from retraining.places import PlaceName, enter
+
+schedule_app = typer.Typer(
+    help="Retraining by itself, in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@schedule_app.command("on")
+def switch_on(on: On = "aws") -> None:
+    """Let EventBridge start the deployed pipeline as `schedule` in conf/project.yaml says.
+
+    Example: retrain schedule on
+    """
+    output.out.print(f"the pipeline is started by itself: {schedule.put(_entered(on))} (UTC)", markup=False)
+
+
+@schedule_app.command("off")
+def switch_off(on: On = "aws") -> None:
+    """Remove the schedule.
+
+    Example: retrain schedule off
+    """
+    removed = schedule.remove(_entered(on))
+    output.out.print("the schedule is removed" if removed else "there was no schedule")
+
+
+@schedule_app.command()
+def show(on: On = "aws") -> None:
+    """Say which schedule is deployed, and which one conf/project.yaml holds.
+
+    Example: retrain schedule show
+    """
+    found = _entered(on)
+    output.out.print(f"deployed:          {schedule.present(found) or 'none'}", markup=False)
+    output.out.print(f"conf/project.yaml: {found.project.schedule}", markup=False)
+
+
+def _entered(on: PlaceName) -> Configuration:
+    found = load()
+    if on == "local":
+        raise UserError("the local services fire no schedules: give --on aws")
+    enter(on, found, output.note)
+    return found
