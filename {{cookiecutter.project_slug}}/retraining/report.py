@@ -38,9 +38,9 @@ def show(configuration: Configuration, result: Result) -> None:
         out.print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
     out.print(f"Project: {configuration.root}", markup=False)
     out.print("Next:")
-    cd = f"cd {shlex.quote(str(configuration.root))} && "
+    out.print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
     for command, purpose in _next(str(mine[0].version) if mine else "1"):
-        out.print(f"  {cd}.venv/bin/retrain {command:42} # {purpose}", markup=False)
+        out.print(f"  .venv/bin/retrain {command:24}  # {purpose}", markup=False)
 
 
 def _next(version: str) -> list[tuple[str, str]]:

@@ -73,8 +73,8 @@ CASES = [
     ),
     (
         MODEL,
-        "default: 30}",
-        "default: 30, chioces: [a]}",
+        "default: 20}",
+        "default: 20, chioces: [a]}",
         r"parameter.chioces: unknown key; did you mean 'choices'",
     ),
     (

@@ -1,0 +1,205 @@
+import hashlib
+import io
+import json
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from scarcegan_jobs import MODEL, Chain, run, simulated_chain
+
+import archive
+import candidates
+import evaluate
+import failure
+import model_quality
+import table_schema
+from failure import InputError
+
+
+def assert_quality(chain: Chain) -> None:
+    """The bar of the example, on test rows that no model has seen."""
+    result = json.loads((chain.evaluated / "evaluation" / "evaluation.json").read_text())
+    assert result["gate"]["recall"] >= 0.85
+    assert result["gate"]["precision"] >= 0.5
+    # A weighted sum of the features does not do it.
+    assert result["baselines"]["logistic-regression"]["f1"] < result["gate"]["f1"] - 0.05
+
+
+def test_the_scarce_group_is_found(chain: Chain) -> None:
+    assert_quality(chain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [8, 9])
+def test_the_scarce_group_is_found_with_other_seeds(seed: int, tmp_path: Path) -> None:
+    assert_quality(simulated_chain(tmp_path, seed))
+
+
+def test_the_gate_reads_the_first_candidate_and_best_has_the_highest_f1(chain: Chain) -> None:
+    result = json.loads((chain.evaluated / "evaluation" / "evaluation.json").read_text())
+    table = pd.read_csv(chain.evaluated / "evaluation" / "metrics.csv")
+    assert list(table["kind"]) == ["candidate"] * 4 + ["baseline"] * 2
+    assert list(result["candidates"]) == list(candidates.DEFAULT)
+    assert list(result["baselines"]) == ["logistic-regression", "gradient-boosting"]
+    assert result["gate"]["candidate"] == "best-recall"
+    for key in ("recall", "precision", "f1"):
+        assert result["gate"][key] == result["candidates"]["best-recall"][key]
+        assert result["best"][key] == result["candidates"][result["best"]["candidate"]][key]
+    assert result["best"]["f1"] == max(entry["f1"] for entry in result["candidates"].values())
+    for row in table.to_dict("records"):
+        found = result[row["kind"] + "s"][row["name"]]
+        assert found["average_precision"] == pytest.approx(row["average_precision"])
+        assert found["recall"] == pytest.approx(row["recall"])
+
+
+def test_metrics_are_those_of_the_packed_model(chain: Chain, tmp_path: Path) -> None:
+    table = pd.read_csv(chain.evaluated / "evaluation" / "metrics.csv").set_index("name")
+    rows = pd.read_csv(chain.preprocessed / "test" / "data.csv").iloc[:, 1:]
+    positive = (pd.read_csv(chain.preprocessed / "test" / "label.csv")["label"] == "risky").to_numpy()
+    archive.extract(chain.evaluated / "candidates" / "best-recall" / "model.tar.gz", tmp_path)
+    serve = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    flagged = serve(features=tf.constant(rows.to_numpy(), tf.float32))["label"].numpy() == b"risky"
+    assert table.loc["best-recall", "recall"] == pytest.approx((flagged & positive).sum() / positive.sum())
+    assert table.loc["best-recall", "flagged"] == flagged.sum()
+    assert table.loc["best-recall", "positives"] == positive.sum()
+
+
+def test_packages_have_the_layout_of_the_serving_container(chain: Chain) -> None:
+    for name in candidates.DEFAULT:
+        with tarfile.open(chain.evaluated / "candidates" / name / "model.tar.gz") as tar:
+            members = {member.name: member for member in tar.getmembers()}
+            code = tar.extractfile("code/inference.py")
+            assert code is not None
+            assert code.read() == (MODEL / "inference.py").read_bytes()
+        assert {
+            "1/saved_model.pb",
+            "1/variables/variables.index",
+            "code/inference.py",
+            "code/scaler.json",
+        } <= set(members)
+        assert all(member.isfile() and member.mtime == 0 and member.uid == 0 for member in members.values())
+
+
+def test_packing_gives_the_same_bytes_again(chain: Chain, tmp_path: Path) -> None:
+    packed = tmp_path / "again.tar.gz"
+    shutil.copytree(chain.model, tmp_path / "copy")
+    evaluate.pack(tmp_path / "copy", "best-f1", packed)
+    first = (chain.evaluated / "candidates" / "best-f1" / "model.tar.gz").read_bytes()
+    assert hashlib.sha256(packed.read_bytes()).digest() == hashlib.sha256(first).digest()
+
+
+def test_the_report_stands_alone_and_names_every_model(chain: Chain) -> None:
+    page = (chain.evaluated / "evaluation" / "report.html").read_text()
+    for name in (*candidates.DEFAULT, "logistic-regression", "gradient-boosting"):
+        assert name in page
+    sources = re.findall(r'src="([^"]{30})', page)
+    assert len(sources) == 3 + len(candidates.DEFAULT)
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not re.search(r'(src|href)="(https?:|/)', page)
+
+
+def test_every_picture_is_drawn(chain: Chain) -> None:
+    names = {
+        "loss_curves",
+        "precision_recall",
+        "scores",
+        *(f"confusion_{name}" for name in candidates.DEFAULT),
+    }
+    folder = chain.evaluated / "evaluation" / "plots"
+    assert {path.stem for path in folder.iterdir()} == names
+    for path in folder.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        picture = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
+        assert min(picture.shape[:2]) > 300
+        assert picture.std() > 10, path.name
+
+
+def test_model_quality_documents_agree_with_the_metrics(chain: Chain) -> None:
+    result = json.loads((chain.evaluated / "evaluation" / "evaluation.json").read_text())
+    groups = ["risky", "dormant", "normal", "heavy"]
+    for name, entry in result["candidates"].items():
+        content = json.loads((chain.evaluated / "evaluation" / "model_quality" / f"{name}.json").read_text())
+        model_quality.validate(content)
+        binary = content["binary_classification_metrics"]
+        for key in ("recall", "precision", "f1", "auc", "accuracy"):
+            assert binary[key]["value"] == pytest.approx(entry[key])
+        assert binary["recall"]["standard_deviation"] >= 0
+        matrix = content["multiclass_classification_metrics"]["confusion_matrix"]
+        assert list(matrix) == groups
+        assert sum(sum(row.values()) for row in matrix.values()) == content["dataset"]["item_count"]
+
+
+def input_of(chain: Chain, tmp_path: Path) -> Path:
+    shutil.copytree(chain.root / "evaluate" / "input", tmp_path / "processing" / "input")
+    return tmp_path / "processing" / "input"
+
+
+def assert_fails(tmp_path: Path, text: str) -> None:
+    """The job in this process, with the exit code and the reason file of the real one."""
+    argv, reason = ["--base", str(tmp_path / "processing")], tmp_path / "output" / "message"
+    assert failure.run(lambda: evaluate.main(argv), reason) == 1
+    message = reason.read_text()
+    assert message.startswith("Error: ")
+    assert "unexpected" not in message
+    assert message.count("\n") == 1
+    assert text in message
+
+
+def test_bad_input_ends_with_one_line(chain: Chain, tmp_path: Path) -> None:
+    source = input_of(chain, tmp_path)
+    data = source / "test" / "data.csv"
+    whole = data.read_text()
+    data.write_text(whole.replace("night_share,", "late_share,", 1))
+    assert_fails(tmp_path, "input test: its columns are not the features")
+    data.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
+    assert_fails(tmp_path, "its keys are not those of")
+    artifact = source / "model" / "model.tar.gz"
+    artifact.write_bytes(artifact.read_bytes()[:1000])
+    assert_fails(tmp_path, "not a complete .tar.gz archive")
+    artifact.unlink()
+    assert_fails(tmp_path, "model.tar.gz: there is no such file")
+    done = run("evaluate.py", "--base", tmp_path / "processing")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] + "\n" == (tmp_path / "output" / "message").read_text()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "link"])
+def test_an_archive_that_leaves_its_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        if name == "link":
+            entry.type, entry.linkname = tarfile.SYMTYPE, "../../etc"
+        entry.size = 0 if name == "link" else 1
+        tar.addfile(entry, io.BytesIO(b"x"))
+    (tmp_path / "inside").mkdir()
+    if name.startswith("/"):
+        archive.extract(tmp_path / "bad.tar.gz", tmp_path / "inside")
+        assert (tmp_path / "inside" / name.lstrip("/")).exists()
+    else:
+        with pytest.raises(InputError, match="refused"):
+            archive.extract(tmp_path / "bad.tar.gz", tmp_path / "inside")
+        assert not (tmp_path / "outside").exists()
+
+
+def test_a_model_without_candidates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no candidates\.json"):
+        evaluate.read_listing(tmp_path)
+    (tmp_path / "candidates.json").write_text("[]")
+    with pytest.raises(InputError, match="lists no candidate"):
+        evaluate.read_listing(tmp_path)
+    with pytest.raises(InputError, match="'ghost' has no"):
+        evaluate.pack(tmp_path, "ghost", tmp_path / "model.tar.gz")
+
+
+def test_scores_stay_finite_at_the_edges_of_the_schema(chain: Chain) -> None:
+    columns = table_schema.load(MODEL / "schema.json")
+    edges = np.array([[f.minimum for f in columns.features], [f.maximum for f in columns.features]])
+    entry = evaluate.read_listing(chain.model)[0]
+    scored = evaluate.score(chain.evaluated / "candidates" / entry["name"] / "model.tar.gz", edges, entry)
+    assert ((scored.scores >= 0) & (scored.scores <= 1)).all()

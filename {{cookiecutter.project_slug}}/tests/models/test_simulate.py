@@ -1,0 +1,99 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scarcegan_jobs import MODEL, run, succeed
+
+import players
+import simulate
+import table_schema
+
+GROUPS = ("unlabelled", "risky", "dormant", "normal", "heavy")
+COLUMNS = table_schema.load(MODEL / "schema.json")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.csv"))}
+
+
+def test_a_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        succeed("simulate.py", "--out", tmp_path / name, "--players", 600, "--days", 8, "--seed", seed)
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    assert content(tmp_path / "a") != content(tmp_path / "c")
+
+
+def test_parts_hold_the_same_rows_as_one_file(tmp_path: Path) -> None:
+    groups = simulate.simulate(600, 8)
+    simulate.write(groups, tmp_path, files_per_group=5)
+    simulate.write(groups, tmp_path, files_per_group=3)
+    for name in GROUPS:
+        parts = sorted((tmp_path / name).iterdir())
+        assert [part.name for part in parts] == [f"part-{number:04d}.csv" for number in range(3)]
+        joined = pd.concat([pd.read_csv(part) for part in parts], ignore_index=True)
+        pd.testing.assert_frame_equal(joined, groups[name].reset_index(drop=True), check_dtype=False)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    days=st.integers(4, 40),
+    drift=st.floats(0, 1),
+    fraction=st.floats(0.05, 1),
+)
+def test_every_feature_is_a_number_in_the_range_of_the_schema(
+    seed: int, days: int, drift: float, fraction: float
+) -> None:
+    groups = simulate.simulate(300, days, seed, drift, fraction)
+    assert tuple(groups) == GROUPS
+    rows = pd.concat(groups.values())
+    assert list(rows.columns) == COLUMNS.columns
+    assert len(COLUMNS.features) == 50
+    assert rows["player_id"].is_unique
+    assert len(rows) == 300
+    for feature in COLUMNS.features:
+        assert rows[feature.name].between(feature.minimum, feature.maximum).all(), feature.name
+
+
+def test_the_scarce_group_is_scarce_and_the_labels_are_weak() -> None:
+    people = players.draw(20_000, 0.3, 0.0, np.random.default_rng(7))
+    risky = people.group == "risky"
+    assert 0.01 < risky.mean() < 0.02
+    labelled_negative = ~risky & (people.label != "unlabelled")
+    wrong = (people.label != people.group)[labelled_negative].mean()
+    assert 0.05 < wrong < 0.2
+    assert (people.label[risky] == "unlabelled").sum() > 20
+    assert np.isin(people.label[risky], ["normal", "heavy"]).sum() > 0
+    assert not (people.label[~risky] == "risky").any()
+
+
+def test_drift_moves_the_population() -> None:
+    still, moved = (pd.concat(simulate.simulate(4000, 14, 7, drift).values()) for drift in (0.0, 1.0))
+    assert moved["stake_mean"].median() > 1.2 * still["stake_mean"].median()
+    assert moved["night_share"].mean() > still["night_share"].mean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--players", 10), "--players must be between 200"),
+        (("--drift", 2), "--drift must be between 0 and 1"),
+        (("--player", 10), "unrecognized arguments"),
+        (("--days", "many"), "--days"),
+    ],
+)
+def test_a_wrong_argument_is_named_in_one_line(
+    arguments: tuple[object, ...], text: str, tmp_path: Path
+) -> None:
+    done: subprocess.CompletedProcess[str] = run("simulate.py", "--out", tmp_path / "out", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert text in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert sys.executable not in done.stderr
