@@ -112,7 +112,6 @@ class ProcessingJob(Job):
 
     arguments: dict[str, Argument] = {}
     outputs: Annotated[list[str], Field(max_length=10)] = []
-    content_type: str | None = None
 
 
 class TrainingJob(Job):
