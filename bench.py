@@ -70,12 +70,19 @@ def main() -> None:
     log = FOLDER.parent / "bench.log"
     log.unlink(missing_ok=True)
     print(f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    spent: dict[str, float] = {}
     try:
         for name, command in STEPS.items():
-            seconds, memory = measure(command, log)
-            print(f"{name:<28}{seconds:>9.2f} s{memory:>9.0f} MiB", flush=True)
+            spent[name], memory = measure(command, log)
+            print(f"{name:<28}{spent[name]:>9.2f} s{memory:>9.0f} MiB", flush=True)
     finally:
         stop_services()
+    print("\nas parts of the first run:")
+    for name, seconds in spent.items():
+        print(f"{name:<28}{seconds / spent['run']:>9.2f}")
+    print("\nwhat the runs said of themselves:")
+    for line in re.findall(r"^Time: .*$", log.read_text(), re.MULTILINE):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,15 @@
 
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from local_sagemaker import stack
+from retraining import configuration, places
+from retraining.configuration import Configuration
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +58,15 @@ def make_project(folder: Path) -> Path:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return make_project(tmp_path)
+
+
+@pytest.fixture
+def on_local(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configuration]:
+    """The project's configuration, with its local services running and boto3 pointing at them."""
+    found = configuration.load(project)
+    settings = places.local_settings(found)
+    stack.up(settings)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    yield found
+    stack.down(settings)

@@ -257,8 +257,8 @@ def wait_for_step(ready: Project, name: str) -> str:
     raise AssertionError(f"step {name} never began")
 
 
-def test_a_killed_command_is_followed_by_the_next(ready: Project) -> None:
-    arguments = ["run", *SMALL, "--param", "IterationsPerEpoch=400", "--param", "TrainingSeed=11"]
+def killed_in_training(ready: Project, arguments: list[str]) -> str:
+    """Start a run and kill its command, not its services, while it trains; the execution's ARN."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=ready.root,
@@ -269,39 +269,29 @@ def test_a_killed_command_is_followed_by_the_next(ready: Project) -> None:
     execution = wait_for_step(ready, "Train")
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return execution
+
+
+def test_a_killed_command_is_followed_by_the_next(ready: Project) -> None:
+    arguments = ["run", *SMALL, "--param", "IterationsPerEpoch=400", "--param", "TrainingSeed=11"]
+    execution = killed_in_training(ready, arguments)
     result = ready.retrain(*arguments)
     assert result.returncode == 0, result.stderr
-    newest = ready.json("runs")[0]
-    assert newest["execution"] == execution
+    assert ready.json("runs")[0]["execution"] == execution
     registered = [model for model in ready.json("models", "list") if model["execution"] == execution]
     assert len(registered) == 4
 
 
 def test_killed_services_are_noticed_and_finished_steps_kept(ready: Project) -> None:
     arguments = ["run", *SMALL, "--param", "IterationsPerEpoch=400", "--param", "TrainingSeed=12"]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=ready.root,
-        env=ready.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    execution = wait_for_step(ready, "Train")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    execution = killed_in_training(ready, arguments)
     for service in ready.json("local", "status")["services"]:
         os.kill(service["pid"], signal.SIGKILL)
     result = ready.retrain(*arguments)
     assert result.returncode == 0, result.stderr
     assert "was cut off" in result.stderr
-    runs = {run["execution"]: run for run in ready.json("runs")}
-    assert runs[execution]["status"] == "Failed"
-    newest = ready.json("runs")[0]
-    assert newest["execution"] != execution
+    newest, last = ready.json("runs")[:2]
+    assert (last["execution"], last["status"]) == (execution, "Failed")
     assert {step["name"]: step["cache_hit"] for step in newest["steps"]}["Preprocess"]
-    registered = [
-        model
-        for model in ready.json("models", "list")
-        if model["execution"] in (newest["execution"], execution)
-    ]
-    assert len(registered) == 4
+    both = (newest["execution"], execution)
+    assert len([model for model in ready.json("models", "list") if model["execution"] in both]) == 4
