@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -54,9 +54,11 @@ def create_app(settings: Settings, store: Store, jobs: Jobs) -> Starlette:
     }
 
     async def handle(request: Request) -> Response:
-        return await run_in_threadpool(
-            _answer, table, request.headers.get("x-amz-target", ""), await request.body()
-        )
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # that nobody reads
+        return await run_in_threadpool(_answer, table, request.headers.get("x-amz-target", ""), body)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"service": "local_sagemaker", "root": str(settings.root), "pid": os.getpid()})
@@ -137,7 +139,7 @@ def _perform(table: dict[str, Operation], target: str, body: bytes) -> Document:
         known = ", ".join(sorted(table))
         raise UnsupportedOperation(f"local_sagemaker does not implement {operation}; it knows: {known}")
     try:
-        request = json.loads(body or b"{}")
+        request = wire.read_json(body or b"{}")
     except ValueError as error:
         raise _Serialization(f"the body is not JSON: {error}") from error
     return wire.serialise(operation, table[operation](wire.validate(operation, request)))

@@ -25,7 +25,7 @@ Resolve = Callable[[Any], Any]
 def check(condition: Any) -> None:
     """Raise ExpressionError unless `condition` is well-formed, those inside it included."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
-    if kind not in _MEMBERS:
+    if not isinstance(kind, str) or kind not in _MEMBERS:
         raise ExpressionError(f"the condition type {kind!r} is unknown; known: {', '.join(_MEMBERS)}")
     given = set(condition) - {"Type"}
     if given != _MEMBERS[kind]:

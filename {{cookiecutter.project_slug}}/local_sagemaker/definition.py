@@ -4,7 +4,6 @@ Everything that this service would not do as SageMaker does is refused here, by 
 definition which is accepted runs.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,7 @@ class Definition:
 def parse(text: str) -> Definition:
     """Read and check a definition; raises ValidationError that names the step and what is wrong with it."""
     try:
-        document = json.loads(text)
+        document = wire.read_json(text)
     except ValueError as error:
         raise ValidationError(f"Unable to parse pipeline definition: it is not JSON ({error})") from error
     try:
@@ -81,6 +80,9 @@ def _section(document: Document, name: str, members: set[str]) -> Document:
     section = document.get(name, {})
     if not isinstance(section, dict) or set(section) - members:
         raise ValidationError(f"{name} has the members {', '.join(sorted(members))}, not {section!r}")
+    for member, value in section.items():
+        if not isinstance(value, str) and not is_expression(value):
+            raise ValidationError(f"{name}.{member} must be a text, not {value!r}")
     return section
 
 
@@ -121,7 +123,7 @@ def _step(item: Any, parent: str | None, branch: str | None) -> Step:
 
 def _check_members(item: Document) -> None:
     kind = item.get("Type")
-    if kind not in _MEMBERS:
+    if not isinstance(kind, str) or kind not in _MEMBERS:
         raise ValidationError(
             f"steps of type {kind!r} are not run by the local SageMaker;"
             f" it runs: {', '.join(sorted(_MEMBERS))}"
@@ -162,25 +164,47 @@ def _check_request(step: Step) -> None:
 
 def _check_processing(step: Step) -> None:
     _check_request(step)
-    outputs = step.arguments.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    names = {output.get("OutputName") for output in outputs}
-    for item in step.raw.get("PropertyFiles", []):
-        if not isinstance(item, dict) or set(item) != _PROPERTY_FILE:
+    names = _output_names(step.arguments)
+    for item in _list(step.raw, "PropertyFiles"):
+        if not isinstance(item, dict) or set(item) != _PROPERTY_FILE or not _are_texts(item):
             raise ValidationError(
-                f"a property file has the members {', '.join(sorted(_PROPERTY_FILE))}, not {item!r}"
+                f"a property file has the members {', '.join(sorted(_PROPERTY_FILE))},"
+                f" all of them texts, not {item!r}"
             )
-        if item["OutputName"] not in names:
+        if names is not None and item["OutputName"] not in names:
             raise ValidationError(
                 f"property file '{item['PropertyFileName']}' is in the output '{item['OutputName']}',"
-                f" which the step does not have; it has: {', '.join(sorted(map(str, names))) or 'none'}"
+                f" which the step does not have; it has: {', '.join(sorted(names)) or 'none'}"
             )
+
+
+def _output_names(arguments: Document) -> set[str] | None:
+    """The outputs that a Processing step has, None when that is known only once it runs."""
+    config = arguments.get("ProcessingOutputConfig", {})
+    outputs = config if is_expression(config) else config.get("Outputs", [])
+    if is_expression(outputs) or any(is_expression(output) for output in outputs):
+        return None
+    names = [output["OutputName"] for output in outputs]
+    return None if any(is_expression(name) for name in names) else set(names)
+
+
+def _list(source: Document, member: str) -> list[Any]:
+    found = source.get(member, [])
+    if not isinstance(found, list):
+        raise ValidationError(f"{member} must be a list, not {found!r}")
+    return found
+
+
+def _are_texts(item: Document) -> bool:
+    return all(isinstance(value, str) for value in item.values())
 
 
 def _check_lambda(step: Step) -> None:
     if not isinstance(step.raw.get("FunctionArn"), str):
         raise ValidationError("FunctionArn must be a text")
-    for item in step.raw.get("OutputParameters", []):
-        if not isinstance(item, dict) or set(item) != _OUTPUT or item["OutputType"] not in _OUTPUT_TYPES:
+    for item in _list(step.raw, "OutputParameters"):
+        well_formed = isinstance(item, dict) and set(item) == _OUTPUT and _are_texts(item)
+        if not well_formed or item["OutputType"] not in _OUTPUT_TYPES:
             raise ValidationError(
                 f"an output parameter is an OutputName and an OutputType"
                 f" out of {', '.join(_OUTPUT_TYPES)}, not {item!r}"

@@ -19,6 +19,7 @@ from local_sagemaker.scope import ExecutionScope
 from local_sagemaker.store import Document, Store
 
 _ALPHABET = string.ascii_lowercase + string.digits
+_TOKEN_AGE = 86_400.0  # seconds
 _RUNNING = ("Executing", "Stopping")
 _INTERRUPTED = (
     "the local services were stopped while this execution ran; start it again: finished steps are cache hits"
@@ -47,8 +48,12 @@ class Executions:
         self._running: dict[str, Execution] = {}
 
     def recover(self) -> None:
-        """At the server's start: what a server that ended left running has failed."""
+        """At the server's start: what a server that ended left running has failed.
+
+        Idempotency tokens older than a day are forgotten; clients repeat a request within minutes.
+        """
         now = time.time()
+        self._store.prune("token", now - _TOKEN_AGE)
         end: Document = {"StepStatus": "Failed", "EndTime": now, "FailureReason": _INTERRUPTED}
         failed: Document = {
             "PipelineExecutionStatus": "Failed",
@@ -77,21 +82,24 @@ class Executions:
         The same ClientRequestToken again gives the execution started before. Raises NotFound for a
         pipeline or version that does not exist and ValidationError for parameters that do not fit.
         """
-        token = f"StartPipelineExecution/{request['ClientRequestToken']}"
         with self._lock:
-            if made := self._store.get("token", token):
-                return {"PipelineExecutionArn": made["Arn"]}
             pipeline = self._pipelines.find(request["PipelineName"])
+            token = f"{pipeline['PipelineArn']}/start/{request['ClientRequestToken']}"
+            made = self._store.get("token", token)
+            if made and self._store.get("execution", made["Arn"]):  # else of a pipeline deleted since
+                return {"PipelineExecutionArn": made["Arn"]}
             execution, scope = self._new(pipeline, request)
             arn = execution["PipelineExecutionArn"]
             kept = selection.select(self._store, scope.definition, execution)
-            self._store.create("execution", arn, execution, parent=pipeline["PipelineArn"])
-            for record in kept:
-                self._store.create("step", f"{arn}/{record['StepName']}", record, parent=arn)
-            self._store.create("token", token, {"Arn": arn})
-            self._pipelines.note_execution(
-                pipeline, execution["PipelineVersionId"], arn, execution["CreationTime"]
-            )
+            with self._store.transaction():
+                self._store.create("execution", arn, execution, parent=pipeline["PipelineArn"])
+                for record in kept:
+                    self._store.create("step", f"{arn}/{record['StepName']}", record, parent=arn)
+                self._store.delete("token", token)
+                self._store.create("token", token, {"Arn": arn})
+                self._pipelines.note_execution(
+                    pipeline, execution["PipelineVersionId"], arn, execution["CreationTime"]
+                )
             self._run(scope, selection.states(scope.definition, execution))
         return {"PipelineExecutionArn": arn}
 
@@ -118,6 +126,8 @@ class Executions:
 
     def list_steps(self, request: Document) -> Document:
         """ListPipelineExecutionSteps: the steps that started, the latest first."""
+        if "PipelineExecutionArn" not in request:  # the model does not require it, the service does
+            raise ValidationError("PipelineExecutionArn must be given")
         execution = self._find(request["PipelineExecutionArn"])
         records = self._store.list("step", execution["PipelineExecutionArn"])
         records = paging.select(records, request, name="StepName", sort_keys={})
@@ -158,7 +168,8 @@ class Executions:
                     body.update(PipelineExecutionStatus="Stopping", LastModifiedTime=time.time())
 
             self._store.update("execution", arn, change)
-            self._running[arn].stop()
+            if arn in self._running:
+                self._running[arn].stop()
         return {"PipelineExecutionArn": arn}
 
     def retry(self, request: Document) -> Document:
@@ -166,7 +177,7 @@ class Executions:
 
         Raises Conflict unless the execution failed or was stopped.
         """
-        token = f"RetryPipelineExecution/{request['ClientRequestToken']}"
+        token = f"{request['PipelineExecutionArn']}/retry/{request['ClientRequestToken']}"
         with self._lock:
             if made := self._store.get("token", token):
                 return {"PipelineExecutionArn": made["Arn"]}

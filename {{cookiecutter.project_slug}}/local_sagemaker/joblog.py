@@ -54,9 +54,11 @@ class JobLog:
     def _write(self, line: str) -> None:
         with self._lock:
             self._events.append((time.time(), line))
-            if not self._file.closed:
-                self._file.write(line + "\n")
-                self._file.flush()
+            # A full disk must not keep the job's output from being read: the job would wait for ever.
+            with contextlib.suppress(OSError):
+                if not self._file.closed:
+                    self._file.write(line + "\n")
+                    self._file.flush()
 
     def reason(self) -> str:
         """The job's own last words: the last line before the drivers' post-mortem."""
@@ -67,7 +69,7 @@ class JobLog:
         return next((line for line in reversed(lines) if not _DRIVER_NOISE.match(line)), "")
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file.close()
 
     def send(self, settings: Settings, group: str, stream: str) -> None:

@@ -46,6 +46,7 @@ class JobRun:
         self._control = control
         self._phase = phase
         self._code: int | None = None
+        self._limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
     def run(self) -> Outcome:
         job, work = self._job, self._work
@@ -77,7 +78,7 @@ class JobRun:
         shared = environments.shared(job.settings.environments, base, text, job.log.note) if text else None
         environments.create(job.ml / "env", base, shared)
         for name in ("ml/tmp", "ml/home", "scratch"):
-            (job.folder / name).mkdir()
+            (job.folder / name).mkdir(exist_ok=True)  # an input may have been put there
         places = ["/opt/ml/env/bin", *([f"{shared}/bin"] if shared else []), f"{base.prefix}/bin"]
         return sandbox.Command(
             words=work.command(job.request),
@@ -96,8 +97,15 @@ class JobRun:
             job.log.note(
                 "this system lets nobody have a private /opt/ml: the job runs with rewritten paths instead"
             )
-        running = box.start(command)
-        _remember(job.folder, running)
+        try:
+            running = box.start(command)
+        except (OSError, ValueError) as error:  # NUL in a word, or more words than the system takes
+            raise JobError(f"ClientError: the job cannot be started: {error}") from error
+        try:
+            _remember(job.folder, running)
+        except OSError:
+            running.kill()
+            raise
         reader = threading.Thread(target=job.log.copy, args=(running.output,), daemon=True)
         reader.start()
 
@@ -106,18 +114,17 @@ class JobRun:
             control.wake.set()
 
         threading.Thread(target=watch, daemon=True).start()
-        limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
-        in_time = control.wake.wait(limit)
+        in_time = control.wake.wait(min(self._limit, threading.TIMEOUT_MAX))
         if self._code is None:
             self._end(running)
         reader.join(5)
         return not in_time
 
     def _end(self, running: sandbox.Running) -> None:
-        running.terminate()
         started = time.monotonic()
         while self._code is None and time.monotonic() - started < self._control.grace:
-            time.sleep(0.02)
+            running.terminate()
+            time.sleep(0.05)
         running.kill()
         while self._code is None:
             time.sleep(0.01)
@@ -126,9 +133,8 @@ class JobRun:
         job, code = self._job, self._code
         message = self._work.last_words(job)
         if timed_out:
-            limit = job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
             return Outcome(
-                "Stopped", f"{TIMED_OUT}: the job ran longer than {limit} s", message, timed_out=True
+                "Stopped", f"{TIMED_OUT}: the job ran longer than {self._limit} s", message, timed_out=True
             )
         if self._control.stopped:
             return Outcome("Stopped", message=message)
@@ -165,20 +171,21 @@ def end_left_over(folder: Path) -> None:
     """End the process of a job whose server was killed, where the sandbox could not."""
     try:
         record = json.loads((folder / _PROCESS).read_text())
-    except (OSError, ValueError):
+        link, pid = record["link"], record["pid"]
+    except (OSError, ValueError, TypeError, KeyError):
         return
-    link = record["link"]
     if link is None:
         return
-    if link in " ".join(ports.command(record["pid"])):
+    if link in " ".join(ports.command(pid)):
         with contextlib.suppress(OSError):
-            os.killpg(record["pid"], signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
     shutil.rmtree(Path(link).parent, ignore_errors=True)
 
 
 def tidy(folder: Path, keep: bool) -> None:
     """Remove what nobody needs after a job; with `keep`, leave what explains a failure."""
-    (folder / _PROCESS).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / _PROCESS).unlink()
     names = ("scratch", "ml/env", "ml/tmp", "ml/home") if keep else ("scratch", "ml")
     for name in names:
         shutil.rmtree(folder / name, ignore_errors=True)

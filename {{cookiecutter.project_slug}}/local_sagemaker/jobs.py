@@ -12,7 +12,7 @@ from local_sagemaker.errors import InUse, NotFound, ValidationError
 from local_sagemaker.joblog import JobLog
 from local_sagemaker.jobrun import STOP_GRACE, Control, JobRun, end_left_over, tidy
 from local_sagemaker.layout import Settings, arn
-from local_sagemaker.metrics import Metrics
+from local_sagemaker.metrics import Metrics, MetricsError
 from local_sagemaker.processing import Processing
 from local_sagemaker.states import INTERRUPTED, TERMINAL, Outcome, States
 from local_sagemaker.store import Store
@@ -130,9 +130,21 @@ class Jobs:
             control.ended.wait(2 * CLOSE_GRACE)
 
     def _run(self, kind: str, name: str, request: Document, control: Control) -> None:
+        try:
+            outcome, facts = self._work(kind, name, request, control)
+            if self._closing and outcome.status != "Completed":
+                outcome = Outcome("Failed", INTERRUPTED)
+            self._end(kind, name, outcome, facts)
+        finally:
+            self._active.pop((kind, name), None)
+            control.ended.set()
+
+    def _work(self, kind: str, name: str, request: Document, control: Control) -> tuple[Outcome, Document]:
+        """How the job ended and what `describe` is to say of it; whatever happens, it ends."""
         states, work = _WORKS[kind]
         folder = self._settings.jobs / name
-        log, facts = None, {}
+        log: JobLog | None = None
+        facts: Document = {}
         try:
             shutil.rmtree(folder, ignore_errors=True)
             (folder / "ml" / "code").mkdir(parents=True)
@@ -142,24 +154,27 @@ class Jobs:
             job = Job(self._settings, name, arn(self._settings, f"{kind}/{name}"), request, folder, log)
             outcome = JobRun(job, work, control, self._phase(kind, name)).run()
             facts = job.facts
-            if final := metrics.final():
-                facts["FinalMetricDataList"] = final
+            try:
+                if final := metrics.final():
+                    facts["FinalMetricDataList"] = final
+            except MetricsError as error:
+                log.note(str(error))
         except Exception as error:  # a defect of ours: the job must not be InProgress for ever
             outcome = Outcome("Failed", f"InternalServerError: {type(error).__name__}: {error}")
             if log:
                 log.note(traceback.format_exc())
-        if self._closing and outcome.status != "Completed":
-            outcome = Outcome("Failed", INTERRUPTED)
-        tidy(folder, keep=outcome.status != "Completed")
-        if log:
-            log.note(f"{outcome.status}{': ' if outcome.reason else ''}{outcome.reason}")
-            log.close()
-            log.send(self._settings, f"/aws/sagemaker/{states.noun}Jobs", f"{name}/algo-1-{int(time.time())}")
         try:
-            self._end(kind, name, outcome, facts)
-        finally:
-            self._active.pop((kind, name), None)
-            control.ended.set()
+            tidy(folder, keep=outcome.status != "Completed")
+            if log:
+                log.note(f"{outcome.status}{': ' if outcome.reason else ''}{outcome.reason}")
+                log.close()
+                stream = f"{name}/algo-1-{int(time.time())}"
+                log.send(self._settings, f"/aws/sagemaker/{states.noun}Jobs", stream)
+        except Exception as error:
+            traceback.print_exc()
+            reason = outcome.reason or f"InternalServerError: {type(error).__name__}: {error}"
+            outcome = Outcome("Failed", reason, outcome.message)
+        return outcome, facts
 
     def _end(self, kind: str, name: str, outcome: Outcome, facts: Document) -> None:
         def change(body: Document) -> None:

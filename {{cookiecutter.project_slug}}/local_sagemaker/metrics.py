@@ -1,22 +1,36 @@
 """Metric definitions: numbers that a training job prints, found by regular expressions."""
 
+import json
 import math
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from local_sagemaker.errors import ValidationError
 
+PATIENCE = 30.0  # seconds for all lines of a job
+
+
+class MetricsError(Exception):
+    """The metrics of a job could not be read; one line."""
+
 
 class Metrics:
-    """The last value of every metric, as the log goes by (SageMaker's FinalMetricDataList)."""
+    """The last value of every metric in what a job printed (SageMaker's FinalMetricDataList).
+
+    A process of its own looks for them once the job has ended: a regular expression can take for
+    ever, and would hold up everything else in this one.
+    """
 
     def __init__(self, definitions: Sequence[dict[str, str]]) -> None:
         """Raises ValidationError, naming the metric, for a regex that is none or has no group."""
-        self._patterns: list[tuple[str, re.Pattern[str]]] = []
-        self._last: dict[str, tuple[float, float]] = {}
-        for definition in definitions:
-            name, text = definition["Name"], definition["Regex"]
+        self._definitions = [(definition["Name"], definition["Regex"]) for definition in definitions]
+        self._lines: list[tuple[str, float]] = []
+        for name, text in self._definitions:
             try:
                 pattern = re.compile(text)
             except re.error as error:
@@ -27,23 +41,56 @@ class Metrics:
                 raise ValidationError(
                     f"MetricDefinitions: the Regex {text!r} of {name!r} needs a group (...) around the number"
                 )
-            self._patterns.append((name, pattern))
 
     def read(self, line: str, now: float) -> None:
-        """Take the metrics of one log line, printed at `now` (epoch seconds)."""
-        for name, pattern in self._patterns:
+        """Take one line, printed at `now` (epoch seconds)."""
+        if self._definitions:
+            self._lines.append((line, now))
+
+    def final(self) -> list[dict[str, Any]]:
+        """MetricName, Value, Timestamp of each metric that was printed, in the order of definition.
+
+        Raises MetricsError when that takes too long.
+        """
+        if not self._lines:
+            return []
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "local_sagemaker.metrics"],
+                input=json.dumps([self._definitions, self._lines]).encode(),
+                stdout=subprocess.PIPE,
+                cwd=Path(__file__).resolve().parent.parent,
+                timeout=PATIENCE,
+                check=True,
+            )
+        except subprocess.TimeoutExpired:
+            raise MetricsError(
+                f"MetricDefinitions: a Regex takes longer than {PATIENCE:.0f} s on what the job printed"
+            ) from None
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
+
+
+def search(definitions: Sequence[Sequence[str]], lines: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """`Metrics.final` for (name, regex) pairs and (line, time) pairs."""
+    patterns = [(name, re.compile(text)) for name, text in definitions]
+    last: dict[str, tuple[float, float]] = {}
+    for line, now in lines:
+        for name, pattern in patterns:
             for match in pattern.finditer(line):
                 try:
                     value = float(match[1])
                 except (TypeError, ValueError):
                     continue
                 if math.isfinite(value):
-                    self._last[name] = (value, now)
+                    last[name] = (value, now)
+    return [
+        {"MetricName": name, "Value": last[name][0], "Timestamp": last[name][1]}
+        for name in dict.fromkeys(name for name, _ in patterns)
+        if name in last
+    ]
 
-    def final(self) -> list[dict[str, Any]]:
-        """MetricName, Value, Timestamp of each metric that was printed, in the order of definition."""
-        return [
-            {"MetricName": name, "Value": self._last[name][0], "Timestamp": self._last[name][1]}
-            for name in dict.fromkeys(name for name, _ in self._patterns)
-            if name in self._last
-        ]
+
+if __name__ == "__main__":
+    signal.alarm(int(PATIENCE) + 1)  # whoever waits for this process may have been killed
+    json.dump(search(*json.load(sys.stdin)), sys.stdout)

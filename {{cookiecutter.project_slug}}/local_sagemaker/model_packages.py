@@ -97,14 +97,15 @@ class ModelPackages:
                 "Either ModelPackageName or ModelPackageGroupName must be given, and not both"
             )
         token = request.get("ClientToken")
-        with self._lock:
+        with self._lock, self._store.transaction():
             made = self._store.get("token", f"CreateModelPackage/{token}") if token else None
-            if made:
+            if made and self._store.get("model-package", _key(made["Arn"])):  # else deleted since
                 return {"ModelPackageArn": made["Arn"]}
             body = self._new(request)
             if token:
+                self._store.delete("token", f"CreateModelPackage/{token}")
                 self._store.create("token", f"CreateModelPackage/{token}", {"Arn": body["ModelPackageArn"]})
-        self._tags.put(body["ModelPackageArn"], request.get("Tags", []))
+            self._tags.put(body["ModelPackageArn"], request.get("Tags", []))
         return {"ModelPackageArn": body["ModelPackageArn"]}
 
     def describe(self, request: Document) -> Document:

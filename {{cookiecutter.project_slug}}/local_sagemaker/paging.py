@@ -66,7 +66,7 @@ def _after(items: list[Any], token: str, identity: Callable[[Any], str]) -> int:
     try:
         position, last = json.loads(base64.urlsafe_b64decode(token.encode()))
         start = int(position)
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
         raise ValidationError(f"NextToken {token!r} is not a token that this service gave") from error
     for index, item in enumerate(items):
         if identity(item) == last:

@@ -97,7 +97,7 @@ def _parse(declaration: Any) -> Parameter:
     if unknown := set(declaration) - _MEMBERS:
         raise ValidationError(f"Parameter '{name}' has unknown members: {', '.join(sorted(unknown))}")
     kind = declaration.get("Type")
-    if kind not in _JSON_TYPES:
+    if not isinstance(kind, str) or kind not in _JSON_TYPES:
         raise ValidationError(f"Parameter '{name}' has the type {kind!r}; known: {', '.join(_JSON_TYPES)}")
     choices = declaration.get("EnumValues") or []
     if not isinstance(choices, list):

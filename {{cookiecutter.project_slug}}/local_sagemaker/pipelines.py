@@ -55,9 +55,10 @@ class Pipelines:
                 "LatestVersion": 1,
                 **{member: request[member] for member in _KEPT if member in request},
             }
-            self._tags.put(body["PipelineArn"], request.get("Tags", []))
-            self._add_version(body["PipelineArn"], 1, text, now)
-            self._store.create("pipeline", name, body)
+            with self._store.transaction():
+                self._tags.put(body["PipelineArn"], request.get("Tags", []))
+                self._add_version(body["PipelineArn"], 1, text, now)
+                self._store.create("pipeline", name, body)
         return {"PipelineArn": body["PipelineArn"]}
 
     def update(self, request: Document) -> Document:
@@ -66,13 +67,16 @@ class Pipelines:
             pipeline = self.find(request["PipelineName"])
             now = time.time()
             version = pipeline["LatestVersion"]
+            text = None
             if "PipelineDefinition" in request or "PipelineDefinitionS3Location" in request:
                 text = self._definition(request)
                 version += 1
-                self._add_version(pipeline["PipelineArn"], version, text, now)
             change = {member: request[member] for member in _KEPT if member in request}
             change |= {"LastModifiedTime": now, "LatestVersion": version}
-            self._store.update("pipeline", pipeline["PipelineName"], lambda body: body.update(change))
+            with self._store.transaction():
+                if text is not None:
+                    self._add_version(pipeline["PipelineArn"], version, text, now)
+                self._store.update("pipeline", pipeline["PipelineName"], lambda body: body.update(change))
         return {"PipelineArn": pipeline["PipelineArn"], "PipelineVersionId": version}
 
     def describe(self, request: Document) -> Document:
@@ -104,12 +108,13 @@ class Pipelines:
                     f"Pipeline {pipeline['PipelineName']} cannot be deleted while an execution runs:"
                     f" stop {running[0]['PipelineExecutionArn']} first"
                 )
-            for execution in executions:
-                self._store.delete_children("step", execution["PipelineExecutionArn"])
-            for kind in ("execution", "pipeline-version", "cache"):
-                self._store.delete_children(kind, pipeline_arn)
-            self._store.delete("pipeline", pipeline["PipelineName"])
-            self._tags.forget(pipeline_arn)
+            with self._store.transaction():
+                for execution in executions:
+                    self._store.delete_children("step", execution["PipelineExecutionArn"])
+                for kind in ("execution", "pipeline-version", "cache"):
+                    self._store.delete_children(kind, pipeline_arn)
+                self._store.delete("pipeline", pipeline["PipelineName"])
+                self._tags.forget(pipeline_arn)
         return {"PipelineArn": pipeline_arn}
 
     def list_versions(self, request: Document) -> Document:

@@ -29,7 +29,7 @@ def check(policies: Any) -> None:
                 f"a retry policy has the members {', '.join(sorted(_MEMBERS))}, not {policy!r}"
             )
         kinds = policy.get("ExceptionType")
-        if not isinstance(kinds, list) or not kinds or set(kinds) - set(_KINDS):
+        if not isinstance(kinds, list) or not kinds or any(kind not in _KINDS for kind in kinds):
             raise ValidationError(f"ExceptionType must be a list out of {', '.join(_KINDS)}, not {kinds!r}")
         if ("MaxAttempts" in policy) == ("ExpireAfterMin" in policy):
             raise ValidationError("a retry policy needs either MaxAttempts or ExpireAfterMin")

@@ -28,12 +28,14 @@ _DRIVER_SUFFIXES = {".sh", ".py"}
 
 # $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, then the command.
 # The shell stays as process 1: signals that nobody handles end the command, not nothing, and when
-# it ends the kernel ends everything else in the namespace.
+# it ends the kernel ends everything else in the namespace. Process 1 itself is deaf to SIGTERM, so
+# the mounting is done by a child, whose end by SIGTERM ends it too.
 _ENTER = """
 ml=$1 stage=$2 frozen=$3 path=$PATH
 shift 3
 PATH=/usr/bin:/bin:/usr/sbin:/sbin
 set -e
+(
 mount -n -t tmpfs -o mode=755 tmpfs "$stage"
 for entry in /opt/* /opt/.[!.]*; do
   name=${entry##*/}
@@ -46,8 +48,9 @@ done
 mkdir "$stage/ml"
 mount -n --bind "$ml" "$stage/ml"
 mount -n --move "$stage" /opt
+if mount -n --bind "$frozen" "$frozen"; then mount -n -o remount,bind,ro "$frozen" || :; fi 2>/dev/null
+)
 set +e
-if mount -n --bind "$frozen" "$frozen"; then mount -n -o remount,bind,ro "$frozen"; fi 2>/dev/null
 cd /opt/ml/code
 PATH=$path
 "$@"
@@ -174,6 +177,7 @@ class Running:
     def __init__(self, process: "subprocess.Popen[bytes]", lowest: int, link: Path | None = None) -> None:
         self._process = process
         self._lowest = lowest  # how many generations belong to the sandbox itself
+        self._told: set[int] = set()
         self.link = link
         assert process.stdout is not None
         self.output = process.stdout
@@ -189,14 +193,24 @@ class Running:
         return 128 - code if code < 0 else code
 
     def terminate(self) -> None:
-        """SIGTERM to every process of the job."""
-        found = _descendants(self.pid)
-        for pid, generation in found.items():
-            if generation > self._lowest:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGTERM)
-        if not found:
-            self._signal_group(signal.SIGTERM)
+        """SIGTERM to every process of the job.
+
+        To be asked again until it ends: a command that the sandbox only starts after the first
+        time is told then. Nothing is told twice, nor what a command starts to end itself.
+        """
+        if not Path("/proc/self/stat").exists():
+            if not self._told:
+                self._signal_group(signal.SIGTERM)
+            self._told.add(self.pid)
+            return
+        found = {pid: age for pid, age in _descendants(self.pid).items() if age > self._lowest}
+        new = found.keys() - self._told
+        if not any(found[pid] == self._lowest + 1 for pid in new):
+            return
+        self._told |= new
+        for pid in new:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to every process of the job."""

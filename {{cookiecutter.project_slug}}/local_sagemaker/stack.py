@@ -19,6 +19,8 @@ from local_sagemaker.layout import MARKER, Settings
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
 
+_CLOSING = 3.0  # seconds in which the system takes the port from a process that was killed
+
 # Daemons that this very process started, so that their exit status is collected.
 _children: "dict[int, subprocess.Popen[bytes]]" = {}
 
@@ -143,10 +145,15 @@ def _last_line(log: Path) -> str:
 
 
 def _require_free(port: int, key: str) -> None:
-    if ports.is_free(port):
+    deadline = time.monotonic() + _CLOSING
+    while not ports.is_free(port):
+        pid = ports.owner(port)
+        words = ports.command(pid) if pid else []
+        if words or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    else:
         return
-    pid = ports.owner(port)
-    words = ports.command(pid) if pid else []
     other = _root_of(words) if pid else server.fetch(f"http://{layout.HOST}:{port}/health").get("root")
     if other:
         raise LocalError(

@@ -1,5 +1,6 @@
 """What each type of step does."""
 
+import hashlib
 import re
 import secrets
 import string
@@ -145,6 +146,9 @@ def _register_model(attempt: Attempt) -> None:
     if group is not None:
         with suppress(ValidationError):
             attempt.scope.packages.create_group({"ModelPackageGroupName": group.rpartition("/")[2]})
+    # A retry after a crash between the registration and its note finds the package that is there.
+    identity = f"{attempt.scope.execution['PipelineExecutionArn']}/{attempt.step.name}"
+    request.setdefault("ClientToken", hashlib.sha256(identity.encode()).hexdigest()[:36])
     request["Tags"] = [*request.get("Tags", []), *_tags(attempt)]
     package_arn = attempt.scope.packages.create(request)["ModelPackageArn"]
     attempt.note({"Metadata": {"RegisterModel": {"Arn": package_arn}}})

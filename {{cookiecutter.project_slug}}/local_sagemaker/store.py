@@ -99,6 +99,13 @@ class Store:
                 "DELETE FROM documents WHERE kind = ? AND parent = ?", (kind, parent)
             ).rowcount
 
+    def prune(self, kind: str, before: float) -> int:
+        """Delete all documents of `kind` created before that time (epoch seconds); how many."""
+        with self._lock:
+            return self._connection.execute(
+                "DELETE FROM documents WHERE kind = ? AND created < ?", (kind, before)
+            ).rowcount
+
     def list(self, kind: str, parent: str | None = None) -> list[Document]:
         """All documents of `kind` (under `parent`, when given), oldest first."""
         query, values = "SELECT body FROM documents WHERE kind = ?", [kind]

@@ -5,6 +5,8 @@ checks lengths, ranges, enumerations and patterns. This module does all of it, i
 words, so that what passes here passes there.
 """
 
+import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -35,6 +37,7 @@ _NAMES = {dict: "Structure", list: "List", str: "String", bool: "Boolean", int: 
 _DIALECT = {r"\p{Alnum}": "A-Za-z0-9", r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF"}
 _MANY = 5  # problems named in one message
 _SHOWN = 80  # characters of a refused value that are shown
+_DEEPEST = 100  # levels of a JSON document
 
 Skip = Callable[[object], bool]
 
@@ -52,6 +55,20 @@ def input_shape(operation: str) -> Any:
     if operation not in model().operation_names:
         raise UnsupportedOperation(f"SageMaker has no operation {operation!r}")
     return model().operation_model(operation).input_shape
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of a JSON text; ValueError for what is no JSON, not finite or nested too deeply."""
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {_DEEPEST} levels") from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [item for inner in level if isinstance(inner, dict | list) for item in _items(inner)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
 
 
 def without_nulls(value: Any) -> Any:
@@ -159,6 +176,17 @@ def _check_bounds(shape: Any, value: Any, path: str) -> Iterator[str]:
         yield _problem(value, path, f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]")
     if "pattern" in rules and not _pattern(rules["pattern"]).fullmatch(value):
         yield _problem(value, path, f"Member must satisfy regular expression pattern: {rules['pattern']}")
+
+
+def _items(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number of JSON")
+    return value
 
 
 def _is_one(value: Any, types: tuple[type, ...]) -> bool:

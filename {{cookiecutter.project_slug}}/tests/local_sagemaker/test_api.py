@@ -77,6 +77,23 @@ def test_an_operation_that_is_not_there_is_refused_by_name(sagemaker: Any) -> No
         ("SageMaker.ListPipelines", b'{"Sort": "Name"}', "ValidationException", "Unknown member 'Sort'"),
         ("SageMaker.ListPipelines", b'{"NextToken": "zzz"}', "ValidationException", "is not a token"),
         ("SageMaker.ListPipelines", b'{"NextToken": "bnVsbA=="}', "ValidationException", "is not a token"),
+        (
+            "SageMaker.ListPipelines",
+            b'{"NextToken": "WzFlOTk5LDFd"}',
+            "ValidationException",
+            "is not a token",
+        ),
+        ("SageMaker.ListPipelines", b"[" * 100_000, "SerializationException", "nested deeper than 100"),
+        ("SageMaker.ListPipelines", b'{"a":' * 150 + b"1" + b"}" * 150, "SerializationException", "deeper"),
+        ("SageMaker.ListPipelines", b'{"MaxResults": NaN}', "SerializationException", "NaN is not a number"),
+        ("SageMaker.ListPipelines", b'{"MaxResults": 1e999}', "SerializationException", "1e999 is not"),
+        ("SageMaker.ListPipelines", b"\xff", "SerializationException", "not JSON"),
+        (
+            "SageMaker.ListPipelineExecutionSteps",
+            b"{}",
+            "ValidationException",
+            "PipelineExecutionArn must be given",
+        ),
     ],
 )
 def test_bad_requests(local: Settings, target: str, body: bytes, code: str, part: str) -> None:
@@ -126,6 +143,13 @@ def test_a_running_job_can_be_stopped(local: Settings, runner: Runner, name: str
     client = runner.client
     client.create_processing_job(**processing("echo it runs; sleep 600"), ProcessingJobName=name)
     until(lambda: local.job_log(name).is_file() and "it runs" in local.job_log(name).read_text())
+    client.stop_processing_job(ProcessingJobName=name)
+    until(lambda: client.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] == "Stopped")
+
+
+def test_a_job_can_be_stopped_right_after_it_was_created(runner: Runner, name: str) -> None:
+    client = runner.client
+    client.create_processing_job(**processing("sleep 600"), ProcessingJobName=name)
     client.stop_processing_job(ProcessingJobName=name)
     until(lambda: client.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] == "Stopped")
 

@@ -127,6 +127,86 @@ def test_refused(text: str, part: str) -> None:
     assert part in refused(text)
 
 
+def every_place(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = list(value.items()) if isinstance(value, dict) else []
+    inner = list(enumerate(value)) if isinstance(value, list) else inner
+    return [path, *(place for key, item in inner for place in every_place(item, (*path, key)))]
+
+
+def complete() -> dict[str, Any]:
+    """A definition with something of everything."""
+    files = [{"PropertyFileName": "R", "OutputName": "o", "FilePath": "x.json"}]
+    policies = [{"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 1}]
+    cached = {"Enabled": True, "ExpireAfter": "P1D"}
+    first = step("S", "Processing", processing("true", {"o": "s3://b/x"}), PropertyFiles=files)
+    outputs = [{"OutputName": "a", "OutputType": "String"}]
+    call = step("L", "Lambda", {"a": 1}, FunctionArn="f", OutputParameters=outputs)
+    train = step("T", "Training", training("true", "s3://b/x"), CacheConfig=cached, RetryPolicies=policies)
+    register = step("M", "RegisterModel", {"ModelPackageGroupName": "g"})
+    gate = condition("C", {"Get": "Steps.L.OutputParameters['a']"}, [fail("F")], [])
+    inner = {"Type": "Not", "Condition": {"Type": "In", "QueryValue": 1, "Values": [1]}}
+    gate["Arguments"]["Conditions"].append({"Type": "Or", "Conditions": [inner]})
+    gate["DependsOn"] = ["S", {"Step": "T", "Trigger": "Failed"}]
+    declared = [{"Name": "A", "Type": "String", "DefaultValue": "x", "EnumValues": ["x"]}]
+    found: dict[str, Any] = json.loads(
+        text_of(
+            *(first, call, train, register, gate),
+            Parameters=declared,
+            PipelineExperimentConfig={"ExperimentName": "a"},
+        )
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(None, True, 1, 1.5, "", "ü\0", [], {}, [[]], [{}], ["x"], {"x": []}, 10**400, -1),
+        *({"Get": 1}, {"Get": "Parameters.A"}, {"Get": "Steps.S[0].a"}, {"Std:Nope": 1}, {"Std:Join": 1}),
+        {"Std:JsonGet": {"S3Uri": [], "Path": "a"}},
+        {"Std:JsonGet": {"PropertyFile": {}, "Path": "a"}},
+    ],
+    ids=lambda odd: repr(odd)[:40],
+)
+def test_an_odd_value_anywhere_is_accepted_or_refused_in_one_line(odd: Any) -> None:
+    """Never another exception than ValidationError, whatever stands wherever."""
+    places = every_place(complete())
+    definition.parse(json.dumps(complete()))
+    messages = []
+    for *path, last in places[1:]:
+        document = complete()
+        holder: Any = document
+        for key in path:
+            holder = holder[key]
+        holder[last] = odd
+        try:
+            definition.parse(json.dumps(document))
+        except ValidationError as error:
+            messages.append(error.message)
+    assert len(messages) > len(places) / 5
+    assert not [message for message in messages if not message.startswith("Unable to parse")]
+
+
+@pytest.mark.parametrize("levels", [150, 900, 100_000])
+def test_definitions_that_are_nested_too_deeply(levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    assert "nested deeper than 100 levels" in refused(deep)
+    call = json.dumps(step("L", "Lambda", {"a": "DEEP"}, FunctionArn="f")).replace('"DEEP"', deep)
+    assert "nested deeper than 100 levels" in refused(f'{{"Version": "2020-12-01", "Steps": [{call}]}}')
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_have(number: str) -> None:
+    assert f"{number} is not a number" in refused(f'{{"Version": {number}}}')
+
+
+def test_outputs_that_are_known_only_later() -> None:
+    for name in ({"Get": "Parameters.A"}, "o"):
+        document = complete()
+        document["Steps"][0]["Arguments"]["ProcessingOutputConfig"]["Outputs"][0]["OutputName"] = name
+        definition.parse(json.dumps(document))
+
+
 def test_null_members_count_as_absent() -> None:
     arguments = processing("true", Environment=None)
     parsed = definition.parse(

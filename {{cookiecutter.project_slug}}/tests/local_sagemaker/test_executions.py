@@ -1,16 +1,24 @@
 """Executions of pipelines of tiny real jobs."""
 
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_sagemaker import stack
+from local_sagemaker.api import create_app
+from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
+from local_sagemaker.store import Store
 from tests.local_sagemaker.conftest import make_settings
 from tests.local_sagemaker.pipelines_to_run import Runner, definition, processing, step, training, until
 
@@ -358,6 +366,22 @@ def test_stopping(local: Settings, runner: Runner, name: str) -> None:
         runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.03, 0.1, 0.2, 0.3])
+def test_stopping_at_any_moment_of_the_start(runner: Runner, name: str, pause: float) -> None:
+    runner.create(name, definition(shell("Long", "sleep 600"), shell("Next", DependsOn=["Long"])))
+    arn = runner.start(name)
+    time.sleep(pause)
+    runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert runner.wait(arn)["PipelineExecutionStatus"] == "Stopped"
+    assert set(runner.statuses(arn).items()) <= {("Long", "Stopped")}
+
+
+def test_a_fail_step_stops_what_only_starts_beside_it(runner: Runner, name: str) -> None:
+    done = runner.run(name, definition(shell("Long", "sleep 600"), step("No", "Fail", {})))
+    assert done["PipelineExecutionStatus"] == "Failed"
+    assert runner.statuses(done["PipelineExecutionArn"]).get("Long") in ("Stopped", None)
+
+
 def test_a_fail_step_stops_what_runs_beside_it(local: Settings, runner: Runner, name: str) -> None:
     flag = local.root / f"{name}-flag"
     text = definition(
@@ -481,6 +505,86 @@ def test_what_an_execution_tells(runner: Runner, name: str) -> None:
     for missing in (arn[:-1] + "!", arn.replace(name, name + "x")):
         with pytest.raises(runner.client.exceptions.ResourceNotFound):
             runner.client.describe_pipeline_execution(PipelineExecutionArn=missing)
+
+
+def test_a_token_belongs_to_its_pipeline(runner: Runner, name: str) -> None:
+    token = "t" * 20 + name
+    text = definition(step("No", "Fail", {}))
+    runner.create(name, text)
+    first = runner.start(name, ClientRequestToken=token)
+    other = f"{name}-other"
+    runner.create(other, text)
+    assert runner.start(other, ClientRequestToken=token) != first
+    runner.wait(first)
+    runner.client.delete_pipeline(PipelineName=name)
+    runner.create(name, text)
+    assert runner.start(name, ClientRequestToken=token) != first
+
+
+def test_many_starts_at_once(runner: Runner, name: str) -> None:
+    """Each with a registration of its own; the pipeline is updated while they run."""
+    register = step("Reg", "RegisterModel", {"ModelPackageGroupName": name}, DependsOn=["S"])
+    register["Arguments"]["InferenceSpecification"] = {
+        "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"}]
+    }
+    runner.create(name, definition(shell("S"), register))
+    with ThreadPoolExecutor(20) as pool:
+        arns = list(pool.map(lambda _: runner.start(name), range(20)))
+    update = definition(step("No", "Fail", {}))
+    runner.client.update_pipeline(PipelineName=name, PipelineDefinition=update)
+    assert {runner.wait(arn)["PipelineExecutionStatus"] for arn in arns} == {"Succeeded"}
+    listed = runner.client.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
+    assert sorted(package["ModelPackageVersion"] for package in listed) == list(range(1, 21))
+
+
+def test_a_registration_is_not_repeated_after_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    """The server is killed; the record of the step says that it had not ended, as after a crash in it."""
+    settings = make_settings(tmp_path_factory.mktemp("killed") / ".local")
+    stack.up(settings)
+    try:
+        runner = Runner(settings.client("sagemaker"))
+        arguments = {
+            "ModelPackageGroupName": name,
+            "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": "s3://b/m"}]},
+        }
+        long = shell("Long", "sleep 600", DependsOn=["Reg"])
+        runner.create(name, definition(step("Reg", "RegisterModel", arguments), long))
+        arn = runner.start(name)
+        until(lambda: runner.statuses(arn).get("Long") == "Executing")
+        for service in stack.status(settings)["services"]:
+            os.kill(service["pid"], signal.SIGKILL)
+        until(lambda: not any(service["pid"] for service in stack.status(settings)["services"]))
+        store = Store(settings.database)
+        store.update("step", f"{arn}/Reg", lambda body: body.update(StepStatus="Executing", Metadata={}))
+        store.close()
+        stack.up(settings)
+        assert runner.wait(arn)["PipelineExecutionStatus"] == "Failed"
+        assert runner.statuses(arn) == {"Reg": "Failed", "Long": "Failed"}
+        runner.client.retry_pipeline_execution(PipelineExecutionArn=arn)
+        until(lambda: runner.statuses(arn).get("Long") == "Executing")
+        listed = runner.client.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
+        assert [package["ModelPackageVersion"] for package in listed] == [1]
+        runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
+        assert runner.wait(arn)["PipelineExecutionStatus"] == "Stopped"
+    finally:
+        stack.down(settings)
+
+
+def test_tokens_are_forgotten_after_a_day(
+    local: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "sagemaker.db")
+    now = time.time()
+    for token, age in (("old", 86_500.0), ("young", 86_300.0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda age=age: now - age)
+            store.create("token", token, {"Arn": "arn"})
+    create_app(local, store, Jobs(local, store))
+    assert store.get("token", "old") is None
+    assert store.get("token", "young") == {"Arn": "arn"}
+    store.close()
 
 
 def test_executions_that_a_server_left_behind_have_failed(

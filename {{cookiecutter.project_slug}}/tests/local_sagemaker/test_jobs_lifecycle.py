@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker import jobs as jobs_module
-from local_sagemaker import layout, sandbox
+from local_sagemaker import layout, metrics, sandbox
 from local_sagemaker.errors import NotFound, ValidationError
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
@@ -108,6 +108,113 @@ def test_stop_kills_what_does_not_listen(
     jobs.stop(KIND, "deaf")
     assert jobs.describe(KIND, "deaf")["ProcessingJobStatus"] in ("Stopping", "Stopped")
     assert jobs.wait(KIND, "deaf")["ProcessingJobStatus"] == "Stopped"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+def test_stop_is_heard_at_any_moment_of_the_start(jobs: Jobs, settings: Settings, pause: float) -> None:
+    jobs.create(KIND, make_request(settings, "early", "sleep", "300"))
+    time.sleep(pause)
+    jobs.stop(KIND, "early")
+    assert jobs.wait(KIND, "early")["ProcessingJobStatus"] == "Stopped"
+
+
+def test_a_limit_beyond_what_a_clock_can_wait(jobs: Jobs, settings: Settings) -> None:
+    limit = {"MaxRuntimeInSeconds": 10**400}
+    jobs.create(KIND, make_request(settings, "endless", "true", StoppingCondition=limit))
+    assert jobs.wait(KIND, "endless")["ProcessingJobStatus"] == "Completed"
+
+
+def test_a_word_that_no_process_can_get_is_named(jobs: Jobs, settings: Settings) -> None:
+    jobs.create(KIND, make_request(settings, "nul", "echo", "a\0b"))
+    reason = jobs.wait(KIND, "nul")["FailureReason"]
+    assert reason == "ClientError: the job cannot be started: embedded null byte"
+
+
+def test_a_metric_that_takes_for_ever_holds_up_nothing(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "PATIENCE", 1.0)
+    words = ["/bin/sh", "-c", f"echo {'a' * 60}!"]
+    definitions = [{"Name": "slow", "Regex": "(a+)+$"}]
+    specification = {"TrainingInputMode": "File", "ContainerEntrypoint": words}
+    request = {
+        "TrainingJobName": "slow",
+        "AlgorithmSpecification": specification | {"MetricDefinitions": definitions},
+        "OutputDataConfig": {"S3OutputPath": f"s3://{settings.bucket}/slow"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
+    }
+    jobs.create("training-job", request)
+    assert jobs.wait("training-job", "slow")["TrainingJobStatus"] == "Completed"
+    assert "a Regex takes longer than 1 s" in settings.job_log("slow").read_text()
+
+
+def test_stop_is_told_once(jobs: Jobs, settings: Settings) -> None:
+    """What a job starts while it ends itself, to save its state, is not interrupted."""
+    script = """
+        trap 'echo told; sleep 0.5; echo saved; exit 0' TERM
+        touch /opt/ml/ready
+        while :; do sleep 0.05; done
+    """
+    jobs.create(KIND, make_request(settings, "saves", "/bin/sh", "-c", textwrap.dedent(script)))
+    wait_for(settings.jobs / "saves" / "ml" / "ready")
+    jobs.stop(KIND, "saves")
+    assert jobs.wait(KIND, "saves")["ProcessingJobStatus"] == "Stopped"
+    said = settings.job_log("saves").read_text().split()
+    assert said.count("told") == said.count("saved") == 1
+
+
+def test_a_folder_that_cannot_be_made_fails_the_job(jobs: Jobs, settings: Settings) -> None:
+    (settings.jobs / "blocked").write_text("a file where the job's folder goes")
+    jobs.create(KIND, make_request(settings, "blocked", "true"))
+    found = jobs.wait(KIND, "blocked")
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert "jobs/blocked" in found["FailureReason"]
+
+
+def test_a_folder_that_is_replaced_while_the_job_runs_fails_it(jobs: Jobs, settings: Settings) -> None:
+    jobs.create(KIND, make_request(settings, "moved", "/bin/sh", "-c", "touch /opt/ml/ready; sleep 300"))
+    folder = settings.jobs / "moved"
+    wait_for(folder / "ml" / "ready")
+    folder.rename(settings.root / "elsewhere")
+    folder.write_text("no folder any more")
+    jobs.stop(KIND, "moved")
+    assert jobs.wait(KIND, "moved")["ProcessingJobStatus"] in ("Failed", "Stopped")
+
+
+def test_a_full_disk_under_the_log_does_not_block_the_job(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job prints far more than a pipe holds; its log is on a device that is always full."""
+    monkeypatch.setattr(Settings, "job_log", lambda *_: Path("/dev/full"))
+    script = "i=0; while [ $i -lt 5000 ]; do echo a line that is long enough to fill a pipe; i=$((i+1)); done"
+    jobs.create(KIND, make_request(settings, "loud", "/bin/sh", "-c", script))
+    assert jobs.wait(KIND, "loud")["ProcessingJobStatus"] == "Completed"
+
+
+def test_a_log_that_cannot_be_sent_does_not_change_the_outcome(
+    local: Settings, settings: Settings, tmp_path: Path
+) -> None:
+    """Nothing listens on the port of the AWS services."""
+    deaf = Settings(tmp_path / "deaf", local.region, local.account, local.bucket, local.sagemaker_port, 9)
+    layout.prepare(deaf)
+    store = Store(deaf.database)
+    found = Jobs(deaf, store)
+    found.create(KIND, make_request(deaf, "alone", "echo", "hello"))
+    assert found.wait(KIND, "alone")["ProcessingJobStatus"] == "Completed"
+    store.close()
+
+
+def test_recover_survives_what_others_left_in_the_folders(settings: Settings) -> None:
+    store = Store(settings.database)
+    for name in ("file", "garbage"):
+        store.create(KIND, name, {"ProcessingJobName": name, "ProcessingJobStatus": "InProgress"})
+    (settings.jobs / "file").write_text("no folder")
+    (settings.jobs / "garbage").mkdir()
+    (settings.jobs / "garbage" / "process.json").write_text("[]")
+    jobs = Jobs(settings, store)
+    jobs.recover()
+    assert [job["ProcessingJobStatus"] for job in jobs.list(KIND)] == ["Failed", "Failed"]
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,16 @@ def test_terminate_ends_a_command_that_handles_nothing(box: Sandbox, tmp_path: P
     assert finish(running)[0] == 128 + signal.SIGTERM
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.005, 0.01, 0.02, 0.04])
+def test_terminate_also_ends_what_is_only_starting(box: Sandbox, tmp_path: Path, pause: float) -> None:
+    """Asked for at any moment of the start, until it says that it reached the job."""
+    running = box.start(make_command(tmp_path, "sleep", "300"))
+    time.sleep(pause)
+    while running.wait(0.01) is None:
+        running.terminate()
+    assert finish(running)[0] == 128 + signal.SIGTERM
+
+
 def test_kill_ends_what_ignores_terminate(box: Sandbox, tmp_path: Path) -> None:
     mark = {"MARK": tmp_path.name}
     script = "trap '' TERM; touch /opt/ml/ready; while :; do sleep 0.05; done"
