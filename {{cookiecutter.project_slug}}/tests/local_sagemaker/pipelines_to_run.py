@@ -114,3 +114,46 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.05)
+
+
+OUT = "/opt/ml/processing/output"
+
+
+def get(text: str) -> dict[str, str]:
+    return {"Get": text}
+
+
+def compare(kind: str, left: Any, right: Any) -> dict[str, Any]:
+    return {"Type": kind, "LeftValue": left, "RightValue": right}
+
+
+def shell(name: str, script: str = "true", **members: Any) -> dict[str, Any]:
+    return step(name, "Processing", processing(script), **members)
+
+
+def report(bucket: str, name: str, value: float) -> dict[str, Any]:
+    """A step whose property file Report holds {"metrics": {"score": value}}."""
+    content = json.dumps({"metrics": {"score": value}})
+    script = f"mkdir -p {OUT}/report && echo '{content}' > {OUT}/report/report.json"
+    files = [{"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}]
+    uri = f"s3://{bucket}/{name}/report"
+    return step("Evaluate", "Processing", processing(script, {"report": uri}), PropertyFiles=files)
+
+
+SCORE = {
+    "Std:JsonGet": {"PropertyFile": get("Steps.Evaluate.PropertyFiles.Report"), "Path": "metrics.score"},
+}
+
+
+def gate(limit: Any) -> dict[str, Any]:
+    fail = step(
+        "TooBad",
+        "Fail",
+        {"ErrorMessage": {"Std:Join": {"On": " ", "Values": ["score", SCORE, "below", limit]}}},
+    )
+    condition = compare("GreaterThanOrEqualTo", SCORE, limit)
+    arguments = {"Conditions": [condition], "IfSteps": [shell("Good")], "ElseSteps": [fail]}
+    return step("Gate", "Condition", arguments)
+
+
+THRESHOLD = [{"Name": "Limit", "Type": "Float", "DefaultValue": 0.5}]

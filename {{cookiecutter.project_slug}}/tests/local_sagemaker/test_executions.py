@@ -1,68 +1,29 @@
 """Executions of pipelines of tiny real jobs."""
 
 import json
-import os
 import shutil
-import signal
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from local_sagemaker import stack
-from local_sagemaker.api import create_app
-from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
-from local_sagemaker.store import Store
-from tests.local_sagemaker.conftest import make_settings
-from tests.local_sagemaker.pipelines_to_run import Runner, definition, processing, step, training, until
-
-OUT = "/opt/ml/processing/output"
-
-
-def get(text: str) -> dict[str, str]:
-    return {"Get": text}
-
-
-def compare(kind: str, left: Any, right: Any) -> dict[str, Any]:
-    return {"Type": kind, "LeftValue": left, "RightValue": right}
-
-
-def shell(name: str, script: str = "true", **members: Any) -> dict[str, Any]:
-    return step(name, "Processing", processing(script), **members)
-
-
-def report(bucket: str, name: str, value: float) -> dict[str, Any]:
-    """A step whose property file Report holds {"metrics": {"score": value}}."""
-    content = json.dumps({"metrics": {"score": value}})
-    script = f"mkdir -p {OUT}/report && echo '{content}' > {OUT}/report/report.json"
-    files = [{"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}]
-    uri = f"s3://{bucket}/{name}/report"
-    return step("Evaluate", "Processing", processing(script, {"report": uri}), PropertyFiles=files)
-
-
-SCORE = {
-    "Std:JsonGet": {"PropertyFile": get("Steps.Evaluate.PropertyFiles.Report"), "Path": "metrics.score"},
-}
-
-
-def gate(limit: Any) -> dict[str, Any]:
-    fail = step(
-        "TooBad",
-        "Fail",
-        {"ErrorMessage": {"Std:Join": {"On": " ", "Values": ["score", SCORE, "below", limit]}}},
-    )
-    condition = compare("GreaterThanOrEqualTo", SCORE, limit)
-    arguments = {"Conditions": [condition], "IfSteps": [shell("Good")], "ElseSteps": [fail]}
-    return step("Gate", "Condition", arguments)
-
-
-LIMIT = [{"Name": "Limit", "Type": "Float", "DefaultValue": 0.5}]
+from tests.local_sagemaker.pipelines_to_run import (
+    OUT,
+    SCORE,
+    THRESHOLD,
+    Runner,
+    compare,
+    definition,
+    gate,
+    get,
+    processing,
+    report,
+    shell,
+    step,
+    training,
+)
 
 
 def test_processing_feeds_training(local: Settings, runner: Runner, s3: Any, name: str) -> None:
@@ -120,7 +81,7 @@ def test_processing_feeds_training(local: Settings, runner: Runner, s3: Any, nam
 
 
 def test_a_condition_opens_one_branch(local: Settings, runner: Runner, name: str) -> None:
-    text = definition(report(local.bucket, name, 0.75), gate(get("Parameters.Limit")), Parameters=LIMIT)
+    text = definition(report(local.bucket, name, 0.75), gate(get("Parameters.Limit")), Parameters=THRESHOLD)
     good = runner.run(name, text)
     assert good["PipelineExecutionStatus"] == "Succeeded"
     steps = runner.steps(good["PipelineExecutionArn"])
@@ -349,260 +310,3 @@ def test_what_is_refused_by_the_job_fails_the_step(runner: Runner, name: str) ->
     arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 2
     done = runner.run(name, definition(step("Two", "Processing", arguments)))
     assert "InstanceCount" in done["FailureReason"]
-
-
-def test_stopping(local: Settings, runner: Runner, name: str) -> None:
-    flag = local.root / f"{name}-flag"
-    text = definition(shell("Long", f"touch {flag}; sleep 600"), shell("Next", DependsOn=["Long"]))
-    runner.create(name, text)
-    arn = runner.start(name)
-    until(flag.exists)
-    runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
-    done = runner.wait(arn)
-    flag.unlink()
-    assert done["PipelineExecutionStatus"] == "Stopped"
-    assert runner.statuses(arn) == {"Long": "Stopped"}
-    with pytest.raises(ClientError, match="it cannot be stopped"):
-        runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
-
-
-@pytest.mark.parametrize("pause", [0.0, 0.03, 0.1, 0.2, 0.3])
-def test_stopping_at_any_moment_of_the_start(runner: Runner, name: str, pause: float) -> None:
-    runner.create(name, definition(shell("Long", "sleep 600"), shell("Next", DependsOn=["Long"])))
-    arn = runner.start(name)
-    time.sleep(pause)
-    runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
-    assert runner.wait(arn)["PipelineExecutionStatus"] == "Stopped"
-    assert set(runner.statuses(arn).items()) <= {("Long", "Stopped")}
-
-
-def test_a_fail_step_stops_what_only_starts_beside_it(runner: Runner, name: str) -> None:
-    done = runner.run(name, definition(shell("Long", "sleep 600"), step("No", "Fail", {})))
-    assert done["PipelineExecutionStatus"] == "Failed"
-    assert runner.statuses(done["PipelineExecutionArn"]).get("Long") in ("Stopped", None)
-
-
-def test_a_fail_step_stops_what_runs_beside_it(local: Settings, runner: Runner, name: str) -> None:
-    flag = local.root / f"{name}-flag"
-    text = definition(
-        shell("Long", f"touch {flag}; sleep 600"),
-        shell("Short", f"until [ -e {flag} ]; do sleep 0.05; done"),
-        step("No", "Fail", {}, DependsOn=["Short"]),
-    )
-    done = runner.run(name, text)
-    flag.unlink()
-    assert done["PipelineExecutionStatus"] == "Failed"
-    statuses = runner.statuses(done["PipelineExecutionArn"])
-    assert statuses == {"Long": "Stopped", "Short": "Succeeded", "No": "Failed"}
-
-
-def test_retrying_an_execution_runs_what_failed(local: Settings, runner: Runner, name: str) -> None:
-    flag = local.root / f"{name}-flag"
-    runner.create(
-        name,
-        definition(
-            shell("First"),
-            shell("Second", f"test -e {flag}", DependsOn=["First"]),
-            shell("Third", DependsOn=["Second"]),
-        ),
-    )
-    arn = runner.start(name)
-    assert runner.wait(arn)["PipelineExecutionStatus"] == "Failed"
-    first = runner.steps(arn)["First"]
-    flag.touch()
-    runner.client.retry_pipeline_execution(PipelineExecutionArn=arn)
-    done = runner.wait(arn)
-    flag.unlink()
-    assert done["PipelineExecutionStatus"] == "Succeeded"
-    assert "FailureReason" not in done
-    assert runner.statuses(arn) == {"First": "Succeeded", "Second": "Succeeded", "Third": "Succeeded"}
-    assert runner.steps(arn)["First"] == first
-    with pytest.raises(ClientError, match="only Failed and Stopped ones"):
-        runner.client.retry_pipeline_execution(PipelineExecutionArn=arn)
-
-
-def test_retry_policies(local: Settings, runner: Runner, name: str) -> None:
-    """A job folder that cannot be made is an internal error, which the policy retries."""
-    policy = {
-        "ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR"],
-        "MaxAttempts": 20,
-        "IntervalSeconds": 1,
-        "BackoffRate": 1.0,
-    }
-    runner.create(name, definition(shell("Shaky", RetryPolicies=[policy])))
-    away = local.jobs.with_name("jobs-away")
-    local.jobs.rename(away)
-    local.jobs.symlink_to(local.root / "nowhere")
-    try:
-        arn = runner.start(name)
-        until(lambda: runner.steps(arn).get("Shaky", {}).get("AttemptCount", 0) >= 2)
-    finally:
-        local.jobs.unlink()
-        away.rename(local.jobs)
-    assert runner.wait(arn)["PipelineExecutionStatus"] == "Succeeded"
-    assert runner.steps(arn)["Shaky"]["AttemptCount"] >= 2
-
-
-def test_selected_steps_take_the_rest_from_an_earlier_execution(
-    local: Settings, runner: Runner, name: str
-) -> None:
-    end = step("End", "Fail", {"ErrorMessage": SCORE})
-    runner.create(name, definition(report(local.bucket, name, 0.75), shell("Aside"), end))
-    source = runner.start(name)
-    runner.wait(source)
-    config = {"SourcePipelineExecutionArn": source, "SelectedSteps": [{"StepName": "End"}]}
-    done = runner.wait(runner.start(name, SelectiveExecutionConfig=config))
-    steps = runner.steps(done["PipelineExecutionArn"])
-    assert list(steps) == ["Evaluate", "End"]
-    assert steps["Evaluate"]["SelectiveExecutionResult"] == {"SourcePipelineExecutionArn": source}
-    assert steps["End"]["Metadata"]["Fail"]["ErrorMessage"] == "0.75"
-    for wrong, part in (
-        ({"SelectedSteps": [{"StepName": "Nope"}]}, "there is no step 'Nope'"),
-        ({"SelectedSteps": [{"StepName": "End"}]}, "needs a SourcePipelineExecutionArn"),
-    ):
-        with pytest.raises(ClientError, match=part):
-            runner.start(name, SelectiveExecutionConfig=wrong)
-
-
-def test_what_an_execution_tells(runner: Runner, name: str) -> None:
-    declared = [
-        {"Name": "N", "Type": "Integer", "DefaultValue": 1},
-        {"Name": "B", "Type": "Boolean", "DefaultValue": True},
-    ]
-    config = {
-        "ExperimentName": get("Execution.PipelineName"),
-        "TrialName": get("Execution.PipelineExecutionId"),
-    }
-    text = definition(shell("S"), Parameters=declared, PipelineExperimentConfig=config)
-    runner.create(name, text)
-    arn = runner.start(
-        name,
-        {"N": "7"},
-        PipelineExecutionDisplayName="shown",
-        PipelineExecutionDescription="why",
-        ClientRequestToken="t" * 32 + name,
-    )
-    again = runner.start(name, {"N": "8"}, ClientRequestToken="t" * 32 + name)
-    assert again == arn
-    done = runner.wait(arn)
-    assert done["PipelineExperimentConfig"] == {"ExperimentName": name, "TrialName": arn.rpartition("/")[2]}
-    assert (done["PipelineExecutionDisplayName"], done["PipelineExecutionDescription"]) == ("shown", "why")
-    assert done["PipelineVersionId"] == 1
-    listed = runner.client.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn, MaxResults=1)
-    rest = runner.client.list_pipeline_parameters_for_execution(
-        PipelineExecutionArn=arn, NextToken=listed["NextToken"]
-    )
-    assert listed["PipelineParameters"] + rest["PipelineParameters"] == [
-        {"Name": "N", "Value": "7"},
-        {"Name": "B", "Value": "true"},
-    ]
-    used = runner.client.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)
-    assert used["PipelineDefinition"] == text
-    runner.client.update_pipeline_execution(PipelineExecutionArn=arn, PipelineExecutionDescription="because")
-    (summary,) = runner.client.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
-    assert summary["PipelineExecutionArn"] == arn
-    assert summary["PipelineExecutionDescription"] == "because"
-    for missing in (arn[:-1] + "!", arn.replace(name, name + "x")):
-        with pytest.raises(runner.client.exceptions.ResourceNotFound):
-            runner.client.describe_pipeline_execution(PipelineExecutionArn=missing)
-
-
-def test_a_token_belongs_to_its_pipeline(runner: Runner, name: str) -> None:
-    token = "t" * 20 + name
-    text = definition(step("No", "Fail", {}))
-    runner.create(name, text)
-    first = runner.start(name, ClientRequestToken=token)
-    other = f"{name}-other"
-    runner.create(other, text)
-    assert runner.start(other, ClientRequestToken=token) != first
-    runner.wait(first)
-    runner.client.delete_pipeline(PipelineName=name)
-    runner.create(name, text)
-    assert runner.start(name, ClientRequestToken=token) != first
-
-
-def test_many_starts_at_once(runner: Runner, name: str) -> None:
-    """Each with a registration of its own; the pipeline is updated while they run."""
-    register = step("Reg", "RegisterModel", {"ModelPackageGroupName": name}, DependsOn=["S"])
-    register["Arguments"]["InferenceSpecification"] = {
-        "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"}]
-    }
-    runner.create(name, definition(shell("S"), register))
-    with ThreadPoolExecutor(20) as pool:
-        arns = list(pool.map(lambda _: runner.start(name), range(20)))
-    update = definition(step("No", "Fail", {}))
-    runner.client.update_pipeline(PipelineName=name, PipelineDefinition=update)
-    assert {runner.wait(arn)["PipelineExecutionStatus"] for arn in arns} == {"Succeeded"}
-    listed = runner.client.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
-    assert sorted(package["ModelPackageVersion"] for package in listed) == list(range(1, 21))
-
-
-def test_a_registration_is_not_repeated_after_a_crash(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
-    """The server is killed; the record of the step says that it had not ended, as after a crash in it."""
-    settings = make_settings(tmp_path_factory.mktemp("killed") / ".local")
-    stack.up(settings)
-    try:
-        runner = Runner(settings.client("sagemaker"))
-        arguments = {
-            "ModelPackageGroupName": name,
-            "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": "s3://b/m"}]},
-        }
-        long = shell("Long", "sleep 600", DependsOn=["Reg"])
-        runner.create(name, definition(step("Reg", "RegisterModel", arguments), long))
-        arn = runner.start(name)
-        until(lambda: runner.statuses(arn).get("Long") == "Executing")
-        for service in stack.status(settings)["services"]:
-            os.kill(service["pid"], signal.SIGKILL)
-        until(lambda: not any(service["pid"] for service in stack.status(settings)["services"]))
-        store = Store(settings.database)
-        store.update("step", f"{arn}/Reg", lambda body: body.update(StepStatus="Executing", Metadata={}))
-        store.close()
-        stack.up(settings)
-        assert runner.wait(arn)["PipelineExecutionStatus"] == "Failed"
-        assert runner.statuses(arn) == {"Reg": "Failed", "Long": "Failed"}
-        runner.client.retry_pipeline_execution(PipelineExecutionArn=arn)
-        until(lambda: runner.statuses(arn).get("Long") == "Executing")
-        listed = runner.client.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
-        assert [package["ModelPackageVersion"] for package in listed] == [1]
-        runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
-        assert runner.wait(arn)["PipelineExecutionStatus"] == "Stopped"
-    finally:
-        stack.down(settings)
-
-
-def test_tokens_are_forgotten_after_a_day(
-    local: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(tmp_path / "sagemaker.db")
-    now = time.time()
-    for token, age in (("old", 86_500.0), ("young", 86_300.0)):
-        with monkeypatch.context() as patch:
-            patch.setattr(time, "time", lambda age=age: now - age)
-            store.create("token", token, {"Arn": "arn"})
-    create_app(local, store, Jobs(local, store))
-    assert store.get("token", "old") is None
-    assert store.get("token", "young") == {"Arn": "arn"}
-    store.close()
-
-
-def test_executions_that_a_server_left_behind_have_failed(
-    tmp_path_factory: pytest.TempPathFactory, name: str
-) -> None:
-    settings = make_settings(tmp_path_factory.mktemp("restart") / ".local")
-    stack.up(settings)
-    try:
-        runner = Runner(settings.client("sagemaker"))
-        runner.create(name, definition(shell("Quick"), shell("Long", "sleep 600", DependsOn=["Quick"])))
-        arn = runner.start(name)
-        until(lambda: runner.statuses(arn).get("Long") == "Executing")
-        stack.down(settings)
-        stack.up(settings)
-        left = runner.wait(arn)
-        assert left["PipelineExecutionStatus"] == "Failed"
-        assert "start it again: finished steps are cache hits" in left["FailureReason"]
-        assert runner.statuses(arn) == {"Quick": "Succeeded", "Long": "Failed"}
-        runner.client.delete_pipeline(PipelineName=name)
-    finally:
-        stack.down(settings)
