@@ -10,7 +10,6 @@ import json
 import re
 import sys
 import unicodedata
-from pathlib import Path
 from urllib.parse import unquote
 
 # JSON, percent-encoded: no answer can close this literal, whatever quotes, backslashes or newlines it holds.
@@ -69,23 +68,13 @@ def check_name(name: str) -> None:
             )
 
 
-def check_slug(slug: str, taken: set[str]) -> None:
-    """Raise RefusedError unless `slug` fits AWS's names and is none of the packages in `taken`."""
+def check_slug(slug: str) -> None:
+    """Raise RefusedError unless `slug` fits AWS's names."""
     if not SLUG.fullmatch(slug):
         raise RefusedError(
             f"{shown(slug)} cannot be part of an AWS resource's name: 2 to 32 of a-z, 0-9 and -, "
             "a letter first, no - at the end"
         )
-    if slug in taken:
-        raise RefusedError(
-            f"{shown(slug)} is the name of a package that the project needs: choose another one"
-        )
-
-
-def locked_packages(template: Path) -> set[str]:
-    """The names in the project's lock: installing a project of the same name would replace the package."""
-    locks = template.glob("*/requirements.lock")
-    return {name for lock in locks for name in re.findall("^([a-z0-9-]+)==", lock.read_text(), re.MULTILINE)}
 
 
 def check_region(region: str) -> None:
@@ -223,10 +212,9 @@ def main() -> None:
     try:
         check_python(tuple(sys.version_info[:3]))
         answers = json.loads(unquote(ANSWERS))
-        taken = locked_packages(Path(answers["_repo_dir"]))
         checks = {
             "project_name": check_name,
-            "project_slug": lambda slug: check_slug(slug, taken),
+            "project_slug": check_slug,
             "aws_region": check_region,
             "retraining_schedule": check_schedule,
             "ci_provider": check_ci,

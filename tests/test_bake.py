@@ -86,7 +86,7 @@ def test_rendered_files_of_the_default_bake(default: Baked) -> None:
         "local": {"sagemaker_port": 8571, "aws_port": 8572, "mlflow_port": 8573},
     }
     package = tomllib.loads((default.folder / "pyproject.toml").read_text())["project"]
-    assert (package["name"], package["requires-python"]) == ("retraining", ">=3.11,<3.14")
+    assert (package["name"], package["requires-python"]) == ("retraining-project", ">=3.11,<3.14")
     assert package["scripts"] == {"retrain": "retraining.cli:main"}
 
 

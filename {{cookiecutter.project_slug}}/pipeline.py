@@ -42,3 +42,7 @@ def pipeline(build: Build) -> Any:
         steps=[step for name, step in build.steps.items() if name not in guarded],
         sagemaker_session=build.session,
     )
+
+
+if __name__ == "__main__":
+    raise SystemExit("pipeline.py is run by the command: .venv/bin/retrain run")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from retraining import output
 from retraining.command import Json, On, load
@@ -37,6 +37,8 @@ def main() -> None:
         _fail(str(error), error)
     except ClientError as error:
         _fail(f"{error.operation_name}: {error.response['Error'].get('Message', error)}", error)
+    except EndpointConnectionError as error:
+        _fail(f"{error}: if these are the local services, the same command starts them again", error)
     except BotoCoreError as error:
         _fail(f"AWS: {error}", error)
     except BrokenPipeError:
@@ -67,7 +69,7 @@ def _options(
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check the configuration; nothing is called.
+    """Check the configuration, and list its parameters; nothing is called.
 
     Example: retrain check
     """
@@ -82,6 +84,8 @@ def check(json: Json = False) -> None:
             f"{found.pipeline.pipelineName}: all in order ({len(steps)} steps, "
             f"{len(found.parameters)} parameters)"
         )
+        for name, parameter in found.parameters.items():
+            output.out.print(f"  {name:26} {parameter.default}", markup=False)
 
 
 @app.command()
@@ -107,22 +111,27 @@ def definition(
 @app.command()
 def data(
     on: On = "local",
-    players: Annotated[int, typer.Option(help="Players to simulate.", min=1)] = 20000,
+    players: Annotated[int, typer.Option(help="Players to simulate.", min=200)] = 20000,
     days: Annotated[int, typer.Option(help="Days of telemetry.", min=1)] = 28,
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 7,
     drift: Annotated[float, typer.Option(help="How far behaviour has moved; 0 is none.")] = 0.0,
+    to: Annotated[str | None, typer.Option(help="Another place than the inputs' defaults: s3://...")] = None,
 ) -> None:
     """Simulate sample data and put it where the pipeline's inputs point.
 
-    Example: retrain data --seed 8 --drift 0.3
+    Example: retrain data --seed 8 --drift 0.3 --to s3://my-bucket/data-8/
     """
     from retraining import sample_data
 
     found = load()
     enter(on, found, output.note)
     arguments = ["--players", str(players), "--days", str(days), "--seed", str(seed), "--drift", str(drift)]
-    for uri, files in sample_data.upload(found, arguments, output.note).items():
-        output.out.print(f"{uri}: {files} file{'s' if files != 1 else ''}")
+    written = sample_data.upload(found, arguments, to, output.note)
+    for uri, files in written.values():
+        output.out.print(f"{uri}: {files} file{'s' if files != 1 else ''}", markup=False)
+    if to is not None:
+        given = " ".join(f"--param {name}={uri}" for name, (uri, _) in written.items())
+        output.out.print(f"To run on it: retrain run {given}", markup=False)
 
 
 @app.command()

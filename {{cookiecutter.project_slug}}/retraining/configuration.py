@@ -99,7 +99,17 @@ def _validate(model: type[_Model], source: yaml_file.YamlFile) -> _Model:
     try:
         return model.model_validate(source.content)
     except ValidationError as error:
-        raise UserError("\n".join(explain(error, model, source))) from None
+        lines = explain(error, model, source)
+        raise UserError("\n".join(map(_blame_the_environment, lines))) from None
+
+
+def _blame_the_environment(line: str) -> str:
+    """A value that a variable gave is not the file's fault."""
+    for name in ENVIRONMENT_NAMES:
+        _, found, problem = line.partition(f": {name}")
+        if found and name in os.environ:
+            return f"environment variable {name}{problem}"
+    return line
 
 
 def _substitute(value: Any, project: Project) -> Any:

@@ -1,5 +1,6 @@
 """`retrain local`: the local services."""
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -68,3 +69,6 @@ def _print_status(found: Configuration) -> None:
         health = "healthy" if service["healthy"] else "not running"
         output.out.print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
     output.out.print(f"{'data':16} {state['root']}", markup=False)
+    output.out.print("for other clients:")
+    for name, value in places.local_settings(found).environment().items():
+        output.out.print(f"  export {name}={shlex.quote(value)}", markup=False)

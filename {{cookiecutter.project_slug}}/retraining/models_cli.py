@@ -95,5 +95,8 @@ def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     enter(on, found, output.note)
     package = registry.find(found, version)
     status = registry.STATUSES[verb]
+    if package.status == status and reason is None:
+        output.out.print(f"{package.group}/{package.version} ({package.candidate}) is {status} already")
+        return
     registry.decide(package, status, reason)
     output.out.print(f"{package.group}/{package.version} ({package.candidate}): {package.status} -> {status}")

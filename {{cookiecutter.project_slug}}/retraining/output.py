@@ -103,7 +103,7 @@ def model_table(packages: list[ModelPackage]) -> Table:
     """Model versions with their metrics side by side."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("version", "candidate", "status"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=True)
     shown = [name for name in _SHOWN if any(name in package.metrics for package in packages)]
     for name in shown:
         table.add_column(name.replace("_", " "), justify="right")
@@ -117,8 +117,9 @@ def model_table(packages: list[ModelPackage]) -> Table:
 def run_table(executions: list[Execution]) -> Table:
     """Executions, newest first, one row each."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("execution", "status", "started", "steps"):
-        table.add_column(title)
+    for title in ("execution", "status", "started"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("steps")
     for execution in executions:
         steps = ", ".join(
             f"{step.name} {'cached' if step.cache_hit else seconds(step.seconds) or step.status}"

@@ -1,11 +1,15 @@
 """MLflow's own pages."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
+import urllib.request
 import webbrowser
+from pathlib import Path
 
 import boto3
 
@@ -13,8 +17,6 @@ from retraining import experiments, output, places
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 from retraining.places import PlaceName
-
-OPEN_AFTER_SECONDS = 4.0
 
 
 def serve(configuration: Configuration, place: PlaceName) -> None:
@@ -32,19 +34,41 @@ def _serve_here(configuration: Configuration) -> None:
     _catch_up(configuration)
     url = f"http://127.0.0.1:{port}"
     runs = url + experiments.page(configuration)
-    output.out.print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)
-    if sys.stdout.isatty():
-        threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [runs]).start()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--serve-artifacts"]
     command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
     command += ["--artifacts-destination", f"s3://{configuration.project.SMP_S3BUCKETNAME}/mlflow"]
-    try:
-        subprocess.run(command, check=True)
-    except KeyboardInterrupt:
-        return
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"MLflow's server ended with code {error.returncode}; it says why above") from None
+    log = configuration.root / ".local" / "logs" / "mlflow.log"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with log.open("w") as words:
+        # In a session of its own: the server has helpers, and all of them are ended together.
+        server = subprocess.Popen(command, stdout=words, stderr=words, start_new_session=True)
+        try:
+            _wait_for(url, server, log)
+            output.out.print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)
+            if sys.stdout.isatty():
+                webbrowser.open(runs)
+            server.wait()
+        except KeyboardInterrupt:
+            output.note("stopping")
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Until the server answers.
+
+    Raises:
+        UserError: it ends before.
+    """
+    while server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2):
+            return
+        time.sleep(0.2)
+    raise UserError(f"MLflow's server ended with code {server.returncode}; {log} says why")
 
 
 def _require_free(port: int) -> None:

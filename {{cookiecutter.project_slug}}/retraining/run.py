@@ -17,7 +17,7 @@ from retraining.executions import Execution
 from retraining.output import Progress, note
 from retraining.places import Place, PlaceName
 
-LOG_LINES = 12
+LOG_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,21 @@ def _tell_of_the_last(pipeline: str) -> None:
     for arn in executions.arns(pipeline)[:1]:
         last = executions.describe(arn)
         if last.status == "Failed" and "services were stopped" in (last.failure or ""):
-            done = [step.name for step in last.steps if step.status == "Succeeded"]
-            kept = (
-                f"its finished steps ({', '.join(done)}) are cache hits where nothing changed"
-                if done
-                else "nothing of it was finished"
+            done = ", ".join(step.name for step in last.steps if step.status == "Succeeded")
+            note(
+                f"the last execution, {last.id}, was cut off when the local services stopped; starting anew "
+                f"(finished, and kept where nothing changed: {done or 'no step'})"
             )
-            note(f"the last execution, {last.id}, was cut off: {last.failure}; starting anew, {kept}")
 
 
 def git_commit(root: Path) -> str:
-    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` outside git."""
+    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` where git has none."""
     git = ["git", "-C", str(root)]
+    tracked = subprocess.run(
+        [*git, "ls-files", "--error-unmatch", "pipeline.py"], capture_output=True, check=False
+    )
+    if tracked.returncode != 0:
+        return "unknown"
     commit = subprocess.run(
         [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )

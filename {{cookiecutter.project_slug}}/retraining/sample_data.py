@@ -15,15 +15,17 @@ from retraining.schema import Unit
 
 
 def upload(
-    configuration: Configuration, arguments: list[str], on_progress: Callable[[str], None]
-) -> dict[str, int]:
+    configuration: Configuration, arguments: list[str], to: str | None, on_progress: Callable[[str], None]
+) -> dict[str, tuple[str, int]]:
     """Run the model's simulate.py and upload what it wrote, one folder per input of its preprocessing.
 
     Args:
         arguments: passed on to simulate.py.
+        to: S3 prefix below which each channel gets a folder; None for where the inputs' defaults point.
 
     Returns:
-        Number of files per S3 prefix. What stood under a prefix is replaced.
+        Per parameter (or channel, where none is declared) the S3 prefix and the number of files. What
+        stood under a prefix is replaced.
 
     Raises:
         UserError: the model has no simulator, or the simulator failed.
@@ -32,6 +34,7 @@ def upload(
     script = configuration.root / unit.source_directory / "simulate.py"
     if not script.is_file():
         raise UserError(f"{script}: no such file: this model has no simulated sample data")
+    places = _places(unit, to)
     with tempfile.TemporaryDirectory() as folder:
         on_progress("simulating")
         result = subprocess.run(
@@ -44,19 +47,24 @@ def upload(
             raise UserError(
                 f"simulate.py: {(result.stderr.strip() or 'it failed without a word').splitlines()[-1]}"
             )
-        return {uri: _replace(Path(folder) / name, uri, on_progress) for name, uri in _places(unit).items()}
+        return {
+            name: (uri, _replace(Path(folder) / channel, uri, on_progress))
+            for channel, (name, uri) in places.items()
+        }
 
 
-def _places(unit: Unit) -> dict[str, str]:
-    """S3 prefix per input channel."""
-    if unit.preprocess is None:
-        return {}
-    files = {
-        name: channel.dataFiles[0].fileName
-        for name, channel in unit.preprocess.channels.items()
-        if channel.dataFiles
-    }
-    return {name: str(file.default if isinstance(file, Parameter) else file) for name, file in files.items()}
+def _places(unit: Unit, to: str | None) -> dict[str, tuple[str, str]]:
+    """Per input channel: the parameter that names its data, and the S3 prefix."""
+    if to is not None and not to.startswith("s3://"):
+        raise UserError(f"--to {to}: an S3 URI such as s3://bucket/prefix/ is expected")
+    places = {}
+    for name, channel in (unit.preprocess.channels if unit.preprocess else {}).items():
+        if channel.dataFiles:
+            file = channel.dataFiles[0].fileName
+            default = str(file.default if isinstance(file, Parameter) else file)
+            uri = default if to is None else f"{to.rstrip('/')}/{name}/"
+            places[name] = (file.parameter if isinstance(file, Parameter) else name, uri)
+    return places
 
 
 def _replace(folder: Path, uri: str, on_progress: Callable[[str], None]) -> int:

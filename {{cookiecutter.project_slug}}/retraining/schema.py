@@ -1,5 +1,6 @@
 """What the configuration files may hold: one pydantic model per section, unknown keys refused."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator
@@ -36,6 +37,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _text(pattern: str, words: str) -> BeforeValidator:
+    """A text that matches `pattern`, described to people in `words`."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(f"{words} is expected, not {value!r}")
+        return value
+
+    return BeforeValidator(check)
+
+
+_ROLE = _text(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", "a role's ARN, arn:aws:iam::111122223333:role/name,")
+
+
 class LocalPorts(Section):
     """Ports of the local services, all on 127.0.0.1."""
 
@@ -47,20 +62,24 @@ class LocalPorts(Section):
 class Project(Section):
     """conf/project.yaml."""
 
-    project: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]
+    project: Annotated[
+        str, _text(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", "a name of 2 to 32 letters a-z, digits and -")
+    ]
     description: str = ""
-    SMP_ACCOUNTID: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
-    SMP_REGION: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
-    SMP_S3BUCKETNAME: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    SMP_ROLE: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")]
+    SMP_ACCOUNTID: Annotated[str, _text(r"[0-9]{12}", "an account of twelve digits, in quotes,")]
+    SMP_REGION: Annotated[str, _text(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "a region such as eu-west-1")]
+    SMP_S3BUCKETNAME: Annotated[
+        str, _text(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name (3 to 63 of a-z, 0-9, . and -)")
+    ]
+    SMP_ROLE: Annotated[str, _ROLE]
     SMP_MODEL_CONFIGPATH: str = "models/*/conf.yaml"
-    SMP_SUBNETS: list[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]] = []
-    SMP_SECURITYGROUPS: list[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$")]] = []
+    SMP_SUBNETS: list[Annotated[str, _text(r"subnet-[0-9a-f]+", "a subnet such as subnet-0a1b")]] = []
+    SMP_SECURITYGROUPS: list[Annotated[str, _text(r"sg-[0-9a-f]+", "a security group such as sg-0a1b")]] = []
     SMP_MODELNAME: str
     kms_key: str | None = None
-    lambda_role: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")]
+    lambda_role: Annotated[str, _ROLE]
     mlflow_tracking_uri: str | None = None
-    schedule: str
+    schedule: Annotated[str, _text(r"(cron|rate)\(.+\)", "cron(...) or rate(...)")]
     tags: dict[str, str] = {}
     local: LocalPorts = LocalPorts()
 
