@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local_sagemaker import stack
@@ -35,6 +36,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def function(local: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in local.environment().items():
         monkeypatch.setenv(name, value)
+    # Another test's default session would keep that test's credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     path = Path(__file__).parents[2] / "lambdas" / "register_models.py"
     spec = importlib.util.spec_from_file_location("register_models", path)
     assert spec

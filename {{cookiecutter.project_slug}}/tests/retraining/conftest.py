@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 
@@ -68,5 +69,7 @@ def on_local(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configu
     stack.up(settings)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
+    # Another test's default session would keep that test's credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     yield found
     stack.down(settings)
