@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from retraining import yaml_file
 from retraining.errors import UserError
 from retraining.explain import explain
+from retraining.nearest import nearest
 from retraining.parameter import Parameter, declared
 from retraining.schema import ModelFile, Pipeline, Project, Unit
 
@@ -69,6 +70,7 @@ def load(root: Path) -> Configuration:
             f"{project.SMP_MODEL_CONFIGPATH}: exactly one file must hold sagemakerPipeline; found: {found}"
         )
     _check_pipeline(*pipelines[0], units)
+    _check_project(project_file, project, units)
     configuration = Configuration(root, project, units, pipelines[0][1])
     _check_parameters(configuration)
     return configuration
@@ -86,7 +88,11 @@ def _from_environment(name: str, value: str) -> Any:
 
 
 def _model_files(root: Path, project: Project, source: yaml_file.YamlFile) -> list[Path]:
-    paths = sorted(_relative(path) for path in root.glob(project.SMP_MODEL_CONFIGPATH))
+    try:
+        found = root.glob(project.SMP_MODEL_CONFIGPATH) if ".." not in project.SMP_MODEL_CONFIGPATH else ()
+        paths = sorted(_relative(path) for path in found if path.is_file())
+    except (ValueError, NotImplementedError):
+        paths = []
     if not paths:
         raise UserError(
             f"{source.where(('SMP_MODEL_CONFIGPATH',))}: SMP_MODEL_CONFIGPATH: no file matches "
@@ -178,6 +184,19 @@ def _check_pipeline(source: yaml_file.YamlFile, pipeline: Pipeline, units: dict[
             if name not in names:
                 where = source.where(("sagemakerPipeline", "dependencies", index))
                 raise UserError(f"{where}: dependencies: no step {name!r}; known: {', '.join(sorted(names))}")
+
+
+def _check_project(source: yaml_file.YamlFile, project: Project, units: dict[str, Unit]) -> None:
+    if bool(project.SMP_SUBNETS) != bool(project.SMP_SECURITYGROUPS):
+        where = source.where(("SMP_SUBNETS",))
+        raise UserError(f"{where}: SMP_SUBNETS and SMP_SECURITYGROUPS: fill both, or none for no VPC")
+    if project.SMP_MODELNAME not in units:
+        where = source.where(("SMP_MODELNAME",))
+        hint = nearest(project.SMP_MODELNAME, units)
+        raise UserError(f"{where}: SMP_MODELNAME: no model {project.SMP_MODELNAME!r}{hint}")
+    ports = [project.local.sagemaker_port, project.local.aws_port, project.local.mlflow_port]
+    if len(set(ports)) < len(ports):
+        raise UserError(f"{source.where(('local',))}: local: the three ports must differ, not {ports}")
 
 
 def _check_parameters(configuration: Configuration) -> None:

@@ -10,6 +10,7 @@ import yaml
 from retraining.errors import UserError
 
 Location = tuple[str | int, ...]
+NODES = 100_000
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,20 @@ def load(path: Path) -> YamlFile:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    loader = yaml.SafeLoader(text)
     lines: dict[Location, int] = {}
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is not None:
+            _require_finite(node, path)
             _record(node, (), lines, path)
         content = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML passes on what Python says of an impossible date, number or nesting.
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
     return YamlFile(path, content, lines)
 
 
@@ -74,3 +75,21 @@ def _record(node: yaml.Node, location: Location, lines: dict[Location, int], pat
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _record(item, (*location, index), lines, path)
+
+
+def _require_finite(root: yaml.Node, path: Path) -> None:
+    """Refuse an alias inside its own anchor, and aliases that multiply into something huge."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = NODES + 1  # found again below itself, it is counted as endless
+            children = (
+                [item for pair in node.value for item in pair] if isinstance(node, yaml.MappingNode) else []
+            )
+            children = list(node.value) if isinstance(node, yaml.SequenceNode) else children
+            sizes[id(node)] = 1 + sum(size(child) for child in children)
+        return sizes[id(node)]
+
+    if size(root) > NODES:
+        raise UserError(f"{path}: aliases (*name) make this file endless or larger than {NODES} values")

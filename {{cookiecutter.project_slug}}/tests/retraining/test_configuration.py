@@ -37,6 +37,37 @@ def test_the_shipped_configuration_is_in_order(project: Path) -> None:
 
 
 CASES = [
+    (
+        PROJECT,
+        "description: A project under test",
+        "description: 2026-99-99",
+        r"project.yaml: not valid YAML: month must be",
+    ),
+    (PROJECT, "description: A project under test", "description: !!int x", r"project.yaml: not valid YAML"),
+    (PROJECT, "description: A project under test", "description: a\0b", r"project.yaml: not valid YAML"),
+    (PROJECT, "tags:\n  project: demo", "tags: &a {b: *a}", r"project.yaml: aliases .* endless"),
+    (PROJECT, "tags:\n  project: demo", "tags: " + "[" * 2000 + "]" * 2000, r"project.yaml: not valid YAML"),
+    (PROJECT, "models/*/conf.yaml", "/models/*", r"SMP_MODEL_CONFIGPATH: no file matches '/models/\*'"),
+    (PROJECT, "models/*/conf.yaml", "a**b", r"SMP_MODEL_CONFIGPATH: no file matches"),
+    (
+        PROJECT,
+        "SMP_SUBNETS: []",
+        "SMP_SUBNETS: [subnet-0a]",
+        r"project.yaml:8: SMP_SUBNETS and SMP_SECURITYGROUPS: fill both",
+    ),
+    (
+        PROJECT,
+        "SMP_MODELNAME: scarcegan",
+        "SMP_MODELNAME: scarcegann",
+        r"no model 'scarcegann'; did you mean 'scarcegan'\?",
+    ),
+    (
+        PROJECT,
+        "schedule: cron(0 3 ? * MON *)",
+        "schedule: daily",
+        r"schedule: cron\(...\) or rate\(...\) is expected, not 'daily'",
+    ),
+    (PROJECT, "SMP_ACCOUNTID: '111122223333'", "SMP_ACCOUNTID: 111122223333", r"twelve digits, in quotes"),
     (PROJECT, "SMP_REGION: eu-west-1", "SMP_REGION: Ireland", r"project.yaml:4: SMP_REGION: .*'Ireland'"),
     (
         PROJECT,
@@ -161,6 +192,7 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(project: Path)
 def test_the_environment_wins_over_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMP_S3BUCKETNAME", "another-bucket")
     monkeypatch.setenv("SMP_SUBNETS", "subnet-0a, subnet-0b")
+    monkeypatch.setenv("SMP_SECURITYGROUPS", "sg-0a")
     found = configuration.load(project)
     assert found.project.SMP_SUBNETS == ["subnet-0a", "subnet-0b"]
     assert found.parameters["RiskyData"].default == "s3://another-bucket/data/risky/"
@@ -169,3 +201,27 @@ def test_the_environment_wins_over_the_file(project: Path, monkeypatch: pytest.M
 def test_a_missing_file_is_named(project: Path) -> None:
     (project / PROJECT).unlink()
     assert re.search(r"conf/project.yaml: no such file", error_of(project))
+
+
+def test_multiplying_aliases_are_refused(project: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 9)]
+    (project / PROJECT).write_text("\n".join(lines))
+    assert "larger than 100000 values" in error_of(project)
+
+
+def test_ports_must_differ(project: Path) -> None:
+    path = project / PROJECT
+    text = re.sub(r"(_port): \d+", r"\1: 9000", path.read_text())
+    path.write_text(text)
+    assert "local: the three ports must differ" in error_of(project)
+
+
+def test_a_value_from_the_environment_is_not_the_files_fault(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMP_REGION", "mars")
+    assert (
+        error_of(project)
+        == "environment variable SMP_REGION: a region such as eu-west-1 is expected, not 'mars'"
+    )
