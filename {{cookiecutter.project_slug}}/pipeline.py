@@ -28,7 +28,8 @@ def pipeline(build: Build) -> Any:
     for chain in configuration.pipeline.chains:
         for before, after in pairwise(chain):
             if hasattr(build.steps[before], "if_steps"):
-                build.steps[before].if_steps.append(build.steps[after])
+                if after not in guarded:
+                    build.steps[before].if_steps.append(build.steps[after])
                 guarded.add(after)
             else:
                 build.steps[after].add_depends_on([build.steps[before]])

@@ -37,6 +37,8 @@ def main() -> None:
         _fail(str(error), error)
     except ClientError as error:
         _fail(f"{error.operation_name}: {error.response['Error'].get('Message', error)}", error)
+    except RecursionError as error:
+        _fail(f"something nests too deeply: {error}; `retrain --debug ...` shows where", error)
     except EndpointConnectionError as error:
         _fail(f"{error}: if these are the local services, the same command starts them again", error)
     except BotoCoreError as error:

@@ -6,6 +6,8 @@ that is not described here is an error that names file, line and the nearest kno
 
 import os
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +72,7 @@ def load(root: Path) -> Configuration:
             f"{project.SMP_MODEL_CONFIGPATH}: exactly one file must hold sagemakerPipeline; found: {found}"
         )
     _check_pipeline(*pipelines[0], units)
+    _check_order(*pipelines[0])
     _check_project(project_file, project, units)
     configuration = Configuration(root, project, units, pipelines[0][1])
     _check_parameters(configuration)
@@ -142,11 +145,40 @@ def _check_unit(root: Path, source: yaml_file.YamlFile, name: str, unit: Unit) -
             f"{source.where((*here, 'source_directory'))}: source_directory: "
             f"no folder {unit.source_directory!r}"
         )
+    if unit.gate and (unit.evaluate is None or unit.gate.output not in unit.evaluate.outputs):
+        where = source.where((*here, "gate", "output"))
+        raise UserError(f"{where}: gate.output: no output {unit.gate.output!r} of the section evaluate")
     for section in ("preprocess", "train", "evaluate"):
         job = getattr(unit, section)
         if job is not None and not (folder / job.entry_point).is_file():
             where = source.where((*here, section, "entry_point"))
             raise UserError(f"{where}: entry_point: no file {job.entry_point!r} in {unit.source_directory}")
+
+
+def _check_order(source: yaml_file.YamlFile, pipeline: Pipeline) -> None:
+    """No cycle; and a step is described after those whose outputs it takes."""
+    here: yaml_file.Location = ("sagemakerPipeline", "dependencies" if pipeline.dependencies else "models")
+    before: dict[str, set[str]] = {}
+    described: set[str] = set()
+    for model, steps in pipeline.models.items():
+        for index, step in enumerate(steps.steps):
+            late = [name for name in step.chain_input_source_step if name not in described]
+            if late:
+                where = source.where(("sagemakerPipeline", "models", model, "steps", index))
+                raise UserError(
+                    f"{where}: step {step.step_name!r} chains {late[0]!r}, which must stand before it"
+                )
+            described.add(step.step_name)
+            before.setdefault(step.step_name, set()).update(step.chain_input_source_step)
+    for chain in pipeline.chains:
+        for first, second in pairwise(chain):
+            before.setdefault(second, set()).add(first)
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        raise UserError(
+            f"{source.where(here)}: the steps wait in a circle: {' >> '.join(error.args[1])}"
+        ) from None
 
 
 def _check_pipeline(source: yaml_file.YamlFile, pipeline: Pipeline, units: dict[str, Unit]) -> None:

@@ -13,6 +13,7 @@ import json
 import logging
 import tarfile
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,9 +47,8 @@ def compile_pipeline(configuration: Configuration) -> Definition:
         offline.session(configuration) as (session, uploads),
     ):
         build = Build(configuration, session, Path(folder))
-        pipeline_module = load_pipeline_file(configuration.root)
-        with contextlib.chdir(folder):
-            pipeline = pipeline_module.pipeline(build)
+        with _said_to_users(configuration.root), contextlib.chdir(folder):
+            pipeline = load_pipeline_file(configuration.root).pipeline(build)
             compiled = json.loads(pipeline.definition())
     text, addressed = content_address(compiled, uploads, configuration.pipeline.pipelineName)
     return Definition(configuration.pipeline.pipelineName, text, addressed)
@@ -63,6 +63,27 @@ def load_pipeline_file(root: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def _said_to_users(root: Path) -> Iterator[None]:
+    """What pipeline.py or the SDK raises, with the last place in the project's own files."""
+    try:
+        yield
+    except UserError:
+        raise
+    except SyntaxError as error:
+        raise UserError(f"{error.filename}:{error.lineno}: not valid Python: {error.msg}") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [
+            frame
+            for frame in frames
+            if root in Path(frame.filename).parents and ".venv" not in frame.filename
+        ]
+        where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(root / "pipeline.py")
+        words = " ".join(str(error).split())[:300]
+        raise UserError(f"{where}: the pipeline does not compile: {type(error).__name__}: {words}") from error
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def _kind_of_hyperparameter(value: Any) -> str:
 _Tagged = Annotated[Parameter, Tag("parameter")]
 Text = Annotated[_Tagged | Annotated[str, Field(min_length=1), Tag("value")], Discriminator(_kind)]
 PositiveInt = Annotated[_Tagged | Annotated[int, Field(ge=1), Tag("value")], Discriminator(_kind)]
-Number = Annotated[_Tagged | Annotated[float, Tag("value")], Discriminator(_kind)]
+Number = Annotated[_Tagged | Annotated[float, Field(allow_inf_nan=False), Tag("value")], Discriminator(_kind)]
 Argument = Annotated[_Tagged | Annotated[bool | int | float | str, Tag("value")], Discriminator(_kind)]
 Hyperparameter = Annotated[_Tagged | Annotated[Any, Tag("value")], Discriminator(_kind_of_hyperparameter)]
 

@@ -38,6 +38,25 @@ def test_the_shipped_configuration_is_in_order(project: Path) -> None:
 
 CASES = [
     (
+        MODEL,
+        "QualityGate >> Register",
+        "QualityGate >> Register >> Train",
+        r"the steps wait in a circle: .*Train >> ",
+    ),
+    (
+        MODEL,
+        "chain_input_source_step: [Preprocess]",
+        "chain_input_source_step: [Train]",
+        r"'Train' chains 'Train', which must",
+    ),
+    (
+        MODEL,
+        "        output: evaluation",
+        "        output: evaluations",
+        r"gate.output: no output 'evaluations'",
+    ),
+    (MODEL, "minimum: {parameter: MinimumRecall, default: 0.7}", "minimum: .nan", r"minimum: .*finite"),
+    (
         PROJECT,
         "description: A project under test",
         "description: 2026-99-99",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from botocore.validate import ParamValidator
 
 from retraining import configuration
 from retraining.definition import Definition, compile_pipeline
+from retraining.errors import UserError
 
 
 def compiled(project: Path) -> Definition:
@@ -183,3 +185,22 @@ def test_compiling_needs_no_credentials_and_no_network(project: Path, tmp_path: 
     )
     assert [path for path in after if path not in before] == [out]
     assert boto3.DEFAULT_SESSION is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def (:", r"pipeline.py:1: not valid Python"),
+        ("raise KeyError('x')", r"pipeline.py:1: the pipeline does not compile: KeyError"),
+        ("import nowhere", r"pipeline.py:1: .*No module named 'nowhere'"),
+        ("def pipeline(build):\n    return build.nothing", r"pipeline.py:2: .*'nothing'"),
+        ("pipeline = 3", r"the pipeline does not compile: TypeError"),
+        ("x = 1", r"the pipeline does not compile: AttributeError"),
+    ],
+)
+def test_a_broken_pipeline_file_is_one_line(project: Path, text: str, expected: str) -> None:
+    (project / "pipeline.py").write_text(text)
+    with pytest.raises(UserError) as caught:
+        compiled(project)
+    assert re.search(expected, str(caught.value))
+    assert "\n" not in str(caught.value)
