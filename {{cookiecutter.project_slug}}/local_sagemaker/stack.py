@@ -88,12 +88,12 @@ def reset(settings: Settings) -> None:
         _stop(settings, status(settings))
         for entry in settings.root.iterdir():
             if entry.name == MARKER:
-                continue  # goes last: a reset that is cut off can be repeated
+                continue  # stays, of this format: a command still at work may write here afterwards
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-        (settings.root / MARKER).unlink()
+        (settings.root / MARKER).write_text(layout.FORMAT + "\n")
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ class Build:
             found = self.parameters[value.parameter]
             return found if value.type == "String" else found.to_string()
         if isinstance(value, dict | list):
-            return json.dumps(value, separators=(",", ":"))
+            return json.dumps(value, separators=(",", ":"), default=str)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def image(self, image: Text) -> Any:

@@ -43,6 +43,9 @@ def main() -> None:
         _fail(f"{error}: if these are the local services, the same command starts them again", error)
     except BotoCoreError as error:
         _fail(f"AWS: {error}", error)
+    except KeyboardInterrupt:
+        output.err.print("interrupted")
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -155,6 +155,27 @@ def _check_unit(root: Path, source: yaml_file.YamlFile, name: str, unit: Unit) -
             raise UserError(f"{where}: entry_point: no file {job.entry_point!r} in {unit.source_directory}")
 
 
+def _check_gates(source: yaml_file.YamlFile, pipeline: Pipeline) -> None:
+    """Where a model has a quality gate, its registration follows the gate and nothing else."""
+    for model, steps in pipeline.models.items():
+        gates = [step.step_name for step in steps.steps if step.step_class == "Condition"]
+        for index, step in enumerate(steps.steps):
+            if not gates or step.step_class != "Lambda":
+                continue
+            direct = {
+                first
+                for chain in pipeline.chains
+                for first, second in pairwise(chain)
+                if second == step.step_name
+            }
+            if not direct or not direct <= set(gates):
+                where = source.where(("sagemakerPipeline", "models", model, "steps", index))
+                raise UserError(
+                    f"{where}: step {step.step_name!r} must follow the gate and only the gate: "
+                    f"write `{gates[0]} >> {step.step_name}` in dependencies, and nothing else before it"
+                )
+
+
 def _check_order(source: yaml_file.YamlFile, pipeline: Pipeline) -> None:
     """No cycle; and a step is described after those whose outputs it takes."""
     here: yaml_file.Location = ("sagemakerPipeline", "dependencies" if pipeline.dependencies else "models")
@@ -173,6 +194,7 @@ def _check_order(source: yaml_file.YamlFile, pipeline: Pipeline) -> None:
     for chain in pipeline.chains:
         for first, second in pairwise(chain):
             before.setdefault(second, set()).add(first)
+    _check_gates(source, pipeline)
     try:
         TopologicalSorter(before).prepare()
     except CycleError as error:

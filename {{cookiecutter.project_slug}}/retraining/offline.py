@@ -29,17 +29,19 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
     """
     import boto3
 
-    # Importing the SDK makes clients of boto3's default session, which must not see the user's profile.
-    wanted = {
-        "AWS_DEFAULT_REGION": configuration.project.SMP_REGION,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "SAGEMAKER_VALIDATE_ROLE": "false",
-    }
-    before = {name: os.environ.get(name) for name in (*wanted, "AWS_PROFILE", "AWS_REGION")}
-    os.environ.update(wanted)
-    os.environ.pop("AWS_PROFILE", None)
-    os.environ.pop("AWS_REGION", None)
+    # Importing the SDK makes clients of boto3's default session, which must see nothing of this machine.
+    before = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "SAGEMAKER_"))}
+    for name in before:
+        del os.environ[name]
+    os.environ.update(
+        AWS_DEFAULT_REGION=configuration.project.SMP_REGION,
+        AWS_ACCESS_KEY_ID="offline",
+        AWS_SECRET_ACCESS_KEY="offline",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        SAGEMAKER_VALIDATE_ROLE="false",
+    )
     try:
         from sagemaker.core.config.config_manager import SageMakerConfig
 
@@ -50,10 +52,9 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
             yield made, uploads
     finally:
         boto3.DEFAULT_SESSION = None
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        for name in [name for name in os.environ if name.startswith(("AWS_", "SAGEMAKER_"))]:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _session(configuration: Configuration, uploads: Uploads) -> Any:

@@ -4,6 +4,7 @@ Both are boto3 with other endpoint variables; after `enter` no code knows the di
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -63,6 +64,8 @@ def _said_to_users(action: Callable[[Settings], _Result], configuration: Configu
         return action(local_settings(configuration))
     except LocalError as error:
         raise UserError(str(error)) from None
+    except OSError as error:
+        raise UserError(f"the local services' folder .local cannot be used: {error}") from None
 
 
 def port(variable: str, default: int) -> int:
@@ -70,7 +73,7 @@ def port(variable: str, default: int) -> int:
     text = os.environ.get(variable)
     if text is None:
         return default
-    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+    if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
         raise UserError(
             f"environment variable {variable}: a port from 1024 to 65535 is expected, not {text!r}"
         )

@@ -71,7 +71,7 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
             "PipelineDefinition"
         ]
         if text == definition.text and all(
-            present.get(name, "").lower() == value.lower() for name, value in wanted.items()
+            _same(present.get(name, ""), value) for name, value in wanted.items()
         ):
             note(
                 f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, still goes on: "
@@ -80,6 +80,14 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
             return arn
         note(f"execution {arn.rsplit('/', 1)[-1]}, with other code or parameters, still goes on beside this")
     return None
+
+
+def _same(present: str, wanted: str) -> bool:
+    """Whether two texts of a parameter mean the same value: SageMaker writes the number 0 as 0.0."""
+    try:
+        return float(present) == float(wanted)
+    except ValueError:
+        return present.lower() == wanted.lower()
 
 
 def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:

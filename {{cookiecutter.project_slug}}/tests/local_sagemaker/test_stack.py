@@ -321,7 +321,7 @@ def test_a_broken_folder_is_named_and_can_be_reset(settings: Settings, file: str
     assert str(settings.root) in str(caught.value)
     assert (settings.root / file).read_bytes() == content
     stack.reset(settings)
-    assert list(settings.root.iterdir()) == []
+    assert [path.name for path in settings.root.iterdir()] == [layout.MARKER]
     stack.up(settings)
     assert stack.status(settings)["running"]
 
@@ -333,7 +333,7 @@ def test_reset_stops_and_removes(settings: Settings) -> None:
     stack.reset(settings)
     assert is_gone(both["sagemaker"])
     assert is_gone(both["aws"])
-    assert list(settings.root.iterdir()) == []
+    assert [path.name for path in settings.root.iterdir()] == [layout.MARKER]
     stack.reset(settings)
 
 

@@ -39,6 +39,18 @@ def test_the_shipped_configuration_is_in_order(project: Path) -> None:
 CASES = [
     (
         MODEL,
+        " >> QualityGate >> Register",
+        " >> QualityGate",
+        r"step 'Register' must follow the gate and only the gate",
+    ),
+    (
+        MODEL,
+        " >> QualityGate >> Register",
+        " >> QualityGate >> Register\n    - Evaluate >> Register",
+        r"only the gate",
+    ),
+    (
+        MODEL,
         "QualityGate >> Register",
         "QualityGate >> Register >> Train",
         r"the steps wait in a circle: .*Train >> ",
