@@ -26,9 +26,11 @@ from local_sagemaker.job_api import JobOperations
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
 from local_sagemaker.model_packages import ModelPackages
+from local_sagemaker.models import Models
 from local_sagemaker.pipelines import Pipelines
 from local_sagemaker.store import Document, Store
 from local_sagemaker.tags import Tags
+from local_sagemaker.tuning_api import TuningOperations
 
 Operation = Callable[[Document], Document]
 
@@ -48,6 +50,9 @@ def create_app(settings: Settings, store: Store, jobs: Jobs) -> Starlette:
         **_package_operations(packages),
         **_job_operations(JobOperations(jobs, "processing-job", "ProcessingJob"), "ProcessingJob"),
         **_job_operations(JobOperations(jobs, "training-job", "TrainingJob"), "TrainingJob"),
+        **_job_operations(JobOperations(jobs, "transform-job", "TransformJob"), "TransformJob"),
+        **_model_operations(Models(settings, store, tags)),
+        **_tuning_operations(TuningOperations(jobs)),
         "AddTags": tags.add_tags,
         "DeleteTags": tags.delete_tags,
         "ListTags": tags.list_tags,
@@ -111,12 +116,28 @@ def _package_operations(packages: ModelPackages) -> dict[str, Operation]:
     }
 
 
+def _model_operations(models: Models) -> dict[str, Operation]:
+    return {
+        "CreateModel": models.create,
+        "DeleteModel": models.delete,
+        "DescribeModel": models.describe,
+        "ListModels": models.list,
+    }
+
+
 def _job_operations(jobs: JobOperations, noun: str) -> dict[str, Operation]:
     return {
         f"Create{noun}": jobs.create,
         f"Describe{noun}": jobs.describe,
         f"List{noun}s": jobs.list,
         f"Stop{noun}": jobs.stop,
+    }
+
+
+def _tuning_operations(tuning: TuningOperations) -> dict[str, Operation]:
+    return {
+        **_job_operations(tuning, "HyperParameterTuningJob"),
+        "ListTrainingJobsForHyperParameterTuningJob": tuning.list_training_jobs,
     }
 
 

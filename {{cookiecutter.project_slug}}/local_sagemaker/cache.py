@@ -26,6 +26,16 @@ ATTRIBUTES = {
         "HyperParameters",
         "InputDataConfig",
     ),
+    "Tuning": (
+        "HyperParameterTuningJobConfig",
+        "TrainingJobDefinition.AlgorithmSpecification",
+        "TrainingJobDefinition.HyperParameterRanges",
+        "TrainingJobDefinition.InputDataConfig",
+        "TrainingJobDefinition.StaticHyperParameters",
+        "TrainingJobDefinition.TuningObjective",
+        "TrainingJobDefinitions",
+    ),
+    "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
     "Lambda": ("FunctionArn", "OutputParameters", "Arguments"),
 }
 _DURATION = re.compile(
@@ -58,8 +68,15 @@ def duration(text: Any) -> timedelta:
 
 def key(kind: str, request: Document) -> str:
     """What must be equal for two runs of a step of type `kind` to be the same, as a hash."""
-    attributes = {name: request.get(name) for name in ATTRIBUTES[kind]}
+    attributes = {name: _attribute(request, name) for name in ATTRIBUTES[kind]}
     return hashlib.sha256(json.dumps(attributes, sort_keys=True).encode()).hexdigest()
+
+
+def _attribute(request: Document, name: str) -> Any:
+    value: Any = request
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 class Cache:
@@ -69,10 +86,11 @@ class Cache:
         self._store = store
 
     def remember(self, pipeline_arn: str, step: str, key: str, found: Document) -> None:
-        """`found` is the ended step's document: its EndTime, Metadata, Outputs and execution are kept."""
+        """`found` is the ended step's document: its EndTime, Metadata, results and execution are kept."""
         name = f"{pipeline_arn}/{step}/{key}"
         body = {
-            member: found.get(member) for member in ("PipelineExecutionArn", "EndTime", "Metadata", "Outputs")
+            member: found.get(member)
+            for member in ("PipelineExecutionArn", "EndTime", "Metadata", "Outputs", "Artifacts")
         }
         if not self._store.create("cache", name, body, parent=pipeline_arn):
             self._store.update("cache", name, lambda old: old.update(body))

@@ -10,7 +10,7 @@ from typing import Any
 from local_sagemaker import cache, conditions, parameters, references, retrying, wire
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.expressions import ExpressionError, is_expression
-from local_sagemaker.references import OPERATIONS, STEP_NAME, TRIGGERS, Step
+from local_sagemaker.references import NAMES, OPERATIONS, STEP_NAME, TRIGGERS, Step
 from local_sagemaker.store import Document
 
 VERSION = "2020-12-01"
@@ -21,12 +21,13 @@ _MEMBERS = {
     "Condition": _COMMON,
     "Fail": _COMMON,
     "Lambda": _COMMON | {"CacheConfig", "FunctionArn", "OutputParameters"},
+    "Model": _COMMON | {"RetryPolicies"},
     "Processing": _JOB | {"PropertyFiles"},
     "RegisterModel": _COMMON | {"RetryPolicies"},
     "Training": _JOB,
+    "Transform": _JOB,
+    "Tuning": _JOB,
 }
-# Members of the Create requests that the pipeline itself fills in.
-_FILLED_IN = frozenset({"ProcessingJobName", "TrainingJobName"})
 _PROPERTY_FILE = {"PropertyFileName", "OutputName", "FilePath"}
 _OUTPUT = {"OutputName", "OutputType"}
 _OUTPUT_TYPES = ("String", "Integer", "Boolean", "Float")
@@ -157,7 +158,8 @@ def _depends_on(items: Any) -> tuple[tuple[str, str], ...]:
 def _check_request(step: Step) -> None:
     """The arguments against the model of the Create call that they become, expressions left out."""
     shape = wire.input_shape(OPERATIONS[step.type])
-    problems = list(wire.check(shape, step.arguments, skip=is_expression, absent=_FILLED_IN))
+    named_here = frozenset({NAMES.get(step.type, "")})
+    problems = list(wire.check(shape, step.arguments, skip=is_expression, absent=named_here))
     if problems:
         raise ValidationError(wire.describe(problems))
 
@@ -232,7 +234,10 @@ _CHECKS = {
     "Condition": _check_condition,
     "Fail": _check_fail,
     "Lambda": _check_lambda,
+    "Model": _check_request,
     "Processing": _check_processing,
     "RegisterModel": _check_request,
     "Training": _check_request,
+    "Transform": _check_request,
+    "Tuning": _check_request,
 }

@@ -23,9 +23,13 @@ _PROCESS = "process.json"
 
 
 class Control:
-    """What other threads may tell a job's thread, and the other way round."""
+    """What other threads may tell a job's thread, and the other way round.
 
-    def __init__(self) -> None:
+    `note` is a line for the beginning of the job's log.
+    """
+
+    def __init__(self, note: str = "") -> None:
+        self.note = note
         self.stopped = False
         self.grace = STOP_GRACE
         self.wake = threading.Event()  # the process ended, or somebody wants it to

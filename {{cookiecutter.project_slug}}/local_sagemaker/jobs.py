@@ -1,4 +1,4 @@
-"""Processing and training jobs from request to last state, each a thread and a sandboxed process."""
+"""Processing, training, tuning and transform jobs from request to last state, each a thread of its own."""
 
 import json
 import re
@@ -6,18 +6,21 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from local_sagemaker import transform, tuning
 from local_sagemaker.errors import InUse, NotFound, ValidationError
 from local_sagemaker.joblog import JobLog
 from local_sagemaker.jobrun import STOP_GRACE, Control, JobRun, end_left_over, tidy
 from local_sagemaker.layout import Settings, arn
 from local_sagemaker.metrics import Metrics, MetricsError
+from local_sagemaker.models import Models
 from local_sagemaker.processing import Processing
 from local_sagemaker.states import INTERRUPTED, TERMINAL, Outcome, States
 from local_sagemaker.store import Store
 from local_sagemaker.tags import Tags
 from local_sagemaker.training import Training
+from local_sagemaker.tuningrun import TuningRun
 from local_sagemaker.work import Document, Job, Work
 
 CLOSE_GRACE = 3.0  # seconds between SIGTERM and SIGKILL when the services stop
@@ -26,6 +29,11 @@ _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _WORKS: dict[str, tuple[States, Work]] = {
     "processing-job": (States("Processing"), Processing()),
     "training-job": (States("Training"), Training()),
+    transform.KIND: (States("Transform"), transform.Transform()),
+}
+# Tuning jobs come last: they tell how their training jobs ended.
+_STATES = {kind: states for kind, (states, _) in _WORKS.items()} | {
+    tuning.KIND: States("HyperParameterTuning")
 }
 
 
@@ -40,29 +48,37 @@ class Jobs:
         self._active: dict[tuple[str, str], Control] = {}
         self._closing = False
 
-    def create(self, kind: str, request: Document, tags: Iterable[Document] = ()) -> str:
+    def create(self, kind: str, request: Document, tags: Iterable[Document] = (), note: str = "") -> str:
         """Start a job; returns its ARN at once.
 
-        `kind` is "processing-job" or "training-job", `request` the input of CreateProcessingJob or
-        CreateTrainingJob. Raises InUse for a name that is taken, ValidationError for a request that
-        cannot be done here.
+        `kind` is one of `_STATES`, such as "training-job", `request` the input of its Create operation.
+        Raises InUse for a name that is taken, ValidationError for a request that cannot be done here.
         """
-        states, work = _WORKS[kind]
+        states = _STATES[kind]
         name = request[states.name]
         if not _NAME.fullmatch(name):
             raise ValidationError(f"{states.name} {name!r} has to match {_NAME.pattern}")
-        work.check(request)
+        if kind == transform.KIND:
+            models = Models(self._settings, self._store, self._tags)
+            request = transform.with_container(request, models)
+        if kind == tuning.KIND:
+            tuning.check(request)
+        else:
+            _WORKS[kind][1].check(request)
         identity = arn(self._settings, f"{kind}/{name}")
+        body = states.new(request, identity)
+        if kind == tuning.KIND:
+            body |= tuning.description(request)
         with self._lock:
             if self._closing:
                 raise ValidationError(f"the local services are stopping: {name} was not started")
-            if not self._store.create(kind, name, states.new(request, identity)):
+            if not self._store.create(kind, name, body, parent=request.get("TuningJobArn")):
                 raise InUse(
                     "Job name must be unique within an AWS account and region,"
                     f" and a {states.noun.lower()} job with this name already exists ({identity})"
                 )
             self._tags.put(identity, [*request.get("Tags", []), *tags])
-            control = Control()
+            control = Control(note)
             self._active[kind, name] = control
             arguments = (kind, name, request, control)
             threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
@@ -79,12 +95,16 @@ class Jobs:
         """All descriptions, oldest first."""
         return self._store.list(kind)
 
+    def children(self, kind: str, parent: str) -> Sequence[Document]:
+        """The descriptions of the jobs that the tuning job with the ARN `parent` started, oldest first."""
+        return self._store.list(kind, parent)
+
     def stop(self, kind: str, name: str) -> None:
         """SIGTERM to all of the job's processes, SIGKILL after a grace; returns at once.
 
         Raises NotFound, and ValidationError for a job that has ended.
         """
-        states, _ = _WORKS[kind]
+        states = _STATES[kind]
         self.describe(kind, name)
         control = self._active.get((kind, name))
 
@@ -110,14 +130,14 @@ class Jobs:
 
     def recover(self) -> None:
         """Jobs that an earlier server left behind have failed. To be called before any `create`."""
-        for kind, (states, _) in _WORKS.items():
+        for kind, states in _STATES.items():
             for body in self._store.list(kind):
                 if body[states.status] in TERMINAL:
                     continue
                 name = body[states.name]
                 end_left_over(self._settings.jobs / name)
                 tidy(self._settings.jobs / name, keep=True)
-                self._end(kind, name, Outcome("Failed", INTERRUPTED), {})
+                self._end(kind, name, Outcome("Failed", INTERRUPTED), self._children_now(kind, name))
 
     def close(self) -> None:
         """Stop all jobs and wait for them; no new ones."""
@@ -131,7 +151,8 @@ class Jobs:
 
     def _run(self, kind: str, name: str, request: Document, control: Control) -> None:
         try:
-            outcome, facts = self._work(kind, name, request, control)
+            run = self._tune if kind == tuning.KIND else self._work
+            outcome, facts = run(kind, name, request, control)
             if self._closing and outcome.status != "Completed":
                 outcome = Outcome("Failed", INTERRUPTED)
             self._end(kind, name, outcome, facts)
@@ -151,6 +172,8 @@ class Jobs:
             (folder / "request.json").write_text(json.dumps(request, indent=2))
             metrics = Metrics(request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []))
             log = JobLog(self._settings.job_log(name), metrics.read)
+            if control.note:
+                log.note(control.note)
             job = Job(self._settings, name, arn(self._settings, f"{kind}/{name}"), request, folder, log)
             outcome = JobRun(job, work, control, self._phase(kind, name)).run()
             facts = job.facts
@@ -176,10 +199,31 @@ class Jobs:
             outcome = Outcome("Failed", reason, outcome.message)
         return outcome, facts
 
+    def _tune(self, kind: str, name: str, request: Document, control: Control) -> tuple[Outcome, Document]:
+        """The same for a tuning job."""
+
+        def note() -> None:
+            self._store.update(kind, name, lambda body: body.update(self._children_now(kind, name)))
+
+        identity = arn(self._settings, f"{kind}/{name}")
+        try:
+            outcome = TuningRun(request, identity, self._tags.of(identity), self, control, note).run()
+        except Exception as error:
+            traceback.print_exc()
+            outcome = Outcome("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+        return outcome, self._children_now(kind, name)
+
+    def _children_now(self, kind: str, name: str) -> Document:
+        """What a tuning job tells of its training jobs; nothing for other jobs."""
+        body = self.describe(kind, name)
+        if kind != tuning.KIND:
+            return {}
+        return tuning.overview(body, self.children("training-job", body["HyperParameterTuningJobArn"]))
+
     def _end(self, kind: str, name: str, outcome: Outcome, facts: Document) -> None:
         def change(body: Document) -> None:
             body.update(facts)
-            _WORKS[kind][0].end(body, outcome)
+            _STATES[kind].end(body, outcome)
 
         self._store.update(kind, name, change)
 

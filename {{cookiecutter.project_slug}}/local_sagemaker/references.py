@@ -16,12 +16,30 @@ TRIGGERS = ("Completed", "Failed", "Stopped", "Any")
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
     "Training": "CreateTrainingJob",
+    "Tuning": "CreateHyperParameterTuningJob",
+    "Transform": "CreateTransformJob",
+    "Model": "CreateModel",
     "RegisterModel": "CreateModelPackage",
+}
+# What the pipeline names itself; a step's own value is the beginning of the name.
+NAMES = {
+    "Processing": "ProcessingJobName",
+    "Training": "TrainingJobName",
+    "Tuning": "HyperParameterTuningJobName",
+    "Transform": "TransformJobName",
+    "Model": "ModelName",
 }
 _DESCRIBE = {
     "Processing": "DescribeProcessingJob",
     "Training": "DescribeTrainingJob",
+    "Tuning": "DescribeHyperParameterTuningJob",
+    "Transform": "DescribeTransformJob",
+    "Model": "DescribeModel",
     "RegisterModel": "DescribeModelPackage",
+}
+# Properties of a step that Describe does not tell: a tuning job's training jobs, the best first.
+_LISTED: dict[tuple[str, Token], str] = {
+    ("Tuning", "TrainingJobSummaries"): "ListTrainingJobsForHyperParameterTuningJob"
 }
 
 
@@ -111,7 +129,8 @@ def _check_property(reference: Reference, step: Step) -> None:
     elif step.type == "Condition":
         known, rest = ["Outcome"], [root]
     elif step.type in _DESCRIBE:
-        shape = wire.model().operation_model(_DESCRIBE[step.type]).output_shape
+        operation = _LISTED.get((step.type, root), _DESCRIBE[step.type])
+        shape = wire.model().operation_model(operation).output_shape
         _check_path(shape, reference.path, reference.text)
         return
     else:

@@ -50,6 +50,30 @@ def download(client: Any, uri: str, folder: Path) -> tuple[int, list[str]]:
     return len(jobs), neighbours
 
 
+def exists(client: Any, uri: str) -> bool:
+    """True when there is an object `uri`, or one below it as a folder. TransferError without the bucket."""
+    bucket, key = split(uri)
+    folder = key if key.endswith("/") or not key else key + "/"
+    try:
+        for prefix in (key, folder):
+            found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents", [])
+            if found and (found[0]["Key"] == key or prefix == folder):
+                return True
+    except ClientError as error:
+        raise TransferError(f"s3://{bucket}/{key}: {error.response['Error']['Message']}") from error
+    return False
+
+
+def read(client: Any, uri: str) -> bytes:
+    """The content of the object `uri`."""
+    bucket, key = split(uri)
+    try:
+        content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        raise TransferError(f"s3://{bucket}/{key}: {error.response['Error']['Message']}") from error
+    return content
+
+
 def upload(client: Any, folder: Path, uri: str) -> int:
     """Copy every file below `folder` to `uri`/<relative path>; how many. Links are followed."""
     bucket, key = split(uri)

@@ -23,7 +23,7 @@ WORKDIR = "/opt/ml/code"
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _PLAIN = re.compile(r"/opt/ml(?![\w.-])")
-_DRIVER_FOLDERS = ("input/data/sm_drivers", "input/data/code", "processing/input")
+_DRIVER_FOLDERS = ("input/data/sm_drivers", "input/data/code", "processing/input", "code")
 _DRIVER_SUFFIXES = {".sh", ".py"}
 
 # $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, then the command.

@@ -14,10 +14,17 @@ from local_sagemaker.expressions import ExpressionError
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
 from local_sagemaker.model_packages import ModelPackages
+from local_sagemaker.models import Models
 from local_sagemaker.parameters import Value
 from local_sagemaker.store import Document, Store
+from local_sagemaker.tags import Tags
 
-JOB_KINDS = {"Processing": "processing-job", "Training": "training-job"}
+JOB_KINDS = {
+    "Processing": "processing-job",
+    "Training": "training-job",
+    "Transform": "transform-job",
+    "Tuning": "hyper-parameter-tuning-job",
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,10 @@ class ExecutionScope:
     definition: Definition
     values: dict[str, Value]
     job_name: str | None = None
+
+    @property
+    def models(self) -> Models:
+        return Models(self.settings, self.store, Tags(self.store))
 
     def with_job(self, name: str) -> "ExecutionScope":
         return replace(self, job_name=name)
@@ -76,6 +87,8 @@ class ExecutionScope:
         try:
             if kind == "RegisterModel":
                 return self.packages.describe({"ModelPackageName": metadata["RegisterModel"]["Arn"]})
+            if kind == "Model":
+                return self.models.find(metadata["Model"]["Arn"].rpartition("/")[2])
             name = metadata[f"{kind}Job"]["Arn"].rpartition("/")[2]
             return self.jobs.describe(JOB_KINDS[kind], name)
         except (KeyError, ApiError) as error:

@@ -10,17 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker import conditions, expressions, functions, retrying, wire
+from local_sagemaker import artifacts, conditions, expressions, functions, retrying, wire
 from local_sagemaker.cache import Cache, key
 from local_sagemaker.errors import ApiError, ValidationError
 from local_sagemaker.expressions import ExpressionError
-from local_sagemaker.references import OPERATIONS, Step
+from local_sagemaker.references import NAMES, OPERATIONS, Step
 from local_sagemaker.scope import JOB_KINDS, ExecutionScope
 from local_sagemaker.store import Document
 
 _ALPHABET = string.ascii_letters + string.digits
 _LONGEST_NAME = 63
-_FILLED_IN = ("ProcessingJobName", "TrainingJobName")
+_LONGEST_NAMES = {"Tuning": 32}
 
 
 class StepFailed(Exception):
@@ -70,27 +70,31 @@ def stop_job(scope: ExecutionScope, step: Step, record: Document) -> None:
 
 
 def _job(attempt: Attempt) -> None:
-    """A Processing or Training step: the job, or an earlier one like it."""
+    """A Processing, Training, Transform or Tuning step: the job, or an earlier one like it."""
     step = attempt.step
     name = _job_name(attempt)
     request = expressions.resolve(step.arguments, attempt.scope.with_job(name))
-    request = _request(step, {**request, f"{step.type}JobName": name})
+    request = _request(step, {**request, NAMES[step.type]: name})
     cache_key = key(step.type, request)
-    if _reuse(attempt, cache_key):
+    reused, why_not = _reuse(attempt, cache_key)
+    if reused:
         return
     tags = request.pop("Tags", [])
-    job_arn = attempt.scope.jobs.create(JOB_KINDS[step.type], request, [*tags, *_tags(attempt)])
+    job_arn = attempt.scope.jobs.create(JOB_KINDS[step.type], request, [*tags, *_tags(attempt)], why_not)
     attempt.note(
         {"StepStatus": "Executing", "Metadata": {f"{step.type}Job": {"Arn": job_arn}}, "CacheKey": cache_key}
     )
     if attempt.stopping.is_set():
         with suppress(ApiError):
             attempt.scope.jobs.stop(JOB_KINDS[step.type], name)
-    _judge(step, attempt.scope.jobs.wait(JOB_KINDS[step.type], name))
+    description = attempt.scope.jobs.wait(JOB_KINDS[step.type], name)
+    _judge(step, description)
+    made = artifacts.locations(step.type, description)
+    attempt.note({"Artifacts": artifacts.filled(attempt.scope.settings, made)})
 
 
 def _judge(step: Step, description: Document) -> None:
-    status = description[f"{step.type}JobStatus"]
+    status = description[f"{NAMES[step.type].removesuffix('Name')}Status"]
     if status == "Completed":
         return
     if status == "Stopped" and description.get("SecondaryStatus") != "MaxRuntimeExceeded":
@@ -106,7 +110,7 @@ def _lambda(attempt: Attempt) -> None:
     function = step.raw["FunctionArn"]
     wanted = {"FunctionArn": function, "Arguments": payload, "OutputParameters": step.outputs}
     cache_key = key("Lambda", wanted)
-    if _reuse(attempt, cache_key):
+    if _reuse(attempt, cache_key)[0]:
         return
     attempt.note(
         {"StepStatus": "Executing", "Metadata": {"Lambda": {"Arn": function}}, "CacheKey": cache_key}
@@ -154,13 +158,25 @@ def _register_model(attempt: Attempt) -> None:
     attempt.note({"Metadata": {"RegisterModel": {"Arn": package_arn}}})
 
 
+def _model(attempt: Attempt) -> None:
+    """CreateModel, under a name of the pipeline's own."""
+    request = expressions.resolve(attempt.step.arguments, attempt.scope)
+    request = _request(attempt.step, {**request, "ModelName": _job_name(attempt)})
+    attempt.note({"StepStatus": "Executing"})
+    request["Tags"] = [*request.get("Tags", []), *_tags(attempt)]
+    attempt.note({"Metadata": {"Model": {"Arn": attempt.scope.models.create(request)["ModelArn"]}}})
+
+
 _RUNNERS: dict[str, Callable[[Attempt], None]] = {
     "Condition": _condition,
     "Fail": _fail,
     "Lambda": _lambda,
+    "Model": _model,
     "Processing": _job,
     "RegisterModel": _register_model,
     "Training": _job,
+    "Transform": _job,
+    "Tuning": _job,
 }
 
 
@@ -170,35 +186,45 @@ def _request(step: Step, resolved: Document) -> Document:
     return wire.validate(OPERATIONS[step.type], resolved)
 
 
-def _reuse(attempt: Attempt, cache_key: str) -> bool:
-    """Take over the result of an earlier run of the same step, when the step's CacheConfig allows it."""
+def _reuse(attempt: Attempt, cache_key: str) -> tuple[bool, str]:
+    """Take over the result of an earlier run of the same step, when the step's CacheConfig allows it.
+
+    Returns whether that was done, and why not where there was one that cannot be used any more.
+    """
     step, scope = attempt.step, attempt.scope
     config = step.raw.get("CacheConfig", {})
     found = attempt.cache.find(scope.execution["PipelineArn"], step.name, cache_key, config)
     if found is None:
-        return False
+        return False, ""
     job = found["Metadata"].get(f"{step.type}Job")
     if job:
         try:
             scope.jobs.describe(JOB_KINDS[step.type], job["Arn"].rpartition("/")[2])
         except ApiError:  # the job is known no more, so its properties are not either
-            return False
+            return False, ""
+    if missing := artifacts.first_missing(scope.settings, found.get("Artifacts") or []):
+        return False, f"not reused from {found['PipelineExecutionArn']}: nothing is at {missing} any more"
     source = {"SourcePipelineExecutionArn": found["PipelineExecutionArn"]}
     attempt.note({"Metadata": found["Metadata"], "Outputs": found["Outputs"], "CacheHitResult": source})
-    return True
+    return True, ""
 
 
 def _job_name(attempt: Attempt) -> str:
-    """``pipelines-<execution id>-<step>-<random>``, or ``<prefix>-<execution id>-<random>``."""
+    """``pipelines-<execution id>-<step>-<random>``, or ``<prefix>-<execution id>-<random>``.
+
+    A tuning job's name is short: ``<execution id>-<step>-<random>``.
+    """
+    longest = _LONGEST_NAMES.get(attempt.step.type, _LONGEST_NAME)
     execution_id = attempt.scope.variable("PipelineExecutionId")
     suffix = "".join(secrets.choice(_ALPHABET) for _ in range(10))
-    prefix: Any = next((attempt.step.arguments[m] for m in _FILLED_IN if m in attempt.step.arguments), None)
+    prefix: Any = attempt.step.arguments.get(NAMES[attempt.step.type])
     if prefix is not None:
         text = expressions.to_text(expressions.resolve(prefix, attempt.scope))
-        head = f"{text[: _LONGEST_NAME - len(execution_id) - len(suffix) - 2]}-{execution_id}"
+        head = f"{text[: longest - len(execution_id) - len(suffix) - 2]}-{execution_id}"
     else:
-        head = f"pipelines-{execution_id}-{re.sub('[^A-Za-z0-9-]', '-', attempt.step.name)}"
-    return f"{head[: _LONGEST_NAME - len(suffix) - 1]}-{suffix}"
+        head = f"{execution_id}-{re.sub('[^A-Za-z0-9-]', '-', attempt.step.name)}"
+        head = head if attempt.step.type in _LONGEST_NAMES else f"pipelines-{head}"
+    return f"{head[: longest - len(suffix) - 1]}-{suffix}"
 
 
 def _tags(attempt: Attempt) -> list[Document]:

@@ -11,10 +11,13 @@ _MOST = 50
 # The resource part of an ARN up to its first slash -> the kind of document; the rest is the key.
 KINDS = {
     "pipeline": "pipeline",
+    "hyper-parameter-tuning-job": "hyper-parameter-tuning-job",
     "processing-job": "processing-job",
     "training-job": "training-job",
     "model-package-group": "model-package-group",
     "model-package": "model-package",
+    "model": "model",
+    "transform-job": "transform-job",
 }
 
 

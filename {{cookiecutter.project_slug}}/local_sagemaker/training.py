@@ -9,7 +9,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from local_sagemaker import s3
+from local_sagemaker import s3, script_mode
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.metrics import Metrics
 from local_sagemaker.work import (
@@ -45,10 +45,11 @@ class Training:
     def check(self, request: Document) -> None:
         refuse(request, _REFUSED)
         specification = request["AlgorithmSpecification"]
-        if not specification.get("ContainerEntrypoint"):
+        if not specification.get("ContainerEntrypoint") and not script_mode.is_asked_for(request):
             raise ValidationError(
                 "AlgorithmSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run"
-                " here, so the command that the image would start has to be in the request"
+                " here, so the command that the image would start has to be in the request, or the"
+                f" hyperparameters {script_mode.PROGRAM} and {script_mode.SOURCE} of a framework image"
             )
         check_one_instance("ResourceConfig", request["ResourceConfig"])
         refuse_values("AlgorithmSpecification", specification, {"TrainingInputMode": ("File", "FastFile")})
@@ -97,6 +98,8 @@ class Training:
             except s3.TransferError as error:
                 raise JobError(f"ClientError: Data download failed: {error} (CheckpointConfig)") from error
             job.log.note(f"checkpoints: {count} from {checkpoints['S3Uri']}")
+        if script_mode.is_asked_for(request):
+            script_mode.download(job)
         self._configure(job)
 
     def _configure(self, job: Job) -> None:
@@ -129,13 +132,18 @@ class Training:
         job.write(f"{_CONFIG}/resourceconfig.json", hosts)
 
     def command(self, request: Document) -> list[str]:
+        if script_mode.is_asked_for(request):
+            return script_mode.command(request)
         specification = request["AlgorithmSpecification"]
         return [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
 
     def environment(self, job: Job) -> dict[str, str]:
-        return {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": job.arn}
+        own = {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": job.arn}
+        return own | (script_mode.environment(job) if script_mode.is_asked_for(job.request) else {})
 
     def requirements(self, job: Job) -> str | None:
+        if script_mode.is_asked_for(job.request):
+            return script_mode.requirements(job)
         return driver_requirements(job, f"{_DATA}/sm_drivers/sm_train.sh", _CODE)
 
     def upload(self, job: Job, status: str) -> None:

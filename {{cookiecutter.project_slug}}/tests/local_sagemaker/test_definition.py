@@ -69,7 +69,7 @@ def test_dependencies_are_explicit_and_implicit() -> None:
         (text_of(fail("a b")), "a step's Name must match"),
         (text_of(fail("F"), fail("F")), "Step 'F' is defined twice"),
         (text_of(condition("C", 1, [fail("C")], [])), "Step 'C' is defined twice"),
-        (text_of(step("T", "Tuning", {})), "Step 'T': steps of type 'Tuning' are not run"),
+        (text_of(step("T", "Callback", {})), "Step 'T': steps of type 'Callback' are not run"),
         (
             text_of(fail("F", CacheConfig={"Enabled": True})),
             "Step 'F': a Fail step has no member CacheConfig",

@@ -50,13 +50,13 @@ def test_a_name_is_taken_unless_the_token_is_the_same(runner: Runner, name: str)
 
 
 def test_a_refused_definition_changes_nothing(runner: Runner, name: str) -> None:
-    bad = definition(step("T", "Tuning", {}))
-    with pytest.raises(ClientError, match="steps of type 'Tuning' are not run"):
+    bad = definition(step("T", "Callback", {}))
+    with pytest.raises(ClientError, match="steps of type 'Callback' are not run"):
         runner.create(name, bad)
     with pytest.raises(runner.client.exceptions.ResourceNotFound):
         runner.client.describe_pipeline(PipelineName=name)
     runner.create(name, TRUE)
-    with pytest.raises(ClientError, match="Tuning"):
+    with pytest.raises(ClientError, match="Callback"):
         runner.client.update_pipeline(PipelineName=name, PipelineDefinition=bad)
     assert runner.client.describe_pipeline(PipelineName=name)["PipelineDefinition"] == TRUE
 
