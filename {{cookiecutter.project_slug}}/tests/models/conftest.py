@@ -1,29 +1,58 @@
+"""Several models have modules of the same names (train, preprocess, ...): a test sees those of its own model.
+
+The modules of models/<model>/ and of tests/models/<model>/ are imported by plain name, as in the model's
+containers. They are importable, and in sys.modules, only while tests of that model are collected or run.
+"""
+
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import pytest
 
-if TYPE_CHECKING:
-    from scarcegan_jobs import Chain
-
-# The model's scripts import each other by plain name, as in their containers; so do the tests.
-sys.path[:0] = [str(Path(__file__).parents[2] / "models" / "scarcegan"), str(Path(__file__).parent)]
+HERE = Path(__file__).parent
+MODELS = HERE.parents[1] / "models"
+_imported: dict[str, dict[str, ModuleType]] = {}
 
 
-@pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> "Chain":
-    """One run of all jobs at the default size."""
-    from scarcegan_jobs import simulated_chain
+@contextmanager
+def modules_of(model: str) -> Iterator[None]:
+    """Within it, the model's modules are the ones that were imported before for the same model."""
+    folders = [MODELS / model, HERE / model]
+    names = {path.stem for folder in folders for path in folder.glob("*.py")}
+    hidden = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    search = [str(folder) for folder in folders]
+    sys.path[:0] = search
+    sys.modules.update(_imported.get(model, {}))
+    try:
+        yield
+    finally:
+        _imported[model] = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+        sys.modules.update(hidden)
+        for folder in search:
+            sys.path.remove(folder)
 
-    return simulated_chain(tmp_path_factory.mktemp("chain"), seed=7)
+
+def _model_of(path: Path) -> str | None:
+    parts = path.relative_to(HERE).parts if path.is_relative_to(HERE) else ()
+    return parts[0] if len(parts) > 1 else None
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated input of few players, for tests that change it: copy it first."""
-    from scarcegan_jobs import succeed
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    model = _model_of(collector.path)
+    if model is None:
+        return (yield)
+    with modules_of(model):
+        return (yield)
 
-    out = tmp_path_factory.mktemp("small") / "input"
-    succeed("simulate.py", "--out", out, "--players", 2000, "--days", 14)
-    return out
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    model = _model_of(item.path)
+    if model is None:
+        return (yield)
+    with modules_of(model):
+        return (yield)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scarcegan_jobs import run_chain
+from jobs import run_chain
 
-FOLDER = Path(os.environ.get("NSL_KDD", Path(__file__).parents[4] / "shared" / "data" / "nsl_kdd"))
+FOLDER = Path(os.environ.get("NSL_KDD", Path(__file__).parents[5] / "shared" / "data" / "nsl_kdd"))
 SYMBOLIC = ("protocol_type", "service", "flag")
 GROUPS = ("r2l", "dos", "probe", "normal")
 

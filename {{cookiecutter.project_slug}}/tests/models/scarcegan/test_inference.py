@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scarcegan_jobs import Chain
+from jobs import Chain
 
 import archive
 import inference

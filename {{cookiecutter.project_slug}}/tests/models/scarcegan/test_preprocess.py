@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scarcegan_jobs import MODEL, Chain, run
+from jobs import MODEL, Chain, run
 
 import failure
 import preprocess

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scarcegan_jobs import MODEL, Chain, run, run_chain, succeed
+from jobs import MODEL, Chain, run, run_chain, succeed
 from sklearn import metrics as reference
 
 import candidates

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scarcegan_jobs import MODEL, run, succeed
+from jobs import MODEL, run, succeed
 
 import players
 import simulate

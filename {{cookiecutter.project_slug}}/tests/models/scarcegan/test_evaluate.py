@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from scarcegan_jobs import MODEL, Chain, run, simulated_chain
+from jobs import MODEL, Chain, run, simulated_chain
 
 import archive
 import candidates

@@ -1,4 +1,4 @@
-"""The jobs of models/scarcegan, run as processes on a folder in place of /opt/ml."""
+"""The model's jobs, run as processes on a folder in place of /opt/ml."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-MODEL = Path(__file__).parents[2] / "models" / "scarcegan"
+MODEL = Path(__file__).parents[3] / "models" / Path(__file__).parent.name
 
 
 def run(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,159 @@
+"""SageMaker training job: train the price model, stop when validation says so, save it for serving.
+
+Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.csv) and validation (validation.csv):
+features and components by name, the price last. The model folder (SM_MODEL_DIR, or /opt/ml/model) gets 1/
+(the SavedModel), code/ (its handlers), history.csv and hyperparameters.json.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# tf.data reports a harmless difference between two of TensorFlow's own parts as an error on each start.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differently from machine to machine
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+import export
+import failure
+import houses
+import hyperparameters
+import network
+import scaling
+import table
+from failure import InputError
+from hyperparameters import Hyperparameters
+
+DEFAULT_BASE = "/opt/ml"
+VALIDATION_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Data:
+    """Raw training and validation rows [n, F], and their prices [n]."""
+
+    features: list[str]
+    train: NDArray[np.float64]
+    prices: NDArray[np.float64]
+    validation: NDArray[np.float64]
+    validation_prices: NDArray[np.float64]
+
+
+class Log(keras.callbacks.Callback):
+    """One line per epoch: the contract of the pipeline's metric definitions. Keep their spelling."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        values = logs or {}
+        print(
+            f"Epoch={epoch + 1}; Train_RMSE={values['rmse']:.1f}; Validation_RMSE={values['val_rmse']:.1f}; "
+            f"Validation_MAE={values['val_mae']:.1f};",
+            flush=True,
+        )
+
+
+def load(base: Path | None) -> Data:
+    """Read the channels. Raises InputError when one is absent or is not preprocess.py's."""
+    train, validation = (table.read(channel(base, name) / f"{name}.csv") for name in ("train", "validation"))
+    if train.columns != validation.columns:
+        raise InputError("channel validation: its columns are not those of the channel train")
+    if train.columns[-1] != houses.PRICE or len(train.columns) < 2:
+        raise InputError(f"channel train: the last column must be {houses.PRICE}, after the features")
+    if min(train.values[:, -1].min(), validation.values[:, -1].min()) <= 0:
+        raise InputError(f"channel train, {houses.PRICE}: a price must be greater than 0")
+    return Data(
+        train.columns[:-1],
+        train.values[:, :-1],
+        train.values[:, -1],
+        validation.values[:, :-1],
+        validation.values[:, -1],
+    )
+
+
+def train(options: Hyperparameters, data: Data, model: keras.Model) -> dict[str, list[float]]:
+    """Train; the model ends with the weights of the epoch with the lowest validation RMSE.
+
+    The loss is the squared error of the logarithm: a wrong tenth of a price weighs the same for a hut and for
+    a villa. What stops the training is the error in dollars, the measure of the quality gate.
+    """
+    steps = options.epochs * -(-len(data.prices) // options.batch_size)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.learning_rate, steps)),
+        loss="mean_squared_logarithmic_error",
+        metrics=[
+            keras.metrics.RootMeanSquaredError(name="rmse"),
+            keras.metrics.MeanAbsoluteError(name="mae"),
+        ],
+        jit_compile=False,
+        steps_per_execution=16,
+    )
+    stop = keras.callbacks.EarlyStopping(
+        "val_rmse", mode="min", patience=options.patience, restore_best_weights=True
+    )
+    rows = tf.data.Dataset.from_tensor_slices(_pair(data.train, data.prices))
+    rows = rows.shuffle(len(data.prices), seed=options.seed).batch(options.batch_size)
+    held_out = tf.data.Dataset.from_tensor_slices(_pair(data.validation, data.validation_prices))
+    done: Any = model.fit(
+        rows,
+        validation_data=held_out.batch(VALIDATION_BATCH),
+        epochs=options.epochs,
+        shuffle=False,  # the data set does it, in another order each epoch
+        callbacks=[stop, Log(), keras.callbacks.TerminateOnNaN()],
+        verbose=0,
+    )
+    history: dict[str, list[float]] = done.history
+    if not np.isfinite([history["loss"], history["val_rmse"]]).all():
+        raise InputError(f"training diverged in epoch {len(history['loss'])}; lower the learning rate")
+    return history
+
+
+def _pair(values: NDArray[np.float64], prices: NDArray[np.float64]) -> tuple[NDArray[np.float32], ...]:
+    return values.astype(np.float32), prices.astype(np.float32)[:, None]
+
+
+def save(options: Hyperparameters, history: dict[str, list[float]], out: Path) -> None:
+    """Write how the model came about."""
+    columns = ["epoch", *history]
+    rows = np.column_stack([np.arange(1, len(history["loss"]) + 1), *history.values()])
+    table.write(table.Table(columns, rows), out / "history.csv")
+    content = json.dumps(asdict(options), indent=2) + "\n"
+    (out / "hyperparameters.json").write_text(content, encoding="utf-8")
+
+
+def channel(base: Path | None, name: str) -> Path:
+    """A channel's folder: under `base` if given, else where SageMaker says it is."""
+    fallback = (base or Path(DEFAULT_BASE)) / "input" / "data" / name
+    return fallback if base else Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", fallback))
+
+
+def main(argv: list[str]) -> None:
+    options = hyperparameters.parse(argv)
+    base = failure.base_folder(argv)
+    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
+    data = load(base)
+    keras.utils.set_random_seed(options.seed)
+    tf.config.experimental.enable_op_determinism()
+    scale = scaling.fit(data.features, data.train, data.prices)
+    model = network.build(
+        scale, options.hidden_units, options.waves, options.frequency, options.dropout, options.seed
+    )
+    history = train(options, data, model)
+    export.save(model, scale, out)
+    save(options, history, out)
+    best = int(np.argmin(history["val_rmse"]))
+    print(f"Best_Epoch={best + 1}; Best_Validation_RMSE={history['val_rmse'][best]:.1f};")
+
+
+if __name__ == "__main__":
+    # One thread per operation: the layers are small, and the result does not depend on the number of cores.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(2)
+    arguments = sys.argv[1:]
+    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
+    sys.exit(failure.run(lambda: main(arguments), reason))

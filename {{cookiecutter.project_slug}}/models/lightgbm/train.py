@@ -1,0 +1,162 @@
+"""SageMaker training job: fit LightGBM with early stopping, choose the decision threshold, save the model.
+
+Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train and validation. The model folder
+(SM_MODEL_DIR, or /opt/ml/model) gets model.txt (the trees), model.json (categories, threshold,
+hyperparameters), history.csv, and code/ with what the serving container runs.
+
+Purchases are the rarer class. The trees are fitted without weights, which would distort the probabilities;
+the threshold that turns a probability into a decision makes up for the imbalance. It is chosen on the
+validation rows, never on the test rows.
+"""
+
+import json
+import os
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+# Threads that wait must sleep: spinning, they bring the training to a halt where other work shares the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import encoder
+import failure
+import hyperparameters
+import measures
+import schema
+import table
+from encoder import Encoder
+
+DEFAULT_BASE = "/opt/ml"
+CODE = ("inference.py", "schema.py", "encoder.py", "requirements.txt")
+LOG_EVERY = 10
+
+
+def fit(
+    train: tuple[NDArray[np.float64], NDArray[np.int64]],
+    validation: tuple[NDArray[np.float64], NDArray[np.int64]],
+    options: Namespace,
+) -> tuple[lightgbm.Booster, pd.DataFrame]:
+    """Fit on (matrix [n, F], labels [n]); return the trees up to the best iteration, and the history."""
+    training = lightgbm.Dataset(
+        *train, feature_name=list(schema.FEATURES), categorical_feature=encoder.CATEGORICAL_INDICES
+    )
+    history: dict[str, dict[str, list[float]]] = {}
+    booster = lightgbm.train(
+        parameters(options),
+        training,
+        num_boost_round=options.num_iterations,
+        valid_sets=[training, training.create_valid(*validation)],
+        valid_names=["train", "validation"],
+        callbacks=[
+            lightgbm.early_stopping(options.early_stopping_rounds, first_metric_only=True, verbose=False),
+            lightgbm.record_evaluation(history),
+            _print_progress,
+        ],
+    )
+    curves = pd.DataFrame(
+        {
+            "train_log_loss": history["train"]["binary_logloss"],
+            "validation_log_loss": history["validation"]["binary_logloss"],
+            "validation_auc": history["validation"]["auc"],
+        }
+    )
+    curves.insert(0, "iteration", np.arange(1, len(curves) + 1))
+    return booster, curves.round(9)  # sums over threads differ in the last digits
+
+
+def parameters(options: Namespace) -> dict[str, Any]:
+    """LightGBM's parameters. The result does not depend on the number of threads."""
+    shared = (
+        "num_leaves", "learning_rate", "min_data_in_leaf", "feature_fraction", "bagging_fraction",
+        "lambda_l2", "scale_pos_weight", "seed",
+    )  # fmt: skip
+    return {name: getattr(options, name) for name in shared} | {
+        "objective": "binary",
+        "metric": ["binary_logloss", "auc"],  # the first one stops the training
+        "bagging_freq": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+
+
+def save(booster: lightgbm.Booster, document: dict[str, Any], history: pd.DataFrame, out: Path) -> None:
+    """Write the model folder."""
+    (out / "code").mkdir(parents=True, exist_ok=True)
+    booster.save_model(out / "model.txt", num_iteration=booster.best_iteration)
+    (out / "model.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    history.to_csv(out / "history.csv", index=False, lineterminator="\n")
+    for name in CODE:
+        shutil.copyfile(Path(__file__).with_name(name), out / "code" / name)
+
+
+def describe(
+    booster: lightgbm.Booster,
+    fitted: Encoder,
+    threshold: float,
+    quality: dict[str, float],
+    options: Namespace,
+) -> dict[str, Any]:
+    """What model.json holds. Importance is a feature's share of the trees' whole gain."""
+    gain = booster.feature_importance("gain", iteration=booster.best_iteration)
+    share = gain / max(gain.sum(), 1e-12)
+    return {
+        "threshold": threshold,
+        "categories": fitted.categories,
+        "best_iteration": booster.best_iteration,
+        "validation": quality,
+        "importance": dict(zip(schema.FEATURES, share.tolist(), strict=True)),
+        "hyperparameters": {name: getattr(options, name) for name in hyperparameters.NUMBERS},
+    }
+
+
+def _print_progress(env: lightgbm.callback.CallbackEnv) -> None:
+    """The names are the contract of the pipeline's metric definitions: keep their spelling."""
+    if (env.iteration + 1) % LOG_EVERY == 0:
+        values = {(entry[0], entry[1]): entry[2] for entry in env.evaluation_result_list}
+        print(
+            f"Iteration={env.iteration + 1}; Train_LogLoss={values['train', 'binary_logloss']:.6f}; "
+            f"Validation_LogLoss={values['validation', 'binary_logloss']:.6f}; "
+            f"Validation_AUC={values['validation', 'auc']:.6f};",
+            flush=True,
+        )
+
+
+def channel(base: Path | None, name: str) -> Path:
+    """A channel's folder: under `base` if given, else where SageMaker says it is."""
+    if base is not None:
+        return base / "input" / "data" / name
+    return Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", f"{DEFAULT_BASE}/input/data/{name}"))
+
+
+def main(argv: list[str]) -> None:
+    options = hyperparameters.parse(argv)
+    base = options.base
+    train_rows, train_labels = table.read_parsed(channel(base, "train"))
+    validation_rows, labels = table.read_parsed(channel(base, "validation"))
+    fitted = encoder.fit(train_rows)
+    matrix = fitted.encode(validation_rows)
+    booster, history = fit((fitted.encode(train_rows), train_labels), (matrix, labels), options)
+    scores = booster.predict(matrix)
+    threshold = measures.choose_threshold(labels, scores, options.beta)
+    quality = measures.at_threshold(labels, scores >= threshold, scores)
+    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
+    save(booster, describe(booster, fitted, threshold, quality, options), history, out)
+    print(
+        f"Best_Iteration={booster.best_iteration}; Threshold={threshold:.6f}; "
+        f"Validation_LogLoss={quality['log_loss']:.6f}; Validation_AUC={quality['auc']:.6f}; "
+        f"Validation_Average_Precision={quality['average_precision']:.6f};"
+    )
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
+    sys.exit(failure.run(lambda: main(arguments), reason))

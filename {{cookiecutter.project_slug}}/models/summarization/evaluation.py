@@ -1,0 +1,159 @@
+"""What the trained model is worth on the validation rows, and the documents that say so."""
+
+import json
+import math
+import random
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+import generation
+import rouge
+from examples import IGNORED, Collator, Row
+from failure import InputError
+
+RESAMPLES = 200  # of the bootstrap behind the standard deviations
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Per validation row: its summary tokens' negative log likelihoods (nats), summed, and their number."""
+
+    sums: list[float]
+    tokens: list[int]
+
+    @property
+    def mean(self) -> float:
+        """Nats per token, over all tokens alike: it does not depend on the batches."""
+        return math.fsum(self.sums) / sum(self.tokens)
+
+    def deviation(self, seed: int) -> float:
+        """Of the mean, from resampled rows."""
+        draw, rows = random.Random(seed), range(len(self.sums))
+        means = []
+        for _ in range(RESAMPLES):
+            chosen = draw.choices(rows, k=len(rows))
+            means.append(sum(self.sums[i] for i in chosen) / sum(self.tokens[i] for i in chosen))
+        return statistics.pstdev(means)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    losses: Losses
+    rouge: list[float]
+    samples: list[dict[str, str]]
+
+
+def perplexity(loss: float) -> float:
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def losses(
+    model: PreTrainedModel, encoded: list[dict[str, list[int]]], collate: Collator, batch_size: int
+) -> Losses:
+    """Score each row's summary, given its prompt; leaves the model in evaluation mode."""
+    model.eval()
+    sums: list[float] = []
+    tokens: list[int] = []
+    for start in range(0, len(encoded), batch_size):
+        batch = {
+            name: value.to(model.device)
+            for name, value in collate(encoded[start : start + batch_size]).items()
+        }
+        with torch.no_grad():
+            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            labels = batch["labels"][:, 1:].to(logits.device)
+            each = functional.cross_entropy(
+                logits[:, :-1].float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+            )
+        sums += each.sum(dim=1).tolist()
+        tokens += (labels != IGNORED).sum(dim=1).tolist()
+    return Losses(sums, tokens)
+
+
+def summarize(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[Row], max_new_tokens: int
+) -> list[dict[str, str]]:
+    """The rows with the model's own summary as `generated`."""
+    made = generation.summaries(model, tokenizer, [row["prompt"] for row in rows], max_new_tokens)
+    return [{**row, "generated": text} for row, text in zip(rows, made, strict=True)]
+
+
+def evaluate(scored: Losses, summarized: list[dict[str, str]]) -> Evaluation:
+    """ROUGE-L of what `summarize` gave, beside the losses."""
+    scores = [rouge.rouge_l(row["summary"], row["generated"]) for row in summarized]
+    return Evaluation(scored, scores, summarized[:5])
+
+
+def document(found: Evaluation, max_eval_loss: float) -> dict[str, Any]:
+    """evaluation.json: what the gatekeeper looks at, the other metrics, and a few summaries to read."""
+    loss = found.losses.mean
+    return {
+        "gate": {"eval_loss": loss, "max_eval_loss": max_eval_loss, "passed": passes(loss, max_eval_loss)},
+        "eval_loss": loss,
+        "eval_perplexity": perplexity(loss),
+        "rouge_l": statistics.fmean(found.rouge) if found.rouge else None,
+        "dialogues": len(found.losses.sums),
+        "summary_tokens": sum(found.losses.tokens),
+        "summaries_generated": len(found.rouge),
+        "samples": found.samples,
+    }
+
+
+def model_quality(found: Evaluation, seed: int) -> dict[str, Any]:
+    """model_quality.json: metrics in the form of SageMaker's model quality, value and standard deviation.
+
+    SageMaker has no section for generated text; this one is named in the same way.
+    """
+    loss = found.losses.mean
+    spread = found.losses.deviation(seed)
+    metrics = {
+        "eval_loss": (loss, spread),
+        "perplexity": (perplexity(loss), perplexity(loss) * spread),  # first order
+    }
+    if found.rouge:
+        error = statistics.pstdev(found.rouge) / math.sqrt(len(found.rouge))
+        metrics["rouge_l"] = (statistics.fmean(found.rouge), error)
+    return {
+        "version": 0.0,
+        "dataset": {"item_count": len(found.losses.sums)},
+        "text_generation_metrics": {
+            name: {"value": value, "standard_deviation": deviation}
+            for name, (value, deviation) in metrics.items()
+        },
+    }
+
+
+def passes(loss: float, max_eval_loss: float) -> bool:
+    return math.isfinite(loss) and loss <= max_eval_loss
+
+
+def check(loss: float, max_eval_loss: float) -> None:
+    """The gatekeeper. Raises InputError, which fails the training job and so stops the registration."""
+    if not math.isfinite(loss):
+        raise InputError("gatekeeper: the evaluation loss is not finite: lower learning_rate")
+    if not passes(loss, max_eval_loss):
+        raise InputError(
+            f"gatekeeper: the evaluation loss {loss:.4f} exceeds max_eval_loss, {max_eval_loss:g}: the model"
+            " is not registered; train longer or on more dialogues, or raise max_eval_loss"
+        )
+
+
+def write(documents: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Write each document as folder/<name>; numbers that are not finite become null."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in documents.items():
+        (folder / name).write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,146 @@
+"""SageMaker training job: fine-tune a causal language model with LoRA, evaluate it, let only a good one pass.
+
+Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.jsonl, prompt.txt), validation
+(validation.jsonl) and, optionally, base_model with the model's files. The model folder (SM_MODEL_DIR) gets
+what artifact.py describes; the output folder (SM_OUTPUT_DATA_DIR) gets evaluation.json and
+model_quality.json, also when the evaluation loss exceeds max_eval_loss: then the job fails, without a model.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import torch
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging
+
+import adapter
+import artifact
+import base_model
+import checkpoints
+import evaluation
+import examples
+import failure
+import finetuning
+import hyperparameters
+import prompts
+import threads
+from evaluation import Evaluation
+from examples import Collator, Row
+from failure import InputError
+from hyperparameters import Hyperparameters
+
+DEFAULT_BASE = "/opt/ml"
+
+
+@dataclass(frozen=True)
+class Folders:
+    train: Path
+    validation: Path
+    base_model: Path
+    model: Path
+    output: Path
+    checkpoints: Path
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows of prompt and summary, and the template of the prompts."""
+
+    train: list[Row]
+    validation: list[Row]
+    template: str
+
+
+def folders(base: Path | None) -> Folders:
+    """Under `base` if given, else where SageMaker says they are."""
+    root = base or Path(DEFAULT_BASE)
+    places = {
+        "train": ("SM_CHANNEL_TRAIN", "input/data/train"),
+        "validation": ("SM_CHANNEL_VALIDATION", "input/data/validation"),
+        "base_model": ("SM_CHANNEL_BASE_MODEL", "input/data/base_model"),
+        "model": ("SM_MODEL_DIR", "model"),
+        "output": ("SM_OUTPUT_DATA_DIR", "output/data"),
+        "checkpoints": ("SM_CHECKPOINT_DIR", "checkpoints"),
+    }
+    given = {} if base else os.environ
+    return Folders(**{name: Path(given.get(var, root / path)) for name, (var, path) in places.items()})
+
+
+def load(where: Folders) -> Data:
+    """Read the channels. Raises InputError when one is absent or its content is not preprocess.py's."""
+    path = where.train / "prompt.txt"
+    try:
+        template = prompts.check(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"channel train: {path} cannot be read ({error})") from None
+    except ValueError as error:
+        raise InputError(f"channel train: {path} {error}") from None
+    return Data(
+        examples.read(where.train / "train.jsonl"),
+        examples.read(where.validation / "validation.jsonl"),
+        template,
+    )
+
+
+def evaluate(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    options: Hyperparameters,
+    validation: list[dict[str, list[int]]],
+    rows: list[Row],
+    collate: Collator,
+) -> Evaluation:
+    """Evaluate the best epoch's adapter, and print the metrics that the pipeline reads."""
+    scored = evaluation.losses(model, validation, collate, options.batch_size)
+    chosen = rows[: options.rouge_examples]
+    found = evaluation.evaluate(
+        scored, evaluation.summarize(model, tokenizer, chosen, options.max_new_tokens)
+    )
+    loss = scored.mean
+    print(f"Final_Eval_Loss={loss:.6f}; Final_Eval_Perplexity={evaluation.perplexity(loss):.6f};")
+    if found.rouge:
+        print(f"ROUGE_L={sum(found.rouge) / len(found.rouge):.6f};", flush=True)
+    return found
+
+
+def main(argv: list[str]) -> None:
+    options = hyperparameters.parse(argv)
+    where = folders(failure.base_folder(argv))
+    data = load(where)
+    found = base_model.source(options.model_id, where.base_model)
+    texts = (f"{row['prompt']} {row['summary']}" for row in data.train)
+    tokenizer = base_model.tokenizer(found, texts)
+    train_rows = examples.encode_all(tokenizer, data.train, "train", options.max_tokens)
+    validation_rows = examples.encode_all(tokenizer, data.validation, "validation", options.max_tokens)
+    collate = Collator(tokenizer.pad_token_id)
+    base = base_model.load(found, tokenizer, options.four_bit)
+    threads.choose(base)
+    model = adapter.add(base, options)
+    files = [where.train / "train.jsonl", where.validation / "validation.jsonl"]
+    run = checkpoints.folder(where.checkpoints, options, files)
+    finetuning.train(model, options, train_rows, validation_rows, collate, run)
+    result = evaluate(model, tokenizer, options, validation_rows, data.validation, collate)
+    documents = {
+        "evaluation.json": evaluation.document(result, options.max_eval_loss),
+        "model_quality.json": evaluation.model_quality(result, options.seed),
+    }
+    evaluation.write(documents, where.output)
+    evaluation.check(result.losses.mean, options.max_eval_loss)
+    artifact.save(model, tokenizer, found, options, data.template, where.model)
+    evaluation.write(documents, where.model)
+    print(f"Saved the model to {where.model}")
+
+
+if __name__ == "__main__":
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    arguments = sys.argv[1:]
+    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
+    sys.exit(failure.run(lambda: main(arguments), reason))

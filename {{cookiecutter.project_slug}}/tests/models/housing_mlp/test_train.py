@@ -1,0 +1,154 @@
+import ast
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+QUICK = ("--epochs", 3, "--hidden_units", "16", "--waves", 4)
+
+
+def test_the_best_epoch_is_the_one_that_is_saved(chain: Any, unit: Any, tools: Any, served: Any) -> None:
+    history = unit.table.read(chain.model / "history.csv")
+    errors = history.values[:, history.columns.index("val_rmse")]
+    best = int(errors.argmin())
+    assert f"Best_Epoch={best + 1}; Best_Validation_RMSE={errors[best]:.1f};" in chain.logs["train"]
+    validation = unit.table.read(chain.preprocessed / "validation" / "validation.csv").values
+    predicted = served.prices(validation[:, :-1])
+    found = unit.regression.measure(validation[:, -1], predicted.astype(float))["rmse"]
+    # The served model keeps to the prices that were seen, which can only help.
+    assert 0.98 * errors[best] < found < errors[best] * 1.00001
+    assert len(errors) - best - 1 <= 8
+
+
+def test_scaling_is_inside_the_network(small: Any, training: Any) -> None:
+    rows = training.table.read(small.preprocessed / "train" / "train.csv")
+    scaling = training.scaling.fit(rows.columns[:-1], rows.values[:, :-1], rows.values[:, -1])
+    log = [name for name, log in zip(scaling.features, scaling.log, strict=True) if log]
+    assert {"totalRooms", "population", "households"} <= set(log)
+    assert not {"longitude", "latitude", "component1"} & set(log)
+    values = np.where(scaling.log, np.log1p(np.abs(rows.values[:, :-1])), rows.values[:, :-1])
+    expected = np.clip((values - scaling.mean) / scaling.std, -6, 6)
+    found = np.asarray(training.network.Standardise(scaling)(rows.values[:, :-1].astype(np.float32)))
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # a longitude has few digits left in float32
+    np.testing.assert_allclose(expected.std(axis=0), 1, atol=0.05)
+
+
+def test_a_constant_feature_does_no_harm(training: Any) -> None:
+    values = np.column_stack([np.full(50, 3.0), np.arange(50.0)])
+    scaling = training.scaling.fit(["a", "b"], values, np.full(50, 100.0))
+    assert scaling.std[0] == 1
+    model = training.network.build(scaling, [4], 8, 4.0, 0.1, seed=1)
+    assert np.isfinite(np.asarray(model(values.astype(np.float32)))).all()
+
+
+def test_a_seed_gives_the_same_model_again(
+    small: Any, jobs: Any, unit: Any, tools: Any, tmp_path: Path
+) -> None:
+    values = unit.table.read(small.preprocessed / "validation" / "validation.csv").values[:, :-1]
+    found = []
+    for number, seed in enumerate((7, 7, 8)):
+        base = tmp_path / str(number)
+        base.mkdir()
+        (base / "input").symlink_to(small.root / "mlp" / "train" / "input", target_is_directory=True)
+        printed = jobs.succeed("train.py", "--base", base, *QUICK, "--seed", seed)
+        tools.pack(base / "model", base / "model.tar.gz")
+        prices = tools.Served(base / "model.tar.gz", base / "served").prices(values)
+        found.append((printed, (base / "model" / "history.csv").read_bytes(), prices.tobytes()))
+    assert found[0] == found[1]
+    assert found[0][2] != found[2][2]
+
+
+def test_it_runs_in_sagemakers_environment(small: Any, jobs: Any, tmp_path: Path) -> None:
+    channels = {
+        f"SM_CHANNEL_{name.upper()}": str(small.preprocessed / name) for name in ("train", "validation")
+    }
+    model = tmp_path / "model"
+    printed = jobs.succeed(
+        "train.py", *map(str, QUICK), "--dropout", "0.1", SM_MODEL_DIR=str(model), **channels
+    )
+    assert (
+        len(re.findall(r"^Epoch=\d+; Train_RMSE=\d+\.\d; Validation_RMSE=\d+\.\d; ", printed, re.MULTILINE))
+        == 3
+    )
+    used = json.loads((model / "hyperparameters.json").read_text())
+    assert (used["epochs"], used["hidden_units"], used["dropout"], used["seed"]) == (3, [16], 0.1, 7)
+    names = {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()}
+    assert {"1/saved_model.pb", "code/inference.py", "code/features.json", "history.csv"} <= names
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("epochs", "ten", "hyperparameter epochs: 'ten' is not a whole number; it must be"),
+        ("epochs", "0", "hyperparameter epochs: 0 is out of range"),
+        ("learning_rate", "nan", "hyperparameter learning_rate: nan is out of range"),
+        ("dropout", "1", "hyperparameter dropout: 1 is out of range; it must be a number between"),
+        ("hidden_units", "64,", "hyperparameter hidden_units: '64,' must be whole numbers between"),
+        ("hidden_units", "0", "hidden_units: '0' must be"),
+        ("epoch", "3", "unrecognized arguments: --epoch 3 (known: --epochs"),
+    ],
+)  # fmt: skip
+def test_a_wrong_hyperparameter_is_named(name: str, value: str, text: str, unit: Any) -> None:
+    with pytest.raises(unit.failure.InputError) as raised:
+        unit.hyperparameters.parse([f"--{name}", value])
+    assert text in str(raised.value)
+
+
+def test_a_wrong_hyperparameter_ends_the_process_with_one_line(jobs: Any, tmp_path: Path) -> None:
+    done = jobs.run("train.py", "--base", tmp_path, "--epochs", "ten")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: hyperparameter epochs: 'ten'")
+    assert (tmp_path / "output" / "failure").read_text() == done.stderr.splitlines()[-1] + "\n"
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_channels_end_with_one_line(small: Any, training: Any, tmp_path: Path) -> None:
+    data, reason = tmp_path / "input" / "data", tmp_path / "output" / "failure"
+
+    def assert_fails(text: str) -> None:
+        argv = ["--base", str(tmp_path)]
+        assert training.failure.run(lambda: training.train.main(argv), reason) == 1
+        assert text in reason.read_text()
+        assert reason.read_text().count("\n") == 1
+        assert "unexpected" not in reason.read_text()
+        assert not (tmp_path / "model").exists()
+
+    assert_fails("train.csv: there is no such file; a step before this one writes it")
+    shutil.copytree(small.preprocessed, data)
+    validation = data / "validation" / "validation.csv"
+    lines = validation.read_text().splitlines()
+    validation.write_text("\n".join([lines[0].replace("latitude", "altitude"), *lines[1:]]))
+    assert_fails("channel validation: its columns are not those of the channel train")
+    validation.write_text("\n".join([*lines[:3], lines[3].replace(",", ",x", 1)]))
+    assert_fails("validation.csv, line 4, latitude: 'x")
+    validation.write_text("\n".join([*lines[:3], lines[3].rsplit(",", 1)[0] + ",0.0"]))
+    assert_fails("channel train, medianHouseValue: a price must be greater than 0")
+    for name in ("train", "validation"):
+        (data / name / f"{name}.csv").write_text("a,b\n1,2\n")
+    assert_fails("channel train: the last column must be medianHouseValue, after the features")
+
+
+def test_a_training_that_diverges_ends_with_one_line(small: Any, jobs: Any, tmp_path: Path) -> None:
+    (tmp_path / "input").symlink_to(small.root / "mlp" / "train" / "input", target_is_directory=True)
+    done = jobs.run("train.py", "--base", tmp_path, *QUICK, "--learning_rate", 1, "--batch_size", 1)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Error: training diverged in epoch 1; lower the learning rate"
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_training_package_holds_no_module_of_the_evaluation(folders: Any) -> None:
+    """A code package is the entry point and what it imports: an edited report must not retrain the model."""
+    seen, todo = set(), ["train"]
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        for node in ast.walk(ast.parse((folders[0] / f"{name}.py").read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            todo += [name for name in names if (folders[0] / f"{name}.py").exists() and name not in seen]
+    assert {"network", "scaling", "export", "inference"} <= seen
+    assert not seen & {"evaluate", "report", "charts", "regression", "preprocess", "components", "simulate"}
