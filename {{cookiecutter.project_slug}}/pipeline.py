@@ -1,7 +1,7 @@
 """The retraining pipeline: configuration -> chained steps -> one SageMaker pipeline.
 
 `retrain definition` compiles it, `retrain run` upserts and starts it. The steps and their order stand in
-models/*/conf.yaml; how a step class becomes a step of the SDK stands in retraining/steps.py.
+models/*/conf.yaml; how a step class becomes a step of the SDK stands in retraining/steps/.
 """
 
 from itertools import pairwise
@@ -14,25 +14,25 @@ from retraining.steps import STEP_CLASSES
 def pipeline(build: Build) -> Any:
     """The project's pipeline, a ``sagemaker.mlops.workflow.pipeline.Pipeline``."""
     from sagemaker.core.workflow.execution_variables import ExecutionVariables
+    from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
     from sagemaker.mlops.workflow.pipeline import Pipeline
     from sagemaker.mlops.workflow.pipeline_experiment_config import PipelineExperimentConfig
 
-    configuration = build.configuration
-    guarded: set[str] = set()
-    for model, steps in configuration.pipeline.models.items():
-        for step in steps.steps:
-            build.steps[step.step_name] = STEP_CLASSES[step.step_class](
-                build, step, configuration.units[model]
-            )
+    configuration, graph = build.configuration, build.configuration.dag
+    for name, step in graph.steps.items():
+        build.steps[name] = STEP_CLASSES[step.step_class](build, step)
 
+    # `a >> b` is a dependency; behind a condition, b is one of the steps that run where it holds.
     for chain in configuration.pipeline.chains:
         for before, after in pairwise(chain):
-            if hasattr(build.steps[before], "if_steps"):
-                if after not in guarded:
-                    build.steps[before].if_steps.append(build.steps[after])
-                guarded.add(after)
-            else:
+            if graph.steps[before].step_class != "Condition":
                 build.steps[after].add_depends_on([build.steps[before]])
+    top: list[Any] = []
+    for name, step in build.steps.items():
+        branch = graph.branch[name]
+        place = build.steps[branch].if_steps if branch else top
+        if name not in graph.otherwise.values():
+            place += [*build.beside.get(name, []), step]
 
     return Pipeline(
         name=configuration.pipeline.pipelineName,
@@ -40,7 +40,9 @@ def pipeline(build: Build) -> Any:
         pipeline_experiment_config=PipelineExperimentConfig(
             configuration.pipeline.pipelineName, ExecutionVariables.PIPELINE_EXECUTION_ID
         ),
-        steps=[step for name, step in build.steps.items() if name not in guarded],
+        steps=top,
+        # Jobs are called <base_job_name>-<execution>-..., not pipelines-<execution>-<step>-...
+        pipeline_definition_config=PipelineDefinitionConfig(use_custom_job_prefix=True),
         sagemaker_session=build.session,
     )
 

@@ -1,9 +1,13 @@
 """Pipeline parameters given on the command line, and the data that they point at."""
 
+from collections.abc import Iterator
+
+from retraining import chaining
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 from retraining.nearest import nearest
 from retraining.parameter import Parameter
+from retraining.pipeline_schema import JOBS
 
 
 def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
@@ -51,35 +55,47 @@ def _problem(parameter: Parameter, value: str) -> str | None:
 
 
 def require_inputs(configuration: Configuration, values: dict[str, str]) -> None:
-    """Look whether every S3 prefix that a parameter or a channel names holds at least one object.
+    """Look whether every S3 file or prefix that a job reads from outside holds at least one object.
 
     Raises:
         UserError: some do not; one line each.
     """
+    errors = []
+    for uri, parameter in _inputs(configuration):
+        given = values.get(parameter.parameter, str(parameter.default)) if parameter else uri
+        problem = _missing(given)
+        if problem and parameter:
+            errors.append(
+                f"input {parameter.parameter}: {problem}: put the data there, name another place with "
+                f"--param {parameter.parameter}=s3://..., or run `retrain data` for simulated sample data"
+            )
+        elif problem:
+            errors.append(f"input {problem}: put the data there, or change fileName in the model's file")
+    if errors:
+        raise UserError("\n".join(dict.fromkeys(errors)))
+
+
+def _inputs(configuration: Configuration) -> Iterator[tuple[str, Parameter | None]]:
+    """The data of jobs that no step of the pipeline writes: a URI, or the parameter that holds it."""
+    for step in configuration.dag.steps.values():
+        if step.step_class in JOBS:
+            for item in chaining.inputs_of(configuration.pipeline, configuration.units, step):
+                if isinstance(item.uri, Parameter):
+                    yield "", item.uri
+                elif item.uri is not None:
+                    yield item.uri, None
+
+
+def _missing(uri: str) -> str | None:
+    """What is wrong with an input; None where it holds an object."""
     import boto3
     from botocore.exceptions import ClientError
 
-    s3 = boto3.client("s3")
-    errors = []
-    for name, parameter in configuration.parameters.items():
-        uri = values.get(name, str(parameter.default))
-        if not str(parameter.default).startswith("s3://"):
-            continue
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        if not uri.startswith("s3://") or not bucket:
-            errors.append(f"--param {name}: an S3 URI such as {parameter.default} is expected, not {uri!r}")
-            continue
-        try:
-            found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
-        except ClientError as error:
-            errors.append(
-                f"input {name}: {uri}: {error.response['Error'].get('Message', 'cannot be listed')}"
-            )
-            continue
-        if not found:
-            errors.append(
-                f"input {name}: {uri} holds no objects: put the data there, name another place with "
-                f"--param {name}=s3://..., or run `retrain data` for simulated sample data"
-            )
-    if errors:
-        raise UserError("\n".join(errors))
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        return f"an S3 URI such as s3://bucket/prefix/ is expected, not {uri!r}"
+    try:
+        found = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
+    except ClientError as error:
+        return f"{uri}: {error.response['Error'].get('Message', 'cannot be listed')}"
+    return None if found else f"{uri} holds no objects"

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from retraining import output
-from retraining.command import Json, On, load
+from retraining.command import ENVIRONMENT, Json, On, entered, load
 from retraining.errors import UserError
 from retraining.local_cli import local_app
 from retraining.models_cli import models_app
-from retraining.places import enter
+from retraining.plan_cli import graph, plan
 from retraining.schedule_cli import schedule_app
 
 app = typer.Typer(
@@ -33,39 +32,50 @@ def main() -> None:
     """Entry point: a UserError is one line on stderr and exit code 2."""
     try:
         app()
-    except UserError as error:
-        _fail(str(error), error)
-    except ClientError as error:
-        _fail(f"{error.operation_name}: {error.response['Error'].get('Message', error)}", error)
-    except RecursionError as error:
-        _fail(f"something nests too deeply: {error}; `retrain --debug ...` shows where", error)
-    except EndpointConnectionError as error:
-        _fail(f"{error}: if these are the local services, the same command starts them again", error)
-    except BotoCoreError as error:
-        _fail(f"AWS: {error}", error)
     except KeyboardInterrupt:
-        output.err.print("interrupted")
+        output.err().print("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        message = _words(error)
+        if message is None or "RETRAIN_DEBUG" in os.environ:
+            raise
+        for line in message.splitlines():
+            output.err().print(f"Error: {line}", style="red", markup=False)
+        sys.exit(2)
 
 
-def _fail(message: str, error: Exception) -> None:
-    if "RETRAIN_DEBUG" in os.environ:
-        raise error
-    for line in message.splitlines():
-        output.err.print(f"Error: {line}", style="red", markup=False)
-    sys.exit(2)
+def _words(error: Exception) -> str | None:
+    """What a person can do something about; None for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return f"something nests too deeply: {error}; `retrain --debug ...` shows where"
+    if "botocore" not in sys.modules:  # importing it takes longer than most commands
+        return None
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error'].get('Message', error)}"
+    if isinstance(error, EndpointConnectionError):
+        return f"{error}: if these are the local services, the same command starts them again"
+    return f"AWS: {error}" if isinstance(error, BotoCoreError) else None
 
 
 @app.callback()
 def _options(
     project: Annotated[Path, typer.Option("--project", help="The project's folder.")] = Path(),
+    environment: Annotated[
+        str | None, typer.Option("--env", metavar="NAME", help="Lay conf/NAME.yaml over the configuration.")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     if debug:
         os.environ["RETRAIN_DEBUG"] = "1"
+    if environment is not None:
+        os.environ[ENVIRONMENT] = environment
     if project != Path():
         if not project.is_dir():
             raise UserError(f"--project: no folder {str(project)!r}")
@@ -85,12 +95,14 @@ def check(json: Json = False) -> None:
             {"pipeline": found.pipeline.pipelineName, "steps": steps, "parameters": list(found.parameters)}
         )
     else:
-        output.out.print(
+        output.out().print(
             f"{found.pipeline.pipelineName}: all in order ({len(steps)} steps, "
             f"{len(found.parameters)} parameters)"
         )
+        for note in found.notes:
+            output.note(note)
         for name, parameter in found.parameters.items():
-            output.out.print(f"  {name:26} {parameter.default}", markup=False)
+            output.out().print(f"  {name:26} {parameter.default}", markup=False)
 
 
 @app.command()
@@ -113,30 +125,66 @@ def definition(
         raise UserError(f"--out {out}: {error.strerror}") from None
 
 
-@app.command()
+app.command()(graph)
+app.command()(plan)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def data(
+    context: typer.Context,
     on: On = "local",
-    players: Annotated[int, typer.Option(help="Players to simulate.", min=200)] = 20000,
-    days: Annotated[int, typer.Option(help="Days of telemetry.", min=1)] = 28,
+    model: Annotated[
+        str | None, typer.Option("--model", help="One model; without it, all that have a simulate.py.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 7,
-    drift: Annotated[float, typer.Option(help="How far behaviour has moved; 0 is none.")] = 0.0,
     to: Annotated[str | None, typer.Option(help="Another place than the inputs' defaults: s3://...")] = None,
 ) -> None:
     """Simulate sample data and put it where the pipeline's inputs point.
 
-    Example: retrain data --seed 8 --drift 0.3 --to s3://my-bucket/data-8/
+    All other options are the model's own: they are handed on to its simulate.py.
+
+    Example: retrain data --seed 8 --to s3://my-bucket/data-8/
     """
     from retraining import sample_data
 
     found = load()
-    enter(on, found, output.note)
-    arguments = ["--players", str(players), "--days", str(days), "--seed", str(seed), "--drift", str(drift)]
-    written = sample_data.upload(found, arguments, to, output.note)
+    scripts = sample_data.scripts(found, model)
+    if context.args and len(scripts) > 1:
+        raise UserError(f"{context.args[0]}: say whose option this is: --model {' or '.join(scripts)}")
+    found = entered(on)
+    arguments = ["--seed", str(seed), *context.args]
+    written = sample_data.upload(found, scripts, arguments, to, output.note)
     for uri, files in written.values():
-        output.out.print(f"{uri}: {files} file{'s' if files != 1 else ''}", markup=False)
+        output.out().print(f"{uri}: {files} file{'s' if files != 1 else ''}", markup=False)
     if to is not None:
         given = " ".join(f"--param {name}={uri}" for name, (uri, _) in written.items())
-        output.out.print(f"To run on it: retrain run {given}", markup=False)
+        output.out().print(f"To run on it: retrain run {given}", markup=False)
+
+
+@app.command("new-model")
+def new_model(
+    name: Annotated[str, typer.Argument(help="What it is called: a-z, 0-9, _ and -.")],
+    like: Annotated[str, typer.Option("--like", help="A model of this project, or an example.")],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
+    ] = None,
+) -> None:
+    """Add a model to the pipeline, made like another one or like an example.
+
+    Example: retrain new-model churn --like lightgbm
+    """
+    from retraining.new_model import create
+
+    load()
+    made = create(Path.cwd(), name, like, data)
+    anchor = made.anchor.relative_to(Path.cwd())
+    words = f"{' and '.join(made.models)}: {len(made.files)} files, {len(made.steps)} steps in {anchor}"
+    output.out().print(words, markup=False)
+    folders = " and ".join(str(folder.relative_to(Path.cwd())) for folder in made.folders)
+    ready = "".join(f"retrain data --model {model} && " for model in made.simulated)
+    output.out().print(f"Next: make {folders} your own, and look at it by `retrain check`;", markup=False)
+    output.out().print(f"      {ready}retrain run", markup=False)
 
 
 @app.command()
@@ -172,15 +220,14 @@ def stop(
 
     from retraining import executions
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     running = executions.arns(found.pipeline.pipelineName, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
     if not chosen:
         raise UserError(f"no execution {execution + ' ' if execution else ''}is going on")
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
-        output.out.print(f"stopping {arn.rsplit('/', 1)[-1]}")
+        output.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
 
 
 @app.command()
@@ -189,17 +236,16 @@ def runs(on: On = "local", json: Json = False) -> None:
 
     Example: retrain runs --json
     """
-    from retraining import executions
+    from retraining import executions, tables
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     listed = [executions.describe(arn) for arn in executions.arns(found.pipeline.pipelineName)]
     if json:
         output.print_json([execution.as_json() for execution in listed])
     elif listed:
-        output.out.print(output.run_table(listed))
+        output.out().print(tables.run_table(listed))
     else:
-        output.out.print("no executions yet: `retrain run` makes the first")
+        output.out().print("no executions yet: `retrain run` makes the first")
 
 
 @app.command()
@@ -210,6 +256,5 @@ def ui(on: On = "local") -> None:
     """
     from retraining import pages
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     pages.serve(found, on)

@@ -1,27 +1,29 @@
-"""The code that one job gets: its entry point and what it imports, nothing else.
+"""The code that one job gets: its entry points and what they import, nothing else.
 
 A job's cache key holds its code. With only what the entry point reaches in the package, a change
 of evaluate.py leaves the training step's cache valid.
 """
 
 import ast
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from retraining.errors import UserError
 
-_LEFT_OUT = {"conf.yaml"}
+_CONFIGURATION = re.compile(rb"^conf:", re.MULTILINE)
 
 
-def files(source_directory: Path, entry_point: str) -> list[Path]:
-    """Paths relative to `source_directory`: the entry point, the modules of that folder that it
-    imports, directly or not, and every file that is not Python (schemas, requirements.txt).
+def files(source_directory: Path, *entry_points: str) -> list[Path]:
+    """Paths relative to `source_directory`: the entry points, the modules of that folder that they
+    import, directly or not, and every file that is not Python (schemas, requirements.txt).
 
     Raises:
         UserError: a module on the way is not valid Python.
     """
     found: set[Path] = set()
-    waiting = [Path(entry_point)]
+    waiting = [Path(entry_point) for entry_point in entry_points]
     while waiting:
         module = waiting.pop()
         if module not in found:
@@ -30,14 +32,19 @@ def files(source_directory: Path, entry_point: str) -> list[Path]:
     data = {
         path.relative_to(source_directory)
         for path in source_directory.rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc") and path.name not in _LEFT_OUT
+        if path.is_file() and path.suffix not in (".py", ".pyc") and not _is_configuration(path)
     }
     return sorted(found | {path for path in data if not any(part.startswith(".") for part in path.parts)})
 
 
-def stage(source_directory: Path, entry_point: str, target: Path) -> None:
+def _is_configuration(path: Path) -> bool:
+    """A model's file or overlay: no job reads it, and a change of it changes no code."""
+    return path.suffix in (".yaml", ".yml") and _CONFIGURATION.search(path.read_bytes()) is not None
+
+
+def stage(source_directory: Path, target: Path, *entry_points: str) -> None:
     """Copy the package into the new folder `target`; modes and times are the same on every machine."""
-    for path in files(source_directory, entry_point):
+    for path in files(source_directory, *entry_points):
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source_directory / path, copy)
@@ -50,7 +57,7 @@ def _local_imports(root: Path, module: Path) -> list[Path]:
     except SyntaxError as error:
         raise UserError(f"{source}:{error.lineno}: not valid Python: {error.msg}") from None
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -60,6 +67,15 @@ def _local_imports(root: Path, module: Path) -> list[Path]:
             base = ".".join([*package, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" if base else alias.name for alias in node.names)]
     return [path for name in names for path in _module_files(root, module, name)]
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below a node: imports are statements, and walking expressions takes long."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        inner = getattr(node, block, None)
+        for statement in inner if isinstance(inner, list) else ():
+            yield statement
+            yield from _statements(statement)
 
 
 def _module_files(root: Path, importer: Path, name: str) -> list[Path]:

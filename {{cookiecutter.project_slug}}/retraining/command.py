@@ -1,17 +1,19 @@
 """What all commands of `retrain` share."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from retraining import configuration
 from retraining.configuration import Configuration
 from retraining.errors import UserError
-from retraining.places import PlaceName
 
+PlaceName = Literal["local", "aws"]
 On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ENVIRONMENT = "RETRAIN_ENV"
 
 
 def load() -> Configuration:
@@ -25,4 +27,18 @@ def load() -> Configuration:
         raise UserError(
             f"{root}: no conf/project.yaml here: run this in the project's folder, or give --project FOLDER"
         )
-    return configuration.load(root)
+    return configuration.load(root, os.environ.get(ENVIRONMENT) or None)
+
+
+def entered(on: PlaceName) -> Configuration:
+    """The same, after boto3, the SDK and MLflow of this process have been pointed at the place.
+
+    Raises:
+        UserError: as `load`; or the local services cannot start, or there are no AWS credentials.
+    """
+    from retraining import output
+    from retraining.places import enter
+
+    found = load()
+    enter(on, found, output.note)
+    return found

@@ -24,6 +24,10 @@ from retraining import offline
 from retraining.build import Build
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.parameter import Parameter
+
+# Where a request names uploaded code: an input's URI, and a hyperparameter of tuned training jobs.
+_CODE_URIS = ("S3Uri", "sagemaker_submit_directory")
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,24 @@ def compile_pipeline(configuration: Configuration) -> Definition:
         with _said_to_users(configuration.root), contextlib.chdir(folder):
             pipeline = load_pipeline_file(configuration.root).pipeline(build)
             compiled = json.loads(pipeline.definition())
+    _put_late_arguments(compiled["Steps"], build)
     text, addressed = content_address(compiled, uploads, configuration.pipeline.pipelineName)
     return Definition(configuration.pipeline.pipelineName, text, addressed)
+
+
+def _put_late_arguments(steps: list[Any], build: Build) -> None:
+    """Put in what the SDK could not take; also behind conditions."""
+    for step in steps:
+        arguments = step.get("Arguments", {})
+        for (name, path), value in build.late.items():
+            if name == step["Name"]:
+                place = arguments
+                for part in path[:-1]:
+                    place = place[part]
+                is_parameter = isinstance(value, Parameter)
+                place[path[-1]] = {"Get": f"Parameters.{value.parameter}"} if is_parameter else value
+        if step["Type"] == "Condition":
+            _put_late_arguments([*arguments.get("IfSteps", []), *arguments.get("ElseSteps", [])], build)
 
 
 def load_pipeline_file(root: Path) -> Any:
@@ -114,38 +134,34 @@ def content_address(definition: Any, uploads: offline.Uploads, pipeline: str) ->
     Returns:
         The definition as JSON text, and the objects under their new keys.
     """
-    uploads = {key: _normalised(key[1], content) for key, content in uploads.items()}
+    folders: dict[tuple[str, str], dict[str, bytes]] = {}
+    for (bucket, key), content in uploads.items():
+        clean = _normalised(key, content)
+        folders[bucket, key] = {key.rpartition("/")[2]: clean}
+        for index in (index for index, letter in enumerate(key) if letter == "/"):
+            folders.setdefault((bucket, key[:index]), {})[key[index + 1 :]] = clean
     renamed: offline.Uploads = {}
 
     def visit(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: address(item) if key == "S3Uri" and isinstance(item, str) else visit(item)
+                key: address(item) if key in _CODE_URIS and isinstance(item, str) else visit(item)
                 for key, item in value.items()
             }
         return [visit(item) for item in value] if isinstance(value, list) else value
 
     def address(uri: str) -> str:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        prefix = key.rstrip("/") + "/"
-        members = {
-            name: content
-            for (owner, name), content in uploads.items()
-            if owner == bucket and (name + "/").startswith(prefix)
-        }
+        members = folders.get((bucket, key.rstrip("/")))
         if not members or not key:
             return uri
-        single = key in members
-        relative = {
-            name.rpartition("/")[2] if single else name[len(prefix) :]: content
-            for name, content in members.items()
-        }
         digest = hashlib.sha256()
-        for name, content in sorted(relative.items()):
+        for name, content in sorted(members.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         base = f"{pipeline}/code/{digest.hexdigest()[:32]}"
-        renamed.update({(bucket, f"{base}/{name}"): content for name, content in relative.items()})
-        return f"s3://{bucket}/{base}/{next(iter(relative))}" if single else f"s3://{bucket}/{base}/"
+        renamed.update({(bucket, f"{base}/{name}"): content for name, content in members.items()})
+        single = (bucket, key) in uploads
+        return f"s3://{bucket}/{base}/{next(iter(members))}" if single else f"s3://{bucket}/{base}/"
 
     return json.dumps(visit(definition), indent=2, ensure_ascii=False), renamed
 

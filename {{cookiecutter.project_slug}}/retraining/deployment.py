@@ -2,22 +2,22 @@
 
 import base64
 import hashlib
-import io
-import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
+from retraining import functions
 from retraining.configuration import Configuration
 from retraining.definition import Definition
+from retraining.differences import Difference
 from retraining.errors import UserError
-from retraining.steps import function_name
+from retraining.functions import Function
 
 INLINE_LIMIT = 100 * 1024
-LAMBDA_TIMEOUT_SECONDS = 300
-LAMBDA_RUNTIME = "python3.12"
+CODE = "code"
 
 
 def deploy(configuration: Configuration, definition: Definition) -> list[str]:
@@ -29,7 +29,11 @@ def deploy(configuration: Configuration, definition: Definition) -> list[str]:
     try:
         return [
             *_upload(configuration, definition),
-            *_function(configuration),
+            *(
+                line
+                for function in functions.of(configuration)
+                for line in _function(configuration, function)
+            ),
             *_pipeline(configuration, definition),
         ]
     except ClientError as error:
@@ -39,11 +43,11 @@ def deploy(configuration: Configuration, definition: Definition) -> list[str]:
 def _upload(configuration: Configuration, definition: Definition) -> list[str]:
     """Keys hold the hash of their content: what is there already is the same."""
     s3 = boto3.client("s3")
-    bucket = configuration.project.SMP_S3BUCKETNAME
+    bucket = configuration.project.bucket
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{definition.name}/code/")
     present = {(bucket, item["Key"]) for page in pages for item in page.get("Contents", [])}
     missing = {key: content for key, content in definition.uploads.items() if key not in present}
-    key_id = configuration.project.kms_key
+    key_id = configuration.project.encryption_key
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
     with ThreadPoolExecutor(8) as pool:
         list(
@@ -57,81 +61,94 @@ def _upload(configuration: Configuration, definition: Definition) -> list[str]:
     )
 
 
-def function_package(configuration: Configuration) -> bytes:
-    """The function's zip: the same source gives the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
-        info = zipfile.ZipInfo("register_models.py", date_time=(1980, 1, 1, 0, 0, 0))
-        info.external_attr = 0o644 << 16
-        info.compress_type = zipfile.ZIP_DEFLATED
-        package.writestr(info, (configuration.root / "lambdas" / "register_models.py").read_bytes())
-    return buffer.getvalue()
-
-
-def _function(configuration: Configuration) -> list[str]:
+def _function(configuration: Configuration, function: Function) -> list[str]:
     """Create the function, or update its code and its settings where either differs."""
     client = boto3.client("lambda")
-    name, package = function_name(configuration), function_package(configuration)
-    project = configuration.project
-    vpc = {"SubnetIds": project.SMP_SUBNETS, "SecurityGroupIds": project.SMP_SECURITYGROUPS}
-    settings: dict[str, Any] = {
-        "Role": project.lambda_role,
-        "Handler": "register_models.handler",
-        "Runtime": LAMBDA_RUNTIME,
-        "Timeout": LAMBDA_TIMEOUT_SECONDS,
-        "Environment": {"Variables": {"PROJECT": project.project}},
-        **({"KMSKeyArn": project.kms_key} if project.kms_key else {}),
-        **({"VpcConfig": vpc} if project.SMP_SUBNETS else {}),
-    }
-    try:
-        present = client.get_function_configuration(FunctionName=name)
-    except client.exceptions.ResourceNotFoundException:
-        client.create_function(FunctionName=name, Code={"ZipFile": package}, Tags=project.tags, **settings)
+    name = function.name
+    found = function_differences(function)
+    if found is None:
+        client.create_function(
+            FunctionName=name,
+            Code={"ZipFile": function.package},
+            Tags=configuration.project.tags,
+            **function.settings,
+        )
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return [f"created Lambda function {name}"]
-    changed = []
-    if present["CodeSha256"] != base64.b64encode(hashlib.sha256(package).digest()).decode():
-        client.update_function_code(FunctionName=name, ZipFile=package)
+    changed = list(dict.fromkeys(item.path.partition(".")[0] for item in found))
+    if CODE in changed:
+        client.update_function_code(FunctionName=name, ZipFile=function.package)
         client.get_waiter("function_updated_v2").wait(FunctionName=name)
-        changed.append("code")
-    different = [key for key, value in settings.items() if not _same(present.get(key), value)]
-    if different:
-        client.update_function_configuration(FunctionName=name, **settings)
+    if any(member != CODE for member in changed):
+        client.update_function_configuration(FunctionName=name, **function.settings)
         client.get_waiter("function_updated_v2").wait(FunctionName=name)
-        changed += different
     return [f"updated Lambda function {name}: {', '.join(changed)}"] if changed else []
 
 
-def _same(present: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict) and isinstance(present, dict):
-        return all(_same(present.get(key), value) for key, value in wanted.items())
-    return bool(present == wanted)
+def function_differences(function: Function) -> list[Difference] | None:
+    """What of a function is not in AWS as it is here (`CODE`, then its settings); None where there is no
+    such function."""
+    client = boto3.client("lambda")
+    try:
+        present = client.get_function_configuration(FunctionName=function.name)
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    package = base64.b64encode(hashlib.sha256(function.package).digest()).decode()
+    code = [Difference(CODE, present["CodeSha256"], package)] if present["CodeSha256"] != package else []
+    return [*code, *_missing(present, function.settings)]
+
+
+def _missing(present: Any, wanted: dict[str, Any], path: str = "") -> Iterator[Difference]:
+    """What `present` does not hold of `wanted`; what it holds besides is AWS's own."""
+    for key, value in wanted.items():
+        there = present.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            yield from _missing(there, value, f"{path}{key}.")
+        elif there != value:
+            yield Difference(f"{path}{key}", there, value)
 
 
 def _pipeline(configuration: Configuration, definition: Definition) -> list[str]:
     client = boto3.client("sagemaker")
-    project = configuration.project
-    request: dict[str, Any] = {
-        "PipelineName": definition.name,
-        "RoleArn": project.SMP_ROLE,
-        "PipelineDescription": project.description or project.project,
-    }
-    try:
-        present = client.describe_pipeline(PipelineName=definition.name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFound":
-            raise
-        client.create_pipeline(
-            **request,
-            **_definition_argument(configuration, definition),
-            Tags=[{"Key": key, "Value": value} for key, value in project.tags.items()],
-        )
+    present = deployed_pipeline(definition.name)
+    request = _request(configuration, definition)
+    if present is None:
+        tags = [{"Key": key, "Value": value} for key, value in configuration.project.tags.items()]
+        client.create_pipeline(**request, **_definition_argument(configuration, definition), Tags=tags)
         return [f"created pipeline {definition.name}"]
-    same = present["PipelineDefinition"] == definition.text
-    if same and all(present.get(key) == value for key, value in request.items()):
+    if present["PipelineDefinition"] == definition.text and not pipeline_differences(
+        configuration, definition, present
+    ):
         return []
     client.update_pipeline(**request, **_definition_argument(configuration, definition))
     return [f"updated pipeline {definition.name}"]
+
+
+def _request(configuration: Configuration, definition: Definition) -> dict[str, Any]:
+    project = configuration.project
+    return {
+        "PipelineName": definition.name,
+        "RoleArn": project.role,
+        "PipelineDescription": project.description or project.project,
+    }
+
+
+def deployed_pipeline(name: str) -> dict[str, Any] | None:
+    """DescribePipeline's answer; None where there is no such pipeline."""
+    try:
+        found: dict[str, Any] = boto3.client("sagemaker").describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        return None
+    return found
+
+
+def pipeline_differences(
+    configuration: Configuration, definition: Definition, present: dict[str, Any]
+) -> list[Difference]:
+    """What of a deployed pipeline, beside its definition, is not as it is here: role and description."""
+    return list(_missing(present, _request(configuration, definition)))
 
 
 def _definition_argument(configuration: Configuration, definition: Definition) -> dict[str, Any]:
@@ -139,7 +156,7 @@ def _definition_argument(configuration: Configuration, definition: Definition) -
     content = definition.text.encode()
     if len(content) < INLINE_LIMIT:
         return {"PipelineDefinition": definition.text}
-    bucket = configuration.project.SMP_S3BUCKETNAME
+    bucket = configuration.project.bucket
     key = f"{definition.name}/definition/{hashlib.sha256(content).hexdigest()[:32]}.json"
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
     return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}}

@@ -12,7 +12,12 @@ from botocore.exceptions import ClientError
 from retraining.errors import UserError
 
 RUNNING = ("Executing", "Stopping")
-JOB_KINDS = {"ProcessingJob": "Processing", "TrainingJob": "Training"}
+JOB_KINDS = {
+    "ProcessingJob": "Processing",
+    "TrainingJob": "Training",
+    "TransformJob": "Transform",
+    "TuningJob": "Tuning",
+}
 
 
 @dataclass
@@ -165,26 +170,40 @@ def watch(arn: str) -> Iterator[Execution]:
 
 def job_seconds(execution: Execution) -> float:
     """Wall time in which at least one of the execution's own jobs ran; cache hits cost none."""
-    client = boto3.client("sagemaker")
-    spans = []
-    for step in execution.steps:
-        if step.job is None or step.cache_hit:
-            continue
-        kind, name = step.job
-        if kind == "Processing":
-            found = client.describe_processing_job(ProcessingJobName=name)
-            begin, end = found.get("ProcessingStartTime"), found.get("ProcessingEndTime")
-        else:
-            found = client.describe_training_job(TrainingJobName=name)
-            phases = {item["Status"]: item for item in found.get("SecondaryStatusTransitions", [])}
-            begin, end = (
-                phases.get("Training", {}).get("StartTime"),
-                phases.get("Training", {}).get("EndTime"),
-            )
-        if begin and end:
-            spans.append((begin.timestamp(), end.timestamp()))
+    own = [step.job for step in execution.steps if step.job is not None and not step.cache_hit]
     total, reached = 0.0, 0.0
-    for begin, end in sorted(spans):
+    for begin, end in sorted(span for kind, name in own if (span := _span(kind, name))):
         total += max(0.0, end - max(begin, reached))
         reached = max(reached, end)
     return total
+
+
+# Per kind of job: the operation that describes it, its name's member, and its own work's begin and end.
+_DESCRIBED = {
+    "Processing": (
+        "describe_processing_job",
+        "ProcessingJobName",
+        "ProcessingStartTime",
+        "ProcessingEndTime",
+    ),
+    "Training": ("describe_training_job", "TrainingJobName", "", ""),
+    "Transform": ("describe_transform_job", "TransformJobName", "TransformStartTime", "TransformEndTime"),
+    "Tuning": (
+        "describe_hyper_parameter_tuning_job",
+        "HyperParameterTuningJobName",
+        "CreationTime",
+        "HyperParameterTuningEndTime",
+    ),
+}
+
+
+def _span(kind: str, name: str) -> tuple[float, float] | None:
+    """When a job's own work began and ended, as POSIX times; None where it never began."""
+    operation, member, begin, end = _DESCRIBED[kind]
+    found = getattr(boto3.client("sagemaker"), operation)(**{member: name})
+    if kind == "Training":
+        phases = {item["Status"]: item for item in found.get("SecondaryStatusTransitions", [])}
+        found, begin, end = phases.get("Training", {}), "StartTime", "EndTime"
+    if begin not in found or end not in found:
+        return None
+    return found[begin].timestamp(), found[end].timestamp()

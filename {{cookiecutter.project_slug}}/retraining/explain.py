@@ -1,78 +1,164 @@
 """Validation errors in words: file, line, key, what was seen, what is allowed."""
 
+from collections.abc import Collection, Iterator
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from retraining.nearest import nearest
-from retraining.yaml_file import Location, YamlFile
+from retraining.errors import seen
+from retraining.fields import SPELLINGS
+from retraining.kinds import PARAMETER, VALUE, is_parameter
+from retraining.nearest import nearest, suggestion
+from retraining.parameter import Parameter
+from retraining.yaml_file import Document, Location, dotted
+
+_NO_PART_OF_THE_FILE = (PARAMETER, VALUE, "[key]")
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: YamlFile) -> list[str]:
-    """One line per error, in the order of the file's lines."""
-    lines = []
-    for detail in error.errors(include_url=False):
-        location = _in_file(detail["loc"], source.content)
-        lines.append((source.where(location), _sentence(detail, location, model)))
-    return [
-        f"{where}: {sentence}" for where, sentence in sorted(set(lines), key=lambda line: _order(line[0]))
+def explain(
+    error: ValidationError,
+    model: type[BaseModel],
+    document: Document,
+    prefix: Location = (),
+    refused: Collection[Location] = (),
+) -> list[str]:
+    """One line per mistake; `prefix` is where in `document` the value of `model` stands.
+
+    `refused` are places that are reported already. A key that is missing because it is misspelt is one
+    mistake, not two.
+    """
+    content = document.content
+    for part in prefix:
+        content = content[part]
+    details = [
+        (detail, (*prefix, *_in_file(detail["loc"], content))) for detail in error.errors(include_url=False)
     ]
-
-
-def _order(where: str) -> tuple[str, int]:
-    path, _, line = where.rpartition(":")
-    return path, int(line) if line.isdigit() else 0
+    meant = {
+        (*location[:-1], name)
+        for detail, location in details
+        if detail["type"] == "extra_forbidden"
+        for name in _meant(detail, model)
+    }
+    lines = []
+    done: set[Location] = set(refused)
+    for detail, location in details:
+        if location not in done and not (detail["type"] == "missing" and location in meant):
+            done.add(location)
+            lines.append(f"{document.where(location)}: {_sentence(detail, location, model)}")
+    return lines
 
 
 def _in_file(location: tuple[str | int, ...], content: Any) -> Location:
     """The part of pydantic's location that exists in the file: without the tags of unions."""
     found: list[str | int] = []
-    for index, part in enumerate(location):
-        in_list = isinstance(content, list) and isinstance(part, int) and part < len(content)
-        if in_list or (isinstance(content, dict) and part in content):
-            content = content[part]
-        elif index < len(location) - 1 or part in ("parameter", "value"):
+    for part in location:
+        if part in _NO_PART_OF_THE_FILE:
             continue
+        if isinstance(content, dict):
+            other = SPELLINGS.get(str(part), part)
+            part = other if part not in content and other in content else part
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        elif content is not None:
+            break  # the value stands for a mapping that was made of it
         found.append(part)
     return tuple(found)
 
 
 def _sentence(detail: Any, location: Location, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in location) or "the file"
-    seen = (
-        repr(detail["input"])
-        if not isinstance(detail["input"], dict | list)
-        else type(detail["input"]).__name__
-    )
-    if len(seen) > 80:
-        seen = seen[:77] + "..."
-    if detail["type"] == "extra_forbidden":
-        known = _known_keys(detail["loc"], model)
-        return f"{key}: unknown key{nearest(str(location[-1]), known)}"
-    if detail["type"] == "missing":
+    key = dotted(location) or "the file"
+    given, kind, context = detail["input"], detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key{_advice(str(location[-1]), detail['loc'], model)}"
+    if kind == "missing":
         return f"{key}: this key is required"
-    if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        return f"{key}: a mapping of keys and values is expected here, not {seen}"
-    message = detail["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    return f"{key}: {message}" if "not " in message else f"{key}: {message}, not {seen}"
+    if kind == "value_error":
+        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    if kind in ("too_long", "too_short"):
+        bound = context["max_length"] if kind == "too_long" else context["min_length"]
+        noun = ("key" if isinstance(given, dict) else "item") + ("" if bound == 1 else "s")
+        words = f"at most {bound} {noun} may" if kind == "too_long" else f"at least {bound} {noun} must"
+        return f"{key}: {words} stand here, not {context['actual_length']}"
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        message = detail["msg"]
+        return f"{key}: {message[0].lower()}{message[1:]}, not {seen(given)}"
+    if is_parameter(given):
+        return f"{key}: {expected} is expected: no pipeline parameter can stand here"
+    quotes = ": write it in quotes" if kind == "string_type" and isinstance(given, bool | int | float) else ""
+    return f"{key}: {expected} is expected, not {seen(given)}{quotes}"
+
+
+_EXPECTED = {
+    "model_type": "a mapping of keys and values",
+    "model_attributes_type": "a mapping of keys and values",
+    "dict_type": "a mapping of keys and values",
+    "list_type": "a list",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
+
+
+def _known(detail: Any, model: type[BaseModel]) -> list[str]:
+    return list(Parameter.model_fields) if PARAMETER in detail["loc"] else _known_keys(detail["loc"], model)
+
+
+def _meant(detail: Any, model: type[BaseModel]) -> Iterator[str]:
+    """The key that a misspelt one is nearest to."""
+    hint = suggestion(detail["loc"][-1], _known(detail, model))
+    if hint:
+        yield hint.split("'")[1]
+
+
+def _advice(word: str, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    """The nearest key of this section; or the sections that have such a key; or all keys of this one."""
+    known = list(Parameter.model_fields) if PARAMETER in location else _known_keys(location, model)
+    hint = nearest(word, known)
+    if "did you mean" in hint:
+        return hint
+    others = sorted({owner for owner, keys in _sections(model) if word in keys})
+    return f" here; it is a key of {', '.join(others)}" if others else hint
 
 
 def _known_keys(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
-    """The field names of the section that the unknown key stands in."""
+    """The keys of the section that the unknown key stands in."""
     current: type[BaseModel] = model
     for part in location[:-1]:
-        field = current.model_fields.get(str(part))
+        field = {key_of(name, info): info for name, info in current.model_fields.items()}.get(str(part))
         if field is None:
             continue
         current = _section_of(field.annotation) or current
-    return list(current.model_fields)
+    return [key_of(name, info) for name, info in current.model_fields.items()]
+
+
+def key_of(name: str, field: Any) -> str:
+    """A field's key in the file."""
+    return str(field.alias or name)
+
+
+@cache
+def _sections(model: type[BaseModel]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Every section below `model` by the key that holds it, with the section's keys."""
+    return tuple(_walk(model))
+
+
+def _walk(model: type[BaseModel]) -> Iterator[tuple[str, frozenset[str]]]:
+    for name, field in model.model_fields.items():
+        if found := _section_of(field.annotation):
+            keys = (key_of(*item) for item in found.model_fields.items())
+            yield key_of(name, field), frozenset(keys)
+            yield from _walk(found)
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        if found := _section_of(argument):
+        if (found := _section_of(argument)) and found.__name__ != "Parameter":
             return found
     return None

@@ -1,43 +1,68 @@
-"""Container images, by URI or by name and tag of an AWS Deep Learning Container."""
+"""Container images, by URI or by name and version of an AWS Deep Learning Container."""
 
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 from retraining.errors import UserError
 
+# The SDK's names of frameworks, where an image's repository is called otherwise.
+_FRAMEWORKS = {
+    "sagemaker-scikit-learn": "sklearn",
+    "sagemaker-xgboost": "xgboost",
+    "djl-inference": "djl-lmi",
+}
 
-def uri(image: str, region: str) -> str:
+
+def uri(image: str, region: str, version: str | None = None) -> str:
     """``tensorflow-training:2.21.0-cpu-...`` becomes the URI in `region`'s registry; a URI stays as it is.
 
-    The registry's account per region is read from the SDK; the tag is not looked up there, because the
-    SDK's list lags the published images.
+    The registry's account per region is read from the SDK. A tag is not looked up there, because the
+    SDK's list lags the published images. Where the image has no tag, `version` is the tag.
 
     Raises:
         UserError: the framework is not one of the SDK's, or has no registry in `region`.
     """
+    repository, _, tag = image.partition(":") if "/" not in image else (image, "", "")
     if "/" in image:
-        return image
-    from sagemaker.core.common_utils import _botocore_resolver
-
-    framework = image.split(":")[0].removesuffix("-training").removesuffix("-inference")
-    registries = _registries(framework)
+        name = image.rpartition("/")[2]
+        return image if ":" in name or "@" in name or version in (None, "0") else f"{image}:{version}"
+    registries = _registries(repository)
     if region not in registries:
         raise UserError(
-            f"image_uri: no registry of {framework!r} images in {region}: give the image's whole URI"
+            f"image_uri: no registry of {repository!r} images in {region}: give the image's whole URI"
         )
-    host = _botocore_resolver().construct_endpoint("ecr", region)["hostname"]
-    return f"{registries[region]}.dkr.{host}/{image}".replace("api.ecr", "ecr")
+    return f"{registries[region]}.dkr.{_host(region)}/{repository}:{tag or version}"
 
 
 @cache
-def _registries(framework: str) -> dict[str, str]:
+def _host(region: str) -> str:
+    from sagemaker.core.common_utils import _botocore_resolver
+
+    return str(_botocore_resolver().construct_endpoint("ecr", region)["hostname"]).removeprefix("api.")
+
+
+@cache
+def _registries(repository: str) -> dict[str, str]:
     from sagemaker.core import image_uris
 
+    framework = _FRAMEWORKS.get(repository) or repository.removesuffix("-training").removesuffix("-inference")
+    if framework.startswith("huggingface-"):
+        framework = "huggingface"
     try:
         configuration = image_uris.config_for_framework(framework)
     except (FileNotFoundError, ValueError):
         raise UserError(f"image_uri: no framework {framework!r}: give the image's whole URI") from None
     found: dict[str, str] = {}
-    for scope in (configuration, *(configuration.get(name, {}) for name in ("training", "inference"))):
-        for version in scope.get("versions", {}).values():
-            found |= version.get("registries", {})
+    for entry in _entries(configuration):
+        found |= entry["registries"]
     return found
+
+
+def _entries(value: Any) -> Iterator[dict[str, Any]]:
+    """The versions of a framework, however deep the SDK's file nests them."""
+    if isinstance(value, dict):
+        if "registries" in value:
+            yield value
+        for item in value.values():
+            yield from _entries(item)

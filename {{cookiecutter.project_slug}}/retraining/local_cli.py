@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retraining import output, places
+from retraining import output
 from retraining.command import Json, load
 from retraining.configuration import Configuration
 from retraining.errors import UserError
@@ -22,6 +22,8 @@ def up() -> None:
 
     Example: retrain local up
     """
+    from retraining import places
+
     found = load()
     places.prepare("local", found, output.note)
     _print_status(found)
@@ -33,8 +35,10 @@ def down() -> None:
 
     Example: retrain local down
     """
+    from retraining import places
+
     stopped = places.stop_local(load())
-    output.out.print("the local services are stopped" if stopped else "the local services were not running")
+    output.out().print("the local services are stopped" if stopped else "the local services were not running")
 
 
 @local_app.command()
@@ -43,6 +47,8 @@ def status(json: Json = False) -> None:
 
     Example: retrain local status
     """
+    from retraining import places
+
     found = load()
     if json:
         output.print_json(places.local_status(found))
@@ -59,16 +65,20 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     question = "Remove all local executions, models, data and experiments?"
     if not yes and not (sys.stdin.isatty() and typer.confirm(question)):
         raise UserError("nothing was removed: answer yes, or give --yes")
+    from retraining import places
+
     places.reset_local(load())
-    output.out.print("the local services are empty")
+    output.out().print("the local services are empty")
 
 
 def _print_status(found: Configuration) -> None:
+    from retraining import places
+
     state = places.local_status(found)
     for service in state["services"]:
         health = "healthy" if service["healthy"] else "not running"
-        output.out.print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
-    output.out.print(f"{'data':16} {state['root']}", markup=False)
-    output.out.print("for other clients:")
+        output.out().print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
+    output.out().print(f"{'data':16} {state['root']}", markup=False)
+    output.out().print("for other clients:")
     for name, value in places.local_settings(found).environment().items():
-        output.out.print(f"  export {name}={shlex.quote(value)}", markup=False)
+        output.out().print(f"  export {name}={shlex.quote(value)}", markup=False)

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from retraining import output
-from retraining.command import Json, On, load
-from retraining.places import PlaceName, enter
+from retraining.command import Json, On, PlaceName, entered
 
 models_app = typer.Typer(
     help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None
@@ -19,17 +18,16 @@ def models_list(on: On = "local", json: Json = False) -> None:
 
     Example: retrain models list
     """
-    from retraining import registry
+    from retraining import registry, tables
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     packages = registry.packages(found)
     if json:
         output.print_json([package.as_json() for package in packages])
     elif packages:
-        output.out.print(output.model_table(packages))
+        output.out().print(tables.model_table(packages))
     else:
-        output.out.print("no model versions yet: `retrain run` registers some")
+        output.out().print("no model versions yet: `retrain run` registers some")
 
 
 @models_app.command("show")
@@ -44,8 +42,7 @@ def models_show(
     """
     from retraining import registry
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     details = registry.details(registry.find(found, version))
     if json:
         output.print_json(details)
@@ -56,10 +53,10 @@ def models_show(
 def _print_details(details: dict[str, Any], indent: str = "") -> None:
     for key, value in details.items():
         if isinstance(value, dict):
-            output.out.print(f"{indent}{key}:", markup=False)
+            output.out().print(f"{indent}{key}:", markup=False)
             _print_details(value, indent + "  ")
         else:
-            output.out.print(f"{indent}{key}: {value}", markup=False)
+            output.out().print(f"{indent}{key}: {value}", markup=False)
 
 
 @models_app.command()
@@ -91,12 +88,13 @@ def reject(
 def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     from retraining import registry
 
-    found = load()
-    enter(on, found, output.note)
+    found = entered(on)
     package = registry.find(found, version)
     status = registry.STATUSES[verb]
     if package.status == status and reason is None:
-        output.out.print(f"{package.group}/{package.version} ({package.candidate}) is {status} already")
+        output.out().print(f"{package.group}/{package.version} ({package.candidate}) is {status} already")
         return
     registry.decide(package, status, reason)
-    output.out.print(f"{package.group}/{package.version} ({package.candidate}): {package.status} -> {status}")
+    output.out().print(
+        f"{package.group}/{package.version} ({package.candidate}): {package.status} -> {status}"
+    )

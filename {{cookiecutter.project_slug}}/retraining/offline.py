@@ -5,8 +5,9 @@ those calls, and the uploads are kept in memory as `Uploads`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -43,18 +44,34 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
         SAGEMAKER_VALIDATE_ROLE="false",
     )
     try:
-        from sagemaker.core.config.config_manager import SageMakerConfig
-
-        uploads: Uploads = {}
-        made = _session(configuration, uploads)
-        # The SDK checks its configuration against a JSON schema at each of some 50 look-ups, 0.2 s each.
-        with patch.object(SageMakerConfig, "validate_sagemaker_config"):
-            yield made, uploads
+        with _without_waste():
+            uploads: Uploads = {}
+            yield _session(configuration, uploads), uploads
     finally:
         boto3.DEFAULT_SESSION = None
         for name in [name for name in os.environ if name.startswith(("AWS_", "SAGEMAKER_"))]:
             del os.environ[name]
         os.environ.update(before)
+
+
+@contextmanager
+def _without_waste() -> Iterator[None]:
+    """Leave out what the SDK does again and again to no effect.
+
+    It checks its configuration against a JSON schema at each of some 50 look-ups, 0.2 s each; and each
+    Processing and Transform step makes a client of SDK local mode, 0.3 s, to ask for a method's name.
+    """
+    from sagemaker.core.config.config_manager import SageMakerConfig
+    from sagemaker.core.helper import session_helper
+    from sagemaker.mlops.workflow import steps
+
+    local_mode = steps.LocalSagemakerClient
+    with (
+        patch.object(SageMakerConfig, "validate_sagemaker_config"),
+        patch.object(session_helper, "validate_sagemaker_config"),
+        patch.object(steps, "LocalSagemakerClient", lambda: local_mode),
+    ):
+        yield
 
 
 def _session(configuration: Configuration, uploads: Uploads) -> Any:
@@ -73,10 +90,10 @@ def _session(configuration: Configuration, uploads: Uploads) -> Any:
     caller = {"Account": account, "UserId": "offline", "Arn": f"arn:aws:iam::{account}:user/offline"}
     answers: dict[str, Any] = {
         "GetCallerIdentity": caller,
-        "ListBuckets": {"Buckets": [{"Name": project.SMP_S3BUCKETNAME}]},
+        "ListBuckets": {"Buckets": [{"Name": project.bucket}]},
         "HeadBucket": {},
         "SimulatePrincipalPolicy": {"EvaluationResults": []},
-        "GetRole": {"Role": {"Arn": project.SMP_ROLE}},
+        "GetRole": {"Role": {"Arn": project.role}},
     }
 
     def record(params: dict[str, Any], **_: Any) -> None:
@@ -92,21 +109,69 @@ def _session(configuration: Configuration, uploads: Uploads) -> Any:
 
     core.register("before-parameter-build.s3.PutObject", record)
     core.register("before-call", answer)
+
     boto_session = boto3.Session(
         aws_access_key_id=account,
         aws_secret_access_key="offline",
         region_name=project.SMP_REGION,
         botocore_session=core,
     )
-    return PipelineSession(
+    boto_session.client = _made_once(boto_session.client)
+    made = PipelineSession(
         boto_session=boto_session,
-        default_bucket=project.SMP_S3BUCKETNAME,
+        default_bucket=project.bucket,
         # A configuration of its own: no telemetry, and no defaults of this user or machine.
         sagemaker_config={
             "SchemaVersion": "1.0",
             "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
         },
     )
+    _keep_uploads(made, uploads, project.bucket)
+    return made
+
+
+class _Client:
+    """A boto3 client that is made when first used: a session makes six, and compiling needs two of them."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        if "_made" not in self.__dict__:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+
+def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
+    """One client of each kind; the SDK asks for some anew with every job."""
+    known: dict[str, _Client] = {}
+
+    def client(*arguments: Any, **options: Any) -> Any:
+        key = repr((arguments, sorted((name, str(value)) for name, value in options.items())))
+        return known.setdefault(key, _Client(lambda: make(*arguments, **options)))
+
+    return client
+
+
+def _keep_uploads(session: Any, uploads: Uploads, default_bucket: str) -> None:
+    """Uploads go straight into memory; the SDK's own way is through a pool of threads for each file."""
+
+    def upload_data(path: str, bucket: str | None = None, key_prefix: str = "data", **_: Any) -> str:
+        place = bucket or default_bucket
+        if Path(path).is_file():
+            uploads[place, f"{key_prefix}/{Path(path).name}"] = Path(path).read_bytes()
+            return f"s3://{place}/{key_prefix}/{Path(path).name}"
+        for file in Path(path).rglob("*"):
+            if file.is_file():
+                uploads[place, f"{key_prefix}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
+        return f"s3://{place}/{key_prefix}"
+
+    def upload_string_as_file_body(body: str | bytes, bucket: str, key: str, **_: Any) -> str:
+        uploads[bucket, key] = body.encode() if isinstance(body, str) else body
+        return f"s3://{bucket}/{key}"
+
+    session.upload_data = upload_data
+    session.upload_string_as_file_body = upload_string_as_file_body
 
 
 def _read(body: Any) -> bytes:

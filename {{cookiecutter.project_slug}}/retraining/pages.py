@@ -14,9 +14,9 @@ from pathlib import Path
 import boto3
 
 from retraining import experiments, output, places
+from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.errors import UserError
-from retraining.places import PlaceName
 
 
 def serve(configuration: Configuration, place: PlaceName) -> None:
@@ -37,7 +37,7 @@ def _serve_here(configuration: Configuration) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--serve-artifacts"]
     command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
-    command += ["--artifacts-destination", f"s3://{configuration.project.SMP_S3BUCKETNAME}/mlflow"]
+    command += ["--artifacts-destination", f"s3://{configuration.project.bucket}/mlflow"]
     log = configuration.root / ".local" / "logs" / "mlflow.log"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("w") as words:
@@ -45,7 +45,7 @@ def _serve_here(configuration: Configuration) -> None:
         server = subprocess.Popen(command, stdout=words, stderr=words, start_new_session=True)
         try:
             _wait_for(url, server, log)
-            output.out.print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)
+            output.out().print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)
             if sys.stdout.isatty():
                 webbrowser.open(runs)
             server.wait()
@@ -91,7 +91,7 @@ def _open_managed(configuration: Configuration) -> None:
     _catch_up(configuration)
     client = boto3.client("sagemaker")
     answer = client.create_presigned_mlflow_tracking_server_url(TrackingServerName=arn.rsplit("/", 1)[-1])
-    output.out.print(answer["AuthorizedUrl"], markup=False)
+    output.out().print(answer["AuthorizedUrl"], markup=False)
     webbrowser.open(answer["AuthorizedUrl"])
 
 

@@ -8,29 +8,51 @@ The type is the default's (text, whole number, number, true/false); `choices` re
 same parameter may stand in several places; the declarations must then agree.
 """
 
+import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from retraining.errors import seen
 
 ParameterType = Literal["String", "Integer", "Float", "Boolean"]
 Scalar = bool | int | float | str
 
 
+def _name(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value):
+        raise ValueError(f"a name of at most 256 letters, digits, - and _ is expected, not {seen(value)}")
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    """SageMaker keeps parameters as texts of at most 1024 characters."""
+    is_number = isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63
+    if not is_number and not (isinstance(value, str) and len(value) <= 1024):
+        raise ValueError(
+            "a text of at most 1024 characters, a finite number, true or false is expected, "
+            f"not {seen(value)}"
+        )
+    return value
+
+
+def _choices(value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of texts is expected: write each in quotes")
+    return tuple(value)
+
+
 class Parameter(BaseModel):
-    """One pipeline parameter; `default` None means that each run must give a value."""
+    """One pipeline parameter."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    parameter: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")]
-    default: Scalar
-    choices: tuple[str, ...] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choices_as_tuple(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("choices"), list):
-            return {**value, "choices": tuple(value["choices"])}
-        return value
+    parameter: Annotated[str, BeforeValidator(_name)]
+    default: Annotated[Scalar, BeforeValidator(_scalar)]
+    choices: Annotated[tuple[str, ...] | None, BeforeValidator(_choices)] = None
 
     @model_validator(mode="after")
     def _default_among_choices(self) -> "Parameter":

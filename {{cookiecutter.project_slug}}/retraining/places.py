@@ -7,15 +7,15 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from local_sagemaker import stack
 from local_sagemaker.errors import LocalError
 from local_sagemaker.layout import Settings
+from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 
-PlaceName = Literal["local", "aws"]
 _Result = TypeVar("_Result")
 
 
@@ -38,7 +38,7 @@ def local_settings(configuration: Configuration) -> Settings:
         root=configuration.root / ".local",
         region=project.SMP_REGION,
         account=project.SMP_ACCOUNTID,
-        bucket=project.SMP_S3BUCKETNAME,
+        bucket=project.bucket,
         sagemaker_port=port("LOCAL_SAGEMAKER_PORT", project.local.sagemaker_port),
         aws_port=port("LOCAL_AWS_PORT", project.local.aws_port),
     )
@@ -129,5 +129,4 @@ def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None])
             f"AWS: your credentials are of account {account}, but conf/project.yaml says SMP_ACCOUNTID "
             f"{project.SMP_ACCOUNTID}: set AWS_PROFILE, or SMP_ACCOUNTID, SMP_ROLE and SMP_S3BUCKETNAME"
         )
-    groups = {"Training": "/aws/sagemaker/TrainingJobs", "Processing": "/aws/sagemaker/ProcessingJobs"}
-    return Place("aws", lambda kind, job: f"CloudWatch {groups[kind]} {job}")
+    return Place("aws", lambda kind, job: f"CloudWatch /aws/sagemaker/{kind}Jobs {job}")

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.model_quality import numbers
 
 STATUSES = {"approve": "Approved", "reject": "Rejected"}
 
@@ -50,7 +51,8 @@ def packages(configuration: Configuration) -> list[ModelPackage]:
 
 def groups(configuration: Configuration) -> list[str]:
     """The model package groups that the configuration registers to."""
-    return [unit.registry.model_package_group for unit in configuration.units.values() if unit.registry]
+    found = [configuration.package_group(name) for name, unit in configuration.units.items() if unit.registry]
+    return list(dict.fromkeys(found))
 
 
 def find(configuration: Configuration, name: str) -> ModelPackage:
@@ -100,19 +102,32 @@ def decide(package: ModelPackage, status: str, reason: str | None) -> None:
 def _package(found: dict[str, Any]) -> ModelPackage:
     metadata = found.get("CustomerMetadataProperties", {})
     metrics = {
-        key.removeprefix("metric:"): value for key, value in metadata.items() if key.startswith("metric:")
+        key.removeprefix("metric:"): number
+        for key, value in metadata.items()
+        if key.startswith("metric:") and (number := _number(value)) is not None
     }
-    quality = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
+    quality = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
+    if quality and not metrics:
+        metrics = _quality_metrics(quality)
     return ModelPackage(
         arn=found["ModelPackageArn"],
         group=found["ModelPackageGroupName"],
         version=found["ModelPackageVersion"],
         status=found["ModelApprovalStatus"],
         candidate=metadata.get("candidate", ""),
-        metrics={key: number for key, value in metrics.items() if (number := _number(value)) is not None},
-        model_quality_uri=quality.get("S3Uri", ""),
-        execution=metadata.get("execution", ""),
+        metrics=metrics,
+        model_quality_uri=quality,
+        execution=metadata.get("execution", metadata.get("PIPELINE_ARN", "")),
     )
+
+
+def _quality_metrics(uri: str) -> dict[str, float]:
+    """The numbers of a package's model-quality JSON; none where it cannot be read."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        return numbers(json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
+    except (ClientError, ValueError):
+        return {}
 
 
 def _number(text: str) -> float | None:

@@ -1,13 +1,17 @@
 """What a person wants to see after a run."""
 
+import re
 import shlex
 
 from rich.text import Text
 
 from retraining import registry
 from retraining.configuration import Configuration
-from retraining.output import model_table, out, seconds, step_table
+from retraining.output import out, seconds
+from retraining.parameter import declared
+from retraining.registry import ModelPackage
 from retraining.run import Result
+from retraining.tables import model_table, step_table
 
 
 def show(configuration: Configuration, result: Result) -> None:
@@ -15,37 +19,48 @@ def show(configuration: Configuration, result: Result) -> None:
     execution = result.execution
     known = registry.packages(configuration)
     mine = [package for package in known if package.execution == execution.arn]
-    out.print()
-    out.print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
-    out.print(step_table(execution))
-    out.print()
+    out().print()
+    out().print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
+    out().print(step_table(execution))
+    out().print()
     if mine:
-        out.print(Text(f"{len(mine)} model versions registered", style="bold"))
-        out.print(model_table(mine))
+        out().print(Text(f"{len(mine)} model versions registered", style="bold"))
+        out().print(model_table(mine))
     else:
         cached = [step.name for step in execution.steps if step.cache_hit]
         why = f" ({', '.join(cached)}: cache hits)" if cached else ""
-        out.print(
+        out().print(
             Text(f"Nothing new registered: the candidates are in the registry already{why}", style="bold")
         )
-    out.print()
+    out().print()
     other = result.total_seconds - result.job_seconds
-    out.print(
+    out().print(
         f"Time: {seconds(result.total_seconds)}, of it jobs {seconds(result.job_seconds)}, "
         f"everything else {seconds(other)}"
     )
     if result.run_id:
-        out.print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
-    out.print(f"Project: {configuration.root}", markup=False)
-    out.print("Next:")
-    out.print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
-    for command, purpose in _next(str(mine[0].version) if mine else "1"):
-        out.print(f"  .venv/bin/retrain {command:24}  # {purpose}", markup=False)
+        out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
+    out().print(f"Project: {configuration.root}", markup=False)
+    out().print("Next:")
+    out().print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
+    lines = _next(configuration, mine)
+    width = max(len(command) for command, _ in lines)
+    for command, purpose in lines:
+        out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
 
 
-def _next(version: str) -> list[tuple[str, str]]:
+def _next(configuration: Configuration, mine: list[ModelPackage]) -> list[tuple[str, str]]:
+    several = len(registry.groups(configuration)) > 1
+    version = "1" if not mine else str(mine[0].version)
+    name = f"{mine[0].group}/{version}" if mine and several else version
+    found = declared([unit.train.hyperparams for unit in configuration.units.values()])
+    longer = [
+        item for item in found if item.type == "Integer" and re.search("(?i)epoch|round", item.parameter)
+    ]
+    again = [f"run --param {item.parameter}={int(item.default) * 2}" for item in longer[:1]]
     return [
-        (f"models approve {version}", "decide on a model version"),
-        ("run --param Epochs=40", "run again with another parameter, then compare"),
+        (f"models approve {name}", "decide on a model version"),
+        *((command, "run again with another parameter, then compare") for command in again),
+        ("plan", "see what a next run would do, and what it would reuse"),
         ("ui", "curves, plots and runs side by side, in MLflow"),
     ]

@@ -21,9 +21,12 @@ def put(configuration: Configuration) -> str:
     trust scheduler.amazonaws.com and to allow sagemaker:StartPipelineExecution.
 
     Raises:
-        UserError: the pipeline is not deployed, or the service refuses the expression or the role.
+        UserError: no schedule is configured, the pipeline is not deployed, or the service refuses the
+            expression or the role.
     """
     client, project = boto3.client("scheduler"), configuration.project
+    if project.schedule is None:
+        raise UserError("conf/project.yaml: schedule: none is given: add rate(7 days) or cron(...)")
     try:
         pipeline = boto3.client("sagemaker").describe_pipeline(
             PipelineName=configuration.pipeline.pipelineName
@@ -34,7 +37,7 @@ def put(configuration: Configuration) -> str:
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "State": "ENABLED",
-            "Target": {"Arn": pipeline["PipelineArn"], "RoleArn": project.SMP_ROLE},
+            "Target": {"Arn": pipeline["PipelineArn"], "RoleArn": project.role},
         }
         try:
             client.create_schedule(**request)

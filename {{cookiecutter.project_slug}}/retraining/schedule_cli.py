@@ -2,11 +2,10 @@
 
 import typer
 
-from retraining import output, schedule
-from retraining.command import On, load
+from retraining import output
+from retraining.command import On, PlaceName, entered
 from retraining.configuration import Configuration
 from retraining.errors import UserError
-from retraining.places import PlaceName, enter
 
 schedule_app = typer.Typer(
     help="Retraining by itself, in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None
@@ -19,7 +18,9 @@ def switch_on(on: On = "aws") -> None:
 
     Example: retrain schedule on
     """
-    output.out.print(f"the pipeline is started by itself: {schedule.put(_entered(on))} (UTC)", markup=False)
+    from retraining import schedule
+
+    output.out().print(f"the pipeline is started by itself: {schedule.put(_entered(on))} (UTC)", markup=False)
 
 
 @schedule_app.command("off")
@@ -28,8 +29,10 @@ def switch_off(on: On = "aws") -> None:
 
     Example: retrain schedule off
     """
+    from retraining import schedule
+
     removed = schedule.remove(_entered(on))
-    output.out.print("the schedule is removed" if removed else "there was no schedule")
+    output.out().print("the schedule is removed" if removed else "there was no schedule")
 
 
 @schedule_app.command()
@@ -38,14 +41,14 @@ def show(on: On = "aws") -> None:
 
     Example: retrain schedule show
     """
+    from retraining import schedule
+
     found = _entered(on)
-    output.out.print(f"deployed:          {schedule.present(found) or 'none'}", markup=False)
-    output.out.print(f"conf/project.yaml: {found.project.schedule}", markup=False)
+    output.out().print(f"deployed:          {schedule.present(found) or 'none'}", markup=False)
+    output.out().print(f"conf/project.yaml: {found.project.schedule}", markup=False)
 
 
 def _entered(on: PlaceName) -> Configuration:
-    found = load()
     if on == "local":
         raise UserError("the local services fire no schedules: give --on aws")
-    enter(on, found, output.note)
-    return found
+    return entered(on)

@@ -1,39 +1,100 @@
 """YAML files whose every value remembers its line, so that an error can name it."""
 
-from collections.abc import Hashable
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from retraining.errors import UserError
+from retraining.errors import UserError, seen
 
 Location = tuple[str | int, ...]
 NODES = 100_000
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge"))
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)|[-+]?0b[01_]+|[-+]?0x[0-9a-fA-F_]+")
+# libyaml's, where PyYAML was built with it, is ten times as fast.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _resolvers() -> dict[str, list[tuple[str, Any]]]:
+    """What a value without quotes is: as in YAML 1.1, but a date, 12:30 and 010 are texts."""
+    kept = {}
+    for first, found in _Base.yaml_implicit_resolvers.items():
+        kept[first] = [
+            (tag, re.compile(f"(?:{_INTEGER.pattern})$") if tag == _TAG + "int" else expression)
+            for tag, expression in found
+            if tag != _TAG + "timestamp"
+        ]
+    return kept
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    yaml_implicit_resolvers = _resolvers()
 
 
 @dataclass(frozen=True)
-class YamlFile:
-    """A parsed file: `content`, and for each key path the line (from 1) on which it stands."""
+class Document:
+    """A value read from one file or several; `marks` says where each key path stands, ``path:line``."""
 
-    path: Path
     content: Any
-    lines: dict[Location, int] = field(repr=False)
+    marks: dict[Location, str] = field(repr=False)
 
     def where(self, location: Location) -> str:
-        """``conf/project.yaml:7`` for a key path, or the nearest line above it that is known."""
+        """``conf/project.yaml:7`` for a key path, or the place of the nearest key above it that is known."""
         for length in range(len(location), -1, -1):
-            if location[:length] in self.lines:
-                return f"{self.path}:{self.lines[location[:length]]}"
-        return str(self.path)
+            if location[:length] in self.marks:
+                return self.marks[location[:length]]
+        return "the configuration"
+
+    def with_content(self, content: Any) -> "Document":
+        return Document(content, self.marks)
 
 
-def load(path: Path) -> YamlFile:
+def dotted(location: Location) -> str:
+    """``conf.models.m.train.channels.x.dataFiles[0]``, in one line whatever the keys are."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            part = part if part.isprintable() and len(part) <= 80 else seen(part)
+            text += f".{part}" if text else part
+    return text
+
+
+def merge(base: Document, over: Document) -> Document:
+    """`over` on top of `base`: mappings are merged key by key, everything else is replaced."""
+    replaced: set[Location] = set()
+
+    def combine(low: Any, high: Any, location: Location) -> Any:
+        if isinstance(low, dict) and isinstance(high, dict):
+            taken = {key: (*location, key) for key in high}
+            replaced.update(here for key, here in taken.items() if key not in low)
+            return low | {
+                key: combine(low[key], value, taken[key]) if key in low else value
+                for key, value in high.items()
+            }
+        replaced.add(location)
+        return high
+
+    def is_replaced(location: Location) -> bool:
+        return any(location[:length] in replaced for length in range(len(location) + 1))
+
+    content = combine(base.content, over.content, ())
+    if not replaced:
+        return Document(content, base.marks)
+    marks = {location: mark for location, mark in base.marks.items() if not is_replaced(location)}
+    marks |= {location: mark for location, mark in over.marks.items() if is_replaced(location)}
+    return Document(content, marks)
+
+
+def load(path: Path) -> Document:
     """Read one YAML document.
 
     Raises:
-        UserError: the file is absent, unreadable, not YAML, or has a key twice.
+        UserError: the file is absent, unreadable, not YAML, or has keys twice: one line for each.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -41,40 +102,86 @@ def load(path: Path) -> YamlFile:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    lines: dict[Location, int] = {}
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
-        if node is not None:
+        if node is None:
+            return Document(None, {(): f"{path}:1"})
+        if "*" in text:  # aliases; without them a file is as large as it looks
             _require_finite(node, path)
-            _record(node, (), lines, path)
-        content = loader.construct_document(node) if node is not None else None
+        scan = _Scan(path)
+        scan.visit(node, ())
+        if scan.errors:
+            raise UserError("\n".join(scan.errors))
+        return Document(loader.construct_document(node), scan.marks)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # PyYAML passes on what Python says of an impossible date, number or nesting.
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problem = " ".join((error.problem or error.context or "").split())
+        raise UserError(f"{path}:{line}: not valid YAML: {problem[:200]}") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid YAML: this nests too deeply") from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML passes on what Python says of an impossible number.
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
-    return YamlFile(path, content, lines)
 
 
-def _record(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
-    lines.setdefault(location, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[Hashable, int] = {}
+class _Scan:
+    """One walk over a file's nodes: where each key stands, and which stand twice. Keys become texts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.marks: dict[Location, str] = {}
+        self.errors: list[str] = []
+
+    def visit(self, node: yaml.Node, location: Location) -> None:
+        self.marks.setdefault(location, f"{self.path}:{node.start_mark.line + 1}")
+        if node.tag not in _PLAIN:
+            self._add(
+                node,
+                location,
+                f"the tag {node.tag.replace(_TAG, '!!')} is not supported: write a plain value",
+            )
+        elif isinstance(node, yaml.MappingNode):
+            self._visit_mapping(node, location)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.visit(item, (*location, index))
+
+    def _visit_mapping(self, node: yaml.MappingNode, location: Location) -> None:
+        lines: dict[str, int] = {}
+        merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
-            key, line = key_node.value, key_node.start_mark.line + 1
-            if isinstance(key, str) and key != "<<":
-                if key in seen:
-                    raise UserError(
-                        f"{path}:{line}: key {key!r} stands here again, first on line {seen[key]}: keep one"
-                    )
-                seen[key] = line
-                lines[(*location, key)] = line
-                _record(value_node, (*location, key), lines, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _record(item, (*location, index), lines, path)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._add(key_node, location, "a key is a text, not a list or a mapping")
+                continue
+            if key_node.tag == _TAG + "merge":
+                merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                continue
+            key_node.tag = _TAG + "str"
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            here = (*location, key)
+            if key in lines:
+                self._add(key_node, here, f"this key stands here again, first on line {lines[key]}: keep one")
+                continue
+            lines[key] = line
+            self.marks[here] = f"{self.path}:{line}"
+            self.visit(value_node, here)
+        for item in merged:
+            if isinstance(item, yaml.MappingNode):
+                self._visit_merged(item, location, lines)
+
+    def _visit_merged(self, node: yaml.MappingNode, location: Location, lines: dict[str, int]) -> None:
+        """What `<<` brings stands where its anchor does; keys beside it win."""
+        below = _Scan(self.path)
+        below.visit(node, location)
+        for place, mark in below.marks.items():
+            if len(place) > len(location) and place[len(location)] not in lines:
+                self.marks.setdefault(place, mark)
+
+    def _add(self, node: yaml.Node, location: Location, message: str) -> None:
+        key = f"{dotted(location)}: " if location else ""
+        self.errors.append(f"{self.path}:{node.start_mark.line + 1}: {key}{message}")
 
 
 def _require_finite(root: yaml.Node, path: Path) -> None:

@@ -1,50 +1,20 @@
 """The registering function against a real local registry and S3."""
 
-import importlib.util
 import json
-import socket
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
-from local_sagemaker import stack
 from local_sagemaker.layout import Settings
 
 NAMES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
 EXECUTION = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/demo/execution/abc"
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    sockets = [socket.socket() for _ in range(2)]
-    for item in sockets:
-        item.bind(("127.0.0.1", 0))
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    root = tmp_path_factory.mktemp("registry") / ".local"
-    settings = Settings(root, "eu-west-1", "111122223333", "registry-bucket", ports[0], ports[1])
-    stack.up(settings)
-    yield settings
-    stack.down(settings)
-
-
 @pytest.fixture
-def function(local: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in local.environment().items():
-        monkeypatch.setenv(name, value)
-    # Another test's default session would keep that test's credentials.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    path = Path(__file__).parents[2] / "lambdas" / "register_models.py"
-    spec = importlib.util.spec_from_file_location("register_models", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def function(load_function: Callable[[str], Any]) -> Any:
+    return load_function("register_models")
 
 
 @pytest.fixture

@@ -27,10 +27,21 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def make_project(folder: Path) -> Path:
-    """The project's sources, with a configuration that does not depend on the answers it was made with."""
-    for name in ("models", "lambdas"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+def model_folder(name: str) -> Path:
+    """The folder of a model of the project or of its examples; where it is gone, the test is skipped."""
+    places = [ROOT / parent / name for parent in ("models", "examples")]
+    found = next((place for place in places if (place / "conf.yaml").is_file()), None)
+    if found is None:
+        pytest.skip(f"the model {name} is neither in models/ nor in examples/")
+    return found
+
+
+def make_project(folder: Path, main: str = "scarcegan", *others: str) -> Path:
+    """A project of these models, with a configuration that does not depend on the answers of the template."""
+    ignored = shutil.ignore_patterns("__pycache__", "tests")
+    for name in (main, *others):
+        shutil.copytree(model_folder(name), folder / "models" / name, ignore=ignored)
+    shutil.copytree(ROOT / "lambdas", folder / "lambdas", ignore=ignored)
     shutil.copy(ROOT / "pipeline.py", folder / "pipeline.py")
     (folder / "conf").mkdir()
     sagemaker, aws, mlflow = free_ports(3)
@@ -44,7 +55,7 @@ def make_project(folder: Path) -> Path:
         "SMP_MODEL_CONFIGPATH": "models/*/conf.yaml",
         "SMP_SUBNETS": [],
         "SMP_SECURITYGROUPS": [],
-        "SMP_MODELNAME": "scarcegan",
+        "SMP_MODELNAME": main,
         "kms_key": None,
         "lambda_role": "arn:aws:iam::111122223333:role/demo-lambda",
         "mlflow_tracking_uri": None,

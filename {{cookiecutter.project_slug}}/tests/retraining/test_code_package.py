@@ -23,7 +23,9 @@ def folder(tmp_path: Path) -> Path:
         "deep/other.py": "",
         "deep/unused.py": "",
         "schema.json": "{}",
-        "conf.yaml": "",
+        "conf.yaml": "# the model\nconf: {}\n",
+        "prod.yaml": "conf:\n  models: {}\n",
+        "labels.yaml": "conf_matrix: [a, b]\n",
         ".hidden/file.txt": "",
         "__pycache__/train.pyc": "",
     }
@@ -40,6 +42,7 @@ def test_what_the_entry_point_reaches(folder: Path) -> None:
         "deep/inner.py",
         "deep/other.py",
         "deep/sibling.py",
+        "labels.yaml",
         "late.py",
         "losses.py",
         "networks.py",
@@ -57,7 +60,7 @@ def test_an_entry_point_below_the_folder(folder: Path) -> None:
 
 def test_staging_copies_just_that(folder: Path, tmp_path: Path) -> None:
     target = tmp_path.parent / f"{tmp_path.name}-staged"
-    code_package.stage(folder, "evaluate.py", target)
+    code_package.stage(folder, target, "evaluate.py")
     assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {
         str(path) for path in code_package.files(folder, "evaluate.py")
     }

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import boto3
 import pytest
 
-from retraining import deployment
+from retraining import deployment, functions
 from retraining.configuration import Configuration
 from retraining.definition import Definition
 
@@ -20,7 +20,7 @@ TEXT = (
 
 @pytest.fixture
 def definition(on_local: Configuration) -> Definition:
-    bucket = on_local.project.SMP_S3BUCKETNAME
+    bucket = on_local.project.bucket
     return Definition("demo-retraining", TEXT, {(bucket, "demo-retraining/code/0a/train.py"): b"print()"})
 
 
@@ -34,7 +34,7 @@ def test_the_first_time_all_is_made_and_the_second_time_nothing(
 
 def test_a_changed_definition_and_new_code(on_local: Configuration, definition: Definition) -> None:
     deployment.deploy(on_local, definition)
-    key = (on_local.project.SMP_S3BUCKETNAME, "demo-retraining/code/0b/train.py")
+    key = (on_local.project.bucket, "demo-retraining/code/0b/train.py")
     changed = replace(
         definition, text=TEXT.replace('"F"', '"G"'), uploads={**definition.uploads, key: b"pass"}
     )
@@ -67,14 +67,15 @@ def test_the_functions_code_is_updated(on_local: Configuration, definition: Defi
         assert package.read("register_models.py") == source.read_bytes()
 
 
-def test_the_functions_settings_are_updated(
-    on_local: Configuration, definition: Definition, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_functions_settings_are_updated(on_local: Configuration, definition: Definition) -> None:
     deployment.deploy(on_local, definition)
     role = "arn:aws:iam::111122223333:role/another"
     other = replace(on_local, project=on_local.project.model_copy(update={"lambda_role": role}))
     assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Role"]
-    monkeypatch.setattr(deployment, "LAMBDA_TIMEOUT_SECONDS", 77)
+    unit = on_local.units["scarcegan"]
+    assert unit.lambda_ is not None
+    function = unit.lambda_.model_copy(update={"timeout_seconds": 77})
+    other = replace(other, units={"scarcegan": unit.model_copy(update={"lambda_": function})})
     assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Timeout"]
     present = boto3.client("lambda").get_function_configuration(FunctionName=NAME)
     assert (present["Role"], present["Timeout"]) == (role, 77)
@@ -96,4 +97,6 @@ def test_settings_that_were_changed_by_hand_are_put_right(
 
 
 def test_the_package_has_the_same_bytes_each_time(on_local: Configuration) -> None:
-    assert deployment.function_package(on_local) == deployment.function_package(on_local)
+    assert functions.package(on_local, "register_models.py") == functions.package(
+        on_local, "register_models.py"
+    )

@@ -157,7 +157,7 @@ def test_another_parameter_gives_four_more_and_a_comparable_run(
             2,
         ]
         assert run.data.tags["sagemaker.model_package.0"].startswith("arn:aws:sagemaker:")
-        assert run.data.tags["sagemaker.job.Train"].startswith("pipelines-")
+        assert run.data.tags["sagemaker.job.Train"].startswith("demo-Train-")
         bucket, _, prefix = str(run.info.artifact_uri).removeprefix("s3://").partition("/")
         listed = ready.settings.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
         names = {item["Key"][len(prefix) + 1 :] for item in listed}

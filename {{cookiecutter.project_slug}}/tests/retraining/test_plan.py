@@ -1,0 +1,390 @@
+"""`retrain plan` against real local runs: what it says comes true, and it changes nothing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from local_sagemaker import cache as local_cache
+from local_sagemaker import stack
+from retraining import (
+    arguments,
+    cache_prediction,
+    configuration,
+    definition,
+    deployment,
+    executions,
+    history,
+    places,
+    plan,
+)
+from retraining.compiled import Run, read
+from retraining.plan import Plan
+from tests.retraining.conftest import ROOT, make_project
+
+IMAGE = "sagemaker-scikit-learn:1.4-2-cpu-py3"
+WRITE = 'import os, sys\nos.makedirs({0!r}, exist_ok=True)\nopen({0!r} + "/{1}", "w").write({2!r})\n'
+OUTPUT = "/opt/ml/processing/output/"
+SCRIPTS = {
+    "preprocess.py": "import rows\n"
+    + WRITE.format(f"{OUTPUT}train", "a.csv", "1")
+    + WRITE.format(f"{OUTPUT}test", "a.csv", "2"),
+    "rows.py": "ROWS = 3\n",
+    "train.py": WRITE.format("/opt/ml/model", "model.txt", "model"),
+    "evaluate.py": WRITE.format(f"{OUTPUT}evaluation", "evaluation.json", '{"accuracy": 0.9}'),
+}
+UNIT = {
+    "source_directory": "models/tiny",
+    "preprocess": {
+        "image_uri": IMAGE,
+        "entry_point": "preprocess.py",
+        "instance_type": "ml.m5.large",
+        "arguments": {"rows": {"parameter": "Rows", "default": 3}},
+        "outputs": ["train", "test"],
+    },
+    "train": {
+        "image_uri": IMAGE,
+        "entry_point": "train.py",
+        "instance_type": {"parameter": "TrainingInstanceType", "default": "ml.m5.large"},
+        "channels": {"train": None},
+        "hyperparams": {"epochs": {"parameter": "Epochs", "default": 20}, "depth": 4},
+    },
+    "evaluate": {
+        "image_uri": IMAGE,
+        "entry_point": "evaluate.py",
+        "instance_type": "ml.m5.large",
+        "channels": {"model": None, "test": None},
+        "outputs": ["evaluation"],
+    },
+    "gate": {
+        "output": "evaluation",
+        "file": "evaluation.json",
+        "json_path": "accuracy",
+        "minimum": {"parameter": "MinimumAccuracy", "default": 0.5},
+    },
+    "lambda": {"entry_point": "tell.py", "timeout_seconds": 60, "outputs": ["told"]},
+}
+STEPS = [
+    {"step_name": "Preprocess", "step_class": "Processing", "step_type": "preprocess", "enable_cache": True},
+    {
+        "step_name": "Train",
+        "step_class": "Training",
+        "enable_cache": True,
+        "chain_input_source_step": ["Preprocess"],
+    },
+    {
+        "step_name": "Evaluate",
+        "step_class": "Metrics",
+        "enable_cache": True,
+        "chain_input_source_step": ["Train", "Preprocess"],
+    },
+    {"step_name": "Gate", "step_class": "Condition", "chain_input_source_step": ["Evaluate"]},
+    {"step_name": "Tell", "step_class": "Lambda"},
+]
+CHAIN = "Evaluate >> Gate >> Tell"
+JOBS = ("Preprocess", "Train", "Evaluate")
+NOW = datetime.now(UTC)
+
+
+class Tiny:
+    """A project whose three jobs take no time, on its own local services."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = make_project(root)
+        shutil.rmtree(root / "models")
+        shutil.rmtree(root / "lambdas")
+        (root / "lambdas").mkdir()
+        (root / "models" / "tiny").mkdir(parents=True)
+        settings = yaml.safe_load((root / "conf" / "project.yaml").read_text())
+        (root / "conf" / "project.yaml").write_text(yaml.safe_dump(settings | {"SMP_MODELNAME": "tiny"}))
+        self.reset()
+
+    def reset(self) -> None:
+        """The sources as they were at first."""
+        for name, text in SCRIPTS.items():
+            self.write(f"models/tiny/{name}", text)
+        self.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'yes'}\n")
+        self.configure(UNIT, STEPS, CHAIN)
+
+    def configure(self, unit: dict[str, Any], steps: list[dict[str, Any]], chain: str) -> None:
+        pipeline = {
+            "pipelineName": "demo-tiny",
+            "models": {"tiny": {"steps": steps}},
+            "dependencies": [chain],
+        }
+        conf = {"conf": {"models": {"tiny": unit}, "sagemakerPipeline": pipeline}}
+        self.write("models/tiny/conf.yaml", yaml.safe_dump(conf, sort_keys=False))
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).write_text(text)
+
+    @property
+    def configuration(self) -> configuration.Configuration:
+        return configuration.load(self.root)
+
+    def plan(self, *given: str) -> Plan:
+        return plan.plan(self.configuration, "local", list(given))
+
+    def run(self, *given: str) -> dict[str, bool]:
+        """Run the pipeline; whether each step was a cache hit."""
+        found = self.configuration
+        compiled = definition.compile_pipeline(found)
+        deployment.deploy(found, compiled)
+        values = arguments.parse(found, list(given))
+        *_, last = executions.watch(executions.start(compiled.name, {**values, "GitCommit": "unknown"}))
+        assert last.status == "Succeeded", last.failure
+        return {step.name: step.cache_hit for step in last.steps}
+
+    def comes_true(self, *given: str) -> dict[str, tuple[str, ...]]:
+        """Plan, run, and compare step by step; the reasons of the steps that ran, as planned."""
+        planned = self.plan(*given)
+        ran = self.run(*given)
+        outcomes = {step.name: step.cache for step in planned.steps if step.change != "removed"}
+        assert {name: outcomes[name] == "hit" for name in ran} == ran
+        return {step.name: step.reasons for step in planned.steps if step.cache == "miss"}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    project = Tiny(tmp_path_factory.mktemp("tiny"))
+    settings = places.local_settings(project.configuration)
+    stack.up(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.environment().items():
+            patch.setenv(name, value)
+        # Another test's default session would keep that test's credentials.
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield project
+    stack.down(settings)
+
+
+@pytest.fixture(scope="module")
+def first(services: Tiny) -> Plan:
+    """The plan before anything ran; then the pipeline runs once."""
+    planned = services.plan()
+    services.run()
+    return planned
+
+
+@pytest.fixture
+def tiny(services: Tiny, first: Plan) -> Tiny:
+    services.reset()
+    return services
+
+
+def step(planned: Plan, name: str) -> plan.PlannedStep:
+    return next(step for step in planned.steps if step.name == name)
+
+
+def test_the_key_is_the_same_here_and_on_the_local_services() -> None:
+    assert cache_prediction.KEYS == local_cache.ATTRIBUTES
+
+
+def test_before_the_first_run_everything_is_new(first: Plan) -> None:
+    assert not first.is_deployed
+    assert {step.change for step in first.steps} == {"added"}
+    assert {name: step(first, name).reasons for name in JOBS} == dict.fromkeys(JOBS, ("never ran",))
+    assert "pipeline demo-tiny is new" in first.others
+    assert "Lambda function demo-tell is new" in first.others
+
+
+def test_nothing_changed_and_all_is_reused(tiny: Tiny) -> None:
+    planned = tiny.plan()
+    assert {step.change for step in planned.steps} == {"unchanged"}
+    assert {step.name: step.cache for step in planned.steps} == {
+        "Preprocess": "hit",
+        "Train": "hit",
+        "Evaluate": "hit",
+        "Gate": "never",
+        "GateFailed": "never",
+        "Tell": "miss",
+    }
+    assert planned.others == ()
+    assert step(planned, "Tell").reasons == ("caching is off",)
+    assert step(planned, "Tell").behind == "if Gate"
+    assert tiny.comes_true() == {"Tell": ("caching is off",)}
+
+
+def test_a_changed_script_and_what_follows(tiny: Tiny) -> None:
+    tiny.write("models/tiny/train.py", SCRIPTS["train.py"] + "print('more')\n")
+    tiny.write("models/tiny/evaluate.py", SCRIPTS["evaluate.py"])
+    planned = tiny.plan()
+    assert step(planned, "Train").change == "changed"
+    assert step(planned, "Train").changes == ("code: train.py changed",)
+    assert step(planned, "Evaluate").change == "unchanged"
+    reasons = tiny.comes_true()
+    assert reasons["Train"] == ("code: train.py changed",)
+    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert "Preprocess" not in reasons
+
+
+def test_a_changed_module_of_the_first_step(tiny: Tiny) -> None:
+    tiny.write("models/tiny/rows.py", "ROWS = 4\n")
+    reasons = tiny.comes_true()
+    assert reasons["Preprocess"] == ("code: rows.py changed",)
+    assert reasons["Train"] == ("Preprocess will run anew",)
+    assert set(reasons["Evaluate"]) == {"Preprocess will run anew", "Train will run anew"}
+
+
+def test_new_and_gone_files_of_a_package(tiny: Tiny) -> None:
+    tiny.write("models/tiny/columns.py", "COLUMNS = 3\n")
+    tiny.write("models/tiny/preprocess.py", SCRIPTS["preprocess.py"].replace("import rows", "import columns"))
+    assert set(step(tiny.plan(), "Preprocess").reasons) == {
+        "code: columns.py is new",
+        "code: preprocess.py changed",
+        "code: rows.py is gone",
+    }
+    tiny.comes_true()
+
+
+def test_a_parameter_then_its_old_value_again(tiny: Tiny) -> None:
+    reasons = tiny.comes_true("Epochs=5")
+    assert reasons["Train"] == ("HyperParameters.epochs: 20 -> 5",)
+    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert not set(tiny.comes_true()) & set(JOBS)
+    assert {step(tiny.plan("Epochs=5"), name).cache for name in JOBS} == {"hit"}
+
+
+def test_an_argument_of_a_processing_job(tiny: Tiny) -> None:
+    reasons = tiny.comes_true("Rows=7")
+    assert reasons["Preprocess"] == ("AppSpecification.ContainerArguments.--rows: 3 -> 7",)
+    assert reasons["Train"] == ("Preprocess will run anew",)
+
+
+def test_what_is_not_in_the_key_does_not_matter(tiny: Tiny) -> None:
+    assert not set(tiny.comes_true("TrainingInstanceType=ml.m5.xlarge", "MinimumAccuracy=0.1")) & set(JOBS)
+
+
+def test_a_hyperparameter_and_a_default(tiny: Tiny) -> None:
+    train = UNIT["train"] | {"hyperparams": {"epochs": {"parameter": "Epochs", "default": 30}, "depth": 5}}  # type: ignore[operator]
+    tiny.configure(UNIT | {"train": train}, STEPS, CHAIN)
+    planned = tiny.plan()
+    assert step(planned, "Train").changes == ("HyperParameters.depth: 4 -> 5",)
+    assert planned.others == ("parameter Epochs: default 20 -> 30",)
+    reasons = tiny.comes_true()
+    assert {reason.split(": ")[0] for reason in reasons["Train"]} == {
+        "HyperParameters.epochs",
+        "HyperParameters.depth",
+    }
+
+
+def test_caching_off_and_on_again(tiny: Tiny) -> None:
+    steps = [STEPS[0], {**STEPS[1], "enable_cache": False}, *STEPS[2:]]
+    tiny.configure(UNIT, steps, CHAIN)
+    planned = tiny.plan()
+    assert step(planned, "Train").change == "changed"
+    reasons = tiny.comes_true()
+    assert reasons["Train"] == ("caching is off",)
+    assert reasons["Evaluate"] == ("Train will run anew",)
+    tiny.reset()
+    # The run without the cache is the last one with this key: its model is what is reused.
+    assert not set(tiny.comes_true()) & set(JOBS)
+
+
+def test_an_expired_result(tiny: Tiny) -> None:
+    new = read(definition.compile_pipeline(tiny.configuration).text)
+    past, has_more = history.load("demo-tiny", 100)
+    assert not has_more
+    run = Run(new, history.values(new.parameters, {}), None, "demo-tiny")
+    soon, late = (cache_prediction.predict(run, past, now) for now in (NOW, NOW + timedelta(days=4000)))
+    assert soon["Preprocess"].outcome == "hit"
+    assert late["Preprocess"].reasons[0].startswith("its cache expired on 2")
+    assert late["Train"].reasons == ("Preprocess will run anew",)
+
+
+def test_a_step_more_and_one_less(tiny: Tiny) -> None:
+    more = {"step_name": "Again", "step_class": "Processing", "step_type": "preprocess", "enable_cache": True}
+    tiny.configure(UNIT, [*STEPS, more], CHAIN)
+    planned = tiny.plan()
+    assert (step(planned, "Again").change, step(planned, "Again").reasons) == ("added", ("never ran",))
+    tiny.comes_true()
+    tiny.reset()
+    planned = tiny.plan()
+    assert (step(planned, "Again").change, step(planned, "Again").cache) == ("removed", None)
+    tiny.comes_true()
+
+
+def test_deleted_outputs(tiny: Tiny) -> None:
+    tiny.run("Epochs=77")
+    source = step(tiny.plan("Epochs=77"), "Train").source
+    assert source
+    bucket = boto3.resource("s3").Bucket(tiny.configuration.project.bucket)
+    bucket.objects.filter(Prefix=f"demo-tiny/{source.rsplit('/', 1)[-1]}/Train/").delete()
+    reasons = tiny.comes_true("Epochs=77")
+    assert reasons["Train"] == ("its outputs were deleted",)
+    assert reasons["Evaluate"] == ("Train will run anew",)
+
+
+def test_functions_and_the_pipelines_own_settings(tiny: Tiny) -> None:
+    tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'no'}\n")
+    tiny.configure(UNIT | {"lambda": UNIT["lambda"] | {"timeout_seconds": 70}}, STEPS, CHAIN)  # type: ignore[operator]
+    settings = (tiny.root / "conf" / "project.yaml").read_text()
+    tiny.write("conf/project.yaml", settings.replace("A project under test", "Another"))
+    try:
+        assert set(tiny.plan().others) == {
+            "pipeline: PipelineDescription: A project under test -> Another",
+            "Lambda function demo-tell: code changed",
+            "Lambda function demo-tell: Timeout: 60 -> 70",
+        }
+        tiny.run()
+        assert tiny.plan().others == ()
+    finally:
+        tiny.write("conf/project.yaml", settings)
+
+
+def state(tiny: Tiny) -> Any:
+    """All that a plan could change."""
+    s3, sagemaker, functions = boto3.client("s3"), boto3.client("sagemaker"), boto3.client("lambda")
+    objects = s3.list_objects_v2(Bucket=tiny.configuration.project.bucket)["Contents"]
+    return (
+        [(item["Key"], item["LastModified"]) for item in objects],
+        sagemaker.describe_pipeline(PipelineName="demo-tiny")["LastModifiedTime"],
+        len(executions.arns("demo-tiny")),
+        functions.get_function_configuration(FunctionName="demo-tell")["LastModified"],
+    )
+
+
+def test_nothing_is_changed(tiny: Tiny) -> None:
+    before = state(tiny)
+    tiny.write("models/tiny/train.py", "print('other')\n")
+    tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {}\n")
+    assert tiny.plan("Rows=9").others
+    assert state(tiny) == before
+
+
+def retrain(tiny: Tiny, *arguments_: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", "from retraining.cli import main; main()", *arguments_],
+        cwd=tiny.root,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tiny.root), "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command(tiny: Tiny) -> None:
+    shown = retrain(tiny, "plan", "--param", "Epochs=6")
+    assert shown.returncode == 0, shown.stderr
+    assert "HyperParameters.epochs: " in shown.stdout
+    assert "\x1b[" not in shown.stdout
+    document = json.loads(retrain(tiny, "plan", "--json").stdout)
+    assert document["pipeline"] == "demo-tiny"
+    assert {step["name"] for step in document["steps"]} >= {"Preprocess", "Train", "Evaluate", "Gate"}
+
+
+def test_aws_without_credentials_ends_in_one_line(tiny: Tiny) -> None:
+    result = retrain(tiny, "plan", "--on", "aws", AWS_EC2_METADATA_DISABLED="true")
+    assert result.returncode == 2
+    assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")][-1].startswith(
+        "Error: AWS: "
+    )
+    assert "Traceback" not in result.stderr
