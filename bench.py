@@ -2,6 +2,9 @@
 
 Makes the project anew in build/bench, with free ports. Seconds are wall-clock; MiB are the command's own
 largest resident set: the local services and the jobs are processes of their own, and not in it.
+
+Then compiling beside the bare import of the SDK, for the default pipeline and for one of a hundred models
+(600 steps): the least of several runs each, taken in turns, and their ratio to the import.
 """
 
 import os
@@ -25,6 +28,44 @@ STEPS = {
     "run": [RETRAIN, "run"],
     "run again, steps cached": [RETRAIN, "run"],
 }
+ROUNDS = 5
+UNITS = 100
+IMPORT = """
+from sagemaker.core.processing import FrameworkProcessor
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.train import ModelTrainer
+"""
+UNIT = """
+conf:
+  models:
+    {name}:
+      source_directory: models/{name}
+      preprocess:
+        image_uri: sagemaker-scikit-learn:1.4-2-cpu-py3
+        entry_point: preprocess.py
+        channels: {{train: {{dataFiles: [{{sourceName: raw, fileName: s3://SMP_S3BUCKETNAME/{name}/}}]}}}}
+      train: {{image_uri: sagemaker-scikit-learn:1.4-2-cpu-py3, entry_point: train.py}}
+      transform: {{entry_point: inference.py, channels: train}}
+      evaluate: {{image_uri: sagemaker-scikit-learn:1.4-2-cpu-py3, entry_point: evaluate.py, channels: train}}
+      registry:
+        ModelRepack: "False"
+        InferenceSpecification:
+          image_uri: sagemaker-scikit-learn:1.4-2-cpu-py3
+          supported_content_types: [text/csv]
+          supported_response_MIME_types: [text/csv]
+"""
+STEPS_OF_A_UNIT = """
+      {name}:
+        steps:
+          - {{step_name: {name}-Preprocess, step_class: Processing, step_type: preprocess}}
+          - {{step_name: {name}-Train, step_class: Training, chain_input_source_step: [{name}-Preprocess]}}
+          - {{step_name: {name}-CreateModel, step_class: CreateModel}}
+          - step_name: {name}-Transform
+            step_class: Transform
+            chain_input_source_step: [{name}-Preprocess]
+          - {{step_name: {name}-Metrics, step_class: Metrics, chain_input_source_step: [{name}-Transform]}}
+          - {{step_name: {name}-Register, step_class: RegisterModel}}
+"""
 
 
 def free_ports(count: int) -> list[int]:
@@ -52,11 +93,58 @@ def make_project() -> None:
     path.write_text(re.sub(r"(?<=_port: )\d+", lambda _: str(next(ports)), path.read_text()))
 
 
-def measure(command: list[str], log: Path) -> tuple[float, float]:
+def make_many() -> Path:
+    """A second project, of UNITS models with six steps each, run by the first one's environment."""
+    folder = FOLDER.parent / "bench-many"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in ("conf", "pipeline.py"):
+        copy = shutil.copytree if (FOLDER / name).is_dir() else shutil.copy
+        copy(FOLDER / name, folder / name)
+    path = folder / "conf" / "project.yaml"
+    path.write_text(re.sub(r"SMP_MODELNAME: .*", "SMP_MODELNAME: unit-000", path.read_text()))
+    steps = ""
+    for index in range(UNITS):
+        name = f"unit-{index:03d}"
+        unit = folder / "models" / name
+        unit.mkdir(parents=True)
+        for script in ("preprocess.py", "train.py", "inference.py", "evaluate.py"):
+            (unit / script).write_text(f"print({index})\n")
+        (unit / "conf.yaml").write_text(UNIT.format(name=name))
+        steps += STEPS_OF_A_UNIT.format(name=name)
+    anchor = folder / "models" / "unit-000" / "conf.yaml"
+    anchor.write_text(f"{anchor.read_text()}  sagemakerPipeline:\n    pipelineName: many\n    models:{steps}")
+    return folder
+
+
+def compare(log: Path) -> None:
+    """Compiling and checking beside the bare import, in turns."""
+    many, retrain = make_many(), str(FOLDER / RETRAIN)
+    python = str(FOLDER / ".venv/bin/python")
+    commands = {
+        "bare import of the SDK": ([python, "-c", IMPORT], FOLDER),
+        "definition, default": ([retrain, "definition", "--out", os.devnull], FOLDER),
+        f"definition, {UNITS} models": ([retrain, "definition", "--out", os.devnull], many),
+        "check, default": ([retrain, "check"], FOLDER),
+        f"check, {UNITS} models": ([retrain, "check"], many),
+    }
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, (command, folder) in commands.items():
+            measured[name].append(measure(command, log, folder))
+    bare = min(seconds for seconds, _ in measured["bare import of the SDK"])
+    print(f"\ncompiling, least of {ROUNDS}, and as parts of the bare import:")
+    for name, runs in measured.items():
+        seconds, memory = min(runs)[0], max(memory for _, memory in runs)
+        print(f"{name:<28}{seconds:>9.2f} s{memory:>9.0f} MiB{seconds / bare:>9.2f}")
+
+
+def measure(command: list[str], log: Path, folder: Path = FOLDER) -> tuple[float, float]:
     """Run a command in the project; its wall-clock seconds and largest resident set in MiB."""
     with log.open("ab") as words:
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=FOLDER, stdout=words, stderr=words)
+        environment = {**os.environ, "AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=words, stderr=words)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -75,6 +163,7 @@ def main() -> None:
         for name, command in STEPS.items():
             spent[name], memory = measure(command, log)
             print(f"{name:<28}{spent[name]:>9.2f} s{memory:>9.0f} MiB", flush=True)
+        compare(log)
     finally:
         stop_services()
     print("\nas parts of the first run:")

@@ -1,4 +1,4 @@
-"""Keep the chosen example and the chosen CI's file, and say what to do next.
+"""Set the other examples aside, keep the chosen CI's file, and say what to do next.
 
 Runs in the new project's folder, in whatever Python runs cookiecutter.
 """
@@ -30,10 +30,16 @@ LEFTOVERS = (
 
 
 def keep_example(example: str) -> None:
-    for parent in (Path("models"), Path("tests/models")):
-        for folder in parent.glob("*/"):
-            if folder.is_dir() and folder.name != example:
-                shutil.rmtree(folder)
+    """The other examples' models go to examples/<model>, their tests to examples/<model>/tests.
+
+    An example is one model of its name, or several whose names begin with it: housing_pca, housing_mlp.
+    """
+    for parent, below in ((Path("models"), ""), (Path("tests/models"), "tests")):
+        for folder in sorted(parent.glob("*/")):
+            if folder.is_dir() and folder.name != example and not folder.name.startswith(f"{example}_"):
+                place = Path("examples") / folder.name / below
+                place.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(place)
 
 
 def keep_ci(provider: str) -> None:

@@ -96,6 +96,23 @@ def bake(template: Path, settings: Path, tmp_path_factory: pytest.TempPathFactor
     return run
 
 
+EXAMPLES = ["scarcegan", "lightgbm", "housing", "summarization"]
+
+
+@pytest.fixture(scope="session")
+def baked_example(bake: Bake, default: Baked) -> Callable[[str], Baked]:
+    """A function that gives a project that starts from the example: baked once, and not to be changed."""
+    baked = {"scarcegan": default}
+
+    def of(example: str) -> Baked:
+        if example not in baked:
+            baked[example] = bake(example=example)
+            assert baked[example].status == 0, baked[example].stdout + baked[example].stderr
+        return baked[example]
+
+    return of
+
+
 @pytest.fixture(scope="session")
 def default(bake: Bake) -> Baked:
     baked = bake()

@@ -5,11 +5,12 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import FOLDER, ROOT, Bake, Baked
+from conftest import EXAMPLES, FOLDER, ROOT, Bake, Baked
 from cookiecutter.generate import is_copy_only_path
 
 TREE = ROOT / "tests" / "tree.txt"
@@ -26,6 +27,58 @@ def test_default_bake_has_exactly_this_tree(default: Baked, request: pytest.Fixt
     if request.config.getoption("--rewrite-tree"):
         TREE.write_text("".join(f"{name}\n" for name in default.files()))
     assert default.files() == TREE.read_text().splitlines()
+
+
+def is_of(model: str, example: str) -> bool:
+    return model == example or model.startswith(f"{example}_")
+
+
+def place(name: str, example: str) -> str:
+    """Where a file of the default tree stands in a project that starts from the example."""
+    parts = name.split("/")
+    if parts[0] == "models":
+        model, tests, rest = parts[1], False, parts[2:]
+    elif parts[:2] == ["tests", "models"] and len(parts) > 3:
+        model, tests, rest = parts[2], True, parts[3:]
+    elif parts[0] == "examples":
+        model, tests, rest = parts[1], parts[2] == "tests", parts[2:]
+        rest = rest[tests:]
+    else:
+        return name
+    if is_of(model, example):
+        return "/".join([*(["tests"] if tests else []), "models", model, *rest])
+    return "/".join(["examples", model, *(["tests"] if tests else []), *rest])
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_chosen_example_stands_in_models_and_the_others_in_examples(
+    baked_example: Callable[[str], Baked], example: str
+) -> None:
+    found = baked_example(example).files()
+    assert found == sorted(place(name, example) for name in TREE.read_text().splitlines())
+    for folder in ("models", "tests/models"):
+        models = {name.split("/")[folder.count("/") + 1] for name in found if name.startswith(f"{folder}/")}
+        assert [model for model in models - {"conftest.py"} if not is_of(model, example)] == []
+        assert models - {"conftest.py"}
+    for other in EXAMPLES:
+        stands = "models" if other == example else "examples"
+        assert [name for name in found if is_of(name.removeprefix(f"{stands}/").split("/")[0], other)]
+
+
+@pytest.mark.parametrize(
+    ("example", "main"),
+    [("lightgbm", "lightgbm"), ("housing", "housing_mlp"), ("summarization", "summarization")],
+)
+def test_the_main_model_is_one_of_the_example(
+    baked_example: Callable[[str], Baked], example: str, main: str
+) -> None:
+    folder = baked_example(example).folder
+    assert yaml.safe_load((folder / "conf/project.yaml").read_text())["SMP_MODELNAME"] == main
+    assert (folder / "models" / main / "conf.yaml").is_file()
+
+
+def test_the_examples_are_the_answers() -> None:
+    assert QUESTIONS["example"] == EXAMPLES
 
 
 def test_six_questions_and_each_is_asked_in_words() -> None:
@@ -47,7 +100,8 @@ def test_only_these_files_are_rendered(template: Path, default: Baked) -> None:
     ]
     assert rendered == RENDERED
     for name in set(default.files()) - set(RENDERED):
-        assert (default.folder / name).read_bytes() == (template / FOLDER / name).read_bytes(), name
+        source = place(name, name.split("/")[1]) if name.startswith("examples/") else name
+        assert (default.folder / name).read_bytes() == (template / FOLDER / source).read_bytes(), name
 
 
 def test_no_jinja_outside_the_rendered_files(template: Path) -> None:
@@ -124,13 +178,16 @@ def test_ci_runs_the_checks_that_a_person_runs(template: Path) -> None:
     assert buildspec["phases"]["build"]["commands"] == ["make check"]
 
 
-def test_only_the_chosen_example_is_kept(bake: Bake, default: Baked, template: Path, tmp_path: Path) -> None:
+def test_a_model_of_no_example_is_set_aside(
+    bake: Bake, default: Baked, template: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "template"
     shutil.copytree(template, source)
     for folder in ("models/other", "tests/models/other"):
         (source / FOLDER / folder).mkdir(parents=True)
         (source / FOLDER / folder / "train.py").write_text("")
-    assert bake(source=source).files() == default.files()
+    added = set(bake(source=source).files()) - set(default.files())
+    assert added == {"examples/other/train.py", "examples/other/tests/train.py"}
 
 
 def test_leftovers_of_work_in_the_template_do_not_reach_a_project(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OWN = {"pipeline", "retraining", "serving", "local_sagemaker", "lambdas", "models"}
+OWN = {"pipeline", "retraining", "serving", "local_sagemaker", "lambdas", "models", "examples"}
 # What each part may import of the project's own; a file's rule goes before its folder's.
 ALLOWED: dict[str, set[str]] = {
     "pipeline.py": {"retraining"},
@@ -17,7 +17,10 @@ ALLOWED: dict[str, set[str]] = {
     "local_sagemaker": {"local_sagemaker"},
     "lambdas": set(),
     "models": set(),
+    "examples": set(),
 }
+# Folders with one folder for each model; a team may have no examples.
+MODELS = ("models", "examples")
 # AWS Lambda's Python has these and the standard library.
 LAMBDA_PACKAGES = {"boto3", "botocore"}
 
@@ -52,9 +55,8 @@ def test_the_parts_are_where_the_rules_look_for_them(part: str) -> None:
 def test_imports_run_one_way(path: str) -> None:
     allowed = ALLOWED[path] if path in ALLOWED else ALLOWED[path.split("/")[0]]
     # A model's own modules are imported by plain name, and may be called as one of the parts is.
-    siblings = (
-        {Path(name).stem for name in modules(str(Path(path).parent))} if path.startswith("models/") else set()
-    )
+    part, *below = path.split("/")
+    siblings = {Path(name).stem for name in modules(f"{part}/{below[0]}")} if part in MODELS else set()
     assert (imported(path) & OWN) - siblings <= allowed
 
 
