@@ -17,11 +17,12 @@ from pydantic import BaseModel
 from retraining.parameter import Parameter
 
 
-def sections() -> dict[str, type[BaseModel]]:
+def sections() -> dict[str, Any]:
     """All sections of all modules of the platform that define some."""
-    found = {}
+    found: dict[str, Any] = {}
     for path in sorted(Path("retraining").glob("*.py")):
-        if "(Section)" in path.read_text() or "(BaseModel)" in path.read_text():
+        text = path.read_text()
+        if path.stem.endswith("_schema") or "(Section)" in text or "(BaseModel)" in text:
             for value in vars(import_module(f"retraining.{path.stem}")).values():
                 if isinstance(value, type) and issubclass(value, BaseModel) and value is not BaseModel:
                     found[value.__name__] = value
@@ -51,7 +52,7 @@ def default(field: Any) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-def keys(section: type[BaseModel]) -> dict[str, tuple[str, bool]]:
+def keys(section: Any) -> dict[str, tuple[str, bool]]:
     return {
         field.alias or name: (default(field), Parameter in alternatives(field.annotation))
         for name, field in section.model_fields.items()

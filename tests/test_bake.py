@@ -141,7 +141,7 @@ def test_rendered_files_of_the_default_bake(default: Baked) -> None:
     }
     package = tomllib.loads((default.folder / "pyproject.toml").read_text())["project"]
     assert (package["name"], package["requires-python"]) == ("retraining-project", ">=3.11,<3.14")
-    assert package["scripts"] == {"retrain": "retraining.cli:main"}
+    assert package["scripts"] == {"retrain": "retraining.__main__:main"}
 
 
 @pytest.mark.parametrize(

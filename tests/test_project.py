@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import guide
 import pytest
 from conftest import EXAMPLES, ROOT, Baked, clean_environment
+from test_documentation import HEADINGS
 
 DATA = ROOT.parent / "shared" / "data"
 OTHERS = EXAMPLES[1:]
@@ -131,3 +133,29 @@ def test_pipeline_of_another_example_runs(other: Project, request: pytest.Fixtur
         assert {model["group"] for model in models} == GROUPS[example]
     finally:
         other.retrain("local", "down")
+
+
+@pytest.fixture
+def scratch(default: Baked, programs: Path, tmp_path: Path) -> Project:
+    """An empty folder in which the default project's `retrain` works."""
+    shutil.copy(default.folder / "pipeline.py", tmp_path / "pipeline.py")
+    found = Project(tmp_path, programs)
+    found.environment["PYTHONPATH"] = os.fspath(default.folder)
+    return found
+
+
+@pytest.mark.parametrize("block", guide.blocks(), ids=str)
+def test_blocks_of_the_guide_are_in_order(block: guide.Block, scratch: Project) -> None:
+    options = guide.make_project(scratch.folder, block)
+    scratch.retrain(*options, "check")
+    if block.is_whole or "steps" in block.content:
+        assert json.loads(scratch.retrain(*options, "definition"))["Steps"]
+
+
+def test_tables_of_the_guide_say_what_the_schema_says(default: Baked, programs: Path) -> None:
+    dump = Project(default.folder, programs).run("python", os.fspath(ROOT / "tests" / "schema_dump.py"))
+    for name, keys in json.loads(dump).items():
+        said = guide.tables()[HEADINGS[name]]
+        for key, (value, may_be_parameter) in keys.items():
+            if key != "project":  # its default is no value of the schema
+                assert said[key] == (value, may_be_parameter), f"{name}.{key}"

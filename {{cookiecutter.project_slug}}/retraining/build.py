@@ -132,10 +132,10 @@ class Build:
         """What the SDK puts a step's uploads under: no two steps may share it."""
         return f"step-{list(self.configuration.dag.steps).index(step.step_name)}"
 
-    def name_job(self, step: Step, member: str, base_job_name: str | None) -> None:
+    def name_job(self, step: Step, member: str, base_job_name: str | None, longest: int = 63) -> None:
         """Give the step's jobs their prefix: the configuration's, or project and step."""
         own = f"{self.configuration.project.project}-{step.step_name}".replace("_", "-")
-        self.late[step.step_name, (member,)] = (base_job_name or own)[:63].rstrip("-")
+        self.late[step.step_name, (member,)] = (base_job_name or own)[:longest].rstrip("-")
 
     def role(self, step: Step, own: Any = None, path: ArgumentPath = ("RoleArn",)) -> str:
         role = own or self.unit(step).role or self.configuration.project.role
@@ -146,11 +146,12 @@ class Build:
         return self.value(own or self.unit(step).kms_key or self.configuration.project.encryption_key)
 
     def network(self, step: Step, job: Job | None = None) -> Network:
-        """The VPC of a unit, or else the project's, with the job's own isolation."""
+        """The unit's network, in the project's VPC unless it names one; a job may isolate itself."""
         project = self.configuration.project
-        network = self.unit(step).network or Network(
-            subnets=project.subnets, security_groups_id=project.security_groups
-        )
+        network = self.unit(step).network or Network.model_validate({})
+        if not {"subnets", "security_groups_id"} & network.model_fields_set:
+            vpc = {"subnets": project.subnets, "security_groups_id": project.security_groups}
+            network = network.model_copy(update=vpc)
         if job is None or job.enable_network_isolation is None:
             return network
         return network.model_copy(update={"enable_network_isolation": job.enable_network_isolation})
@@ -169,12 +170,13 @@ class Build:
         expires = step.cache_expires_after or unit.cache_expires_after or project.cache_expires_after
         return CacheConfig(enable_caching=True, expire_after=expires)
 
-    def retries(self, step: Step) -> list[Any]:
+    def retries(self, step: Step, is_job: bool | None = None) -> list[Any]:
         """The step's own policies, or the unit's, or the project's; without any, RETRIES."""
+        runs_job = step.step_class in JOBS if is_job is None else is_job
         found = step.retry
         for other in (self.unit(step).retry, self.configuration.project.retry, RETRIES):
             found = list(other) if found is None and other is not None else found
-        return [made for policy in found or [] for made in _policies(policy, step.step_class in JOBS)]
+        return [made for policy in found or [] for made in _policies(policy, runs_job)]
 
 
 def _policies(policy: RetryPolicy, is_job: bool) -> list[Any]:

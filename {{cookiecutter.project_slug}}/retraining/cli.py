@@ -95,14 +95,13 @@ def check(json: Json = False) -> None:
             {"pipeline": found.pipeline.pipelineName, "steps": steps, "parameters": list(found.parameters)}
         )
     else:
-        output.out().print(
-            f"{found.pipeline.pipelineName}: all in order ({len(steps)} steps, "
-            f"{len(found.parameters)} parameters)"
-        )
+        # Without rich, which takes longer to load than the configuration to check.
+        counts = f"{len(steps)} steps, {len(found.parameters)} parameters"
+        print(f"{found.pipeline.pipelineName}: all in order ({counts})")
         for note in found.notes:
             output.note(note)
         for name, parameter in found.parameters.items():
-            output.out().print(f"  {name:26} {parameter.default}", markup=False)
+            print(f"  {name:26} {parameter.default}")
 
 
 @app.command()

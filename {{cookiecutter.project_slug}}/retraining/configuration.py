@@ -96,7 +96,7 @@ def load(root: Path, environment: str | None = None) -> Configuration:
         for name in units
         if name not in pipeline.models
     ]
-    return Configuration(root, project, units, dag.without_disabled(pipeline, units), tuple(notes))
+    return Configuration(root.absolute(), project, units, dag.without_disabled(pipeline, units), tuple(notes))
 
 
 def _validate(

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from retraining import registry
 from retraining.configuration import Configuration
+from retraining.executions import Execution
 from retraining.output import out, seconds
 from retraining.parameter import declared
 from retraining.registry import ModelPackage
@@ -24,14 +25,11 @@ def show(configuration: Configuration, result: Result) -> None:
     out().print(step_table(execution))
     out().print()
     if mine:
-        out().print(Text(f"{len(mine)} model versions registered", style="bold"))
+        plural = "s" if len(mine) > 1 else ""
+        out().print(Text(f"{len(mine)} model version{plural} registered", style="bold"))
         out().print(model_table(mine))
     else:
-        cached = [step.name for step in execution.steps if step.cache_hit]
-        why = f" ({', '.join(cached)}: cache hits)" if cached else ""
-        out().print(
-            Text(f"Nothing new registered: the candidates are in the registry already{why}", style="bold")
-        )
+        out().print(Text(_nothing_new(configuration, execution), style="bold"))
     out().print()
     other = result.total_seconds - result.job_seconds
     out().print(
@@ -47,6 +45,15 @@ def show(configuration: Configuration, result: Result) -> None:
     width = max(len(command) for command, _ in lines)
     for command, purpose in lines:
         out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
+
+
+def _nothing_new(configuration: Configuration, execution: Execution) -> str:
+    classes = {step.step_class for step in configuration.dag.steps.values()}
+    if not classes & {"RegisterModel", "Lambda"}:
+        return "Nothing registered: no step of the pipeline registers a model"
+    cached = [step.name for step in execution.steps if step.cache_hit]
+    why = f" ({', '.join(cached)}: cache hits)" if cached else ""
+    return f"Nothing new registered: the candidates are in the registry already{why}"
 
 
 def _next(configuration: Configuration, mine: list[ModelPackage]) -> list[tuple[str, str]]:

@@ -145,7 +145,7 @@ def _repack(build: Build, step: Step, name: str, artefact: Any, entry_point: str
         requirements=build.requirements(source, entry_point),
         subnets=network.subnets or None,
         security_group_ids=network.security_groups_id or None,
-        retry_policies=build.retries(step),
+        retry_policies=build.retries(step, is_job=True),
         base_job_name=f"{build.upload_name(step)}-repack",
         tags=[{"key": tag["Key"], "value": tag["Value"]} for tag in build.tags(step)],
         output_data_config=OutputDataConfig(

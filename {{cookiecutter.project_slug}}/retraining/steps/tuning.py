@@ -54,7 +54,7 @@ def tuning(build: Build, step: Step) -> Any:
 
 def _put_what_the_tuner_drops(build: Build, step: Step, tune: TuningJob) -> None:
     """What the SDK's tuner takes, or its trainer, and says nothing of in the request."""
-    build.name_job(step, "HyperParameterTuningJobName", tune.base_job_name)
+    build.name_job(step, "HyperParameterTuningJobName", tune.base_job_name, longest=32)
     job = build.unit(step).train
     definition = "TrainingJobDefinition"
     if key := job.kms_key or build.unit(step).kms_key or build.configuration.project.encryption_key:

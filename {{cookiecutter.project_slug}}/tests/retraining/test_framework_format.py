@@ -1,7 +1,9 @@
 """Files in the format of AWS's dynamic SageMaker pipelines framework compile to the graph they describe."""
 
+import io
 import json
 import re
+import tarfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -465,6 +467,9 @@ def test_files_of_ones_own_and_scripts_below_the_folder(compile_files: Compile) 
         found.at("Judge/Arguments/ProcessingInputs/InputName=entrypoint/S3Input/S3Uri")
     ).values()
     assert runner.splitlines()[-1] == b'python3 judging/judge.py "$@"'
+    code = found.uploaded(found.at("Judge/Arguments/ProcessingInputs/InputName=code/S3Input/S3Uri"))
+    with tarfile.open(fileobj=io.BytesIO(code["sourcedir.tar.gz"])) as packed:
+        assert packed.getnames() == ["judging/judge.py"]
 
 
 def test_a_hundred_models_grow_by_as_much_each(compile_files: Compile) -> None:
