@@ -10,6 +10,7 @@ import os
 import tarfile
 from typing import Any
 
+from local_sagemaker import archives
 from local_sagemaker.work import Document, Job, JobError
 
 PROGRAM = "sagemaker_program"
@@ -69,9 +70,8 @@ def download(job: Job) -> None:
     code.mkdir(parents=True, exist_ok=True)
     for path in sorted(job.inside(_ARCHIVE).iterdir()):
         try:
-            with tarfile.open(path) as archive:
-                archive.extractall(code, filter="data")
-        except (tarfile.TarError, OSError) as error:
+            archives.unpack(path, code)
+        except (tarfile.TarError, OSError, EOFError) as error:
             raise JobError(f"ClientError: {SOURCE} {uri} cannot be unpacked: {error}") from error
     if not (code / program).is_file():
         raise JobError(f"ClientError: {SOURCE} {uri} has no file {program!r}, which {PROGRAM} names")

@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import batch_transform, data_processing, s3
+from local_sagemaker import archives, batch_transform, data_processing, s3
 from local_sagemaker.batch_transform import STRATEGIES
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.inference_images import EMULATED, kind_of
@@ -168,8 +168,8 @@ def _unpack(job: Job, uri: str, container_path: str, what: str) -> None:
     job.fetch(uri, "/opt/ml/archive", what)
     archive = job.inside("/opt/ml/archive") / uri.rpartition("/")[2]
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(job.inside(container_path), filter="data")
+        job.inside(container_path).mkdir(parents=True, exist_ok=True)
+        archives.unpack(archive, job.inside(container_path))
     except (tarfile.TarError, OSError, EOFError) as error:
         raise JobError(f"ClientError: {uri} is not a gzipped tar file of files: {error} ({what})") from error
     archive.unlink()

@@ -45,11 +45,6 @@ class Configuration:
     def dag(self) -> dag.Dag:
         return dag.of(self.pipeline, self.units)
 
-    @property
-    def main_model(self) -> str:
-        """The model that is meant when a command names none."""
-        return self.project.SMP_MODELNAME or next(reversed(self.pipeline.models))
-
     def package_group(self, model: str) -> str:
         """The model package group of a model; without one in its registry, named after project and model."""
         registry = self.units[model].registry

@@ -1,5 +1,6 @@
 """From files to two documents: the project's settings, and `conf` with all models and the pipeline."""
 
+import glob
 import os
 import re
 from pathlib import Path
@@ -183,8 +184,8 @@ class Reader:
     def _model_files(self) -> list[Path]:
         pattern = self.model_glob
         try:
-            found = self.root.glob(pattern) if ".." not in pattern else ()
-            paths = sorted(path for path in found if path.is_file())
+            found = glob.glob(str(self.root / pattern), recursive=True) if ".." not in pattern else ()
+            paths = sorted(path for path in map(Path, found) if path.is_file())
         except (ValueError, NotImplementedError, OSError, RecursionError):
             paths = []
         if not paths:

@@ -40,12 +40,13 @@ def check(document: Document, project: Project, models: list[str] | None) -> lis
             keys = f"{dotted(framework)}: subnets and security_groups_id"
         line = f"{document.where(here)}: {keys}: fill both, or none for no VPC"
         errors.append(blame_the_environment(line))
-    if project.SMP_MODELNAME is not None and models is not None and project.SMP_MODELNAME not in models:
+    # Whoever points SMP_MODEL_CONFIGPATH at other files for once need not name their model too.
+    elsewhere = "SMP_MODEL_CONFIGPATH" in os.environ and "SMP_MODELNAME" not in os.environ
+    named = project.SMP_MODELNAME if not elsewhere else None
+    if named is not None and models is not None and named not in models:
         where = document.where(("SMP_MODELNAME",))
-        hint = nearest(project.SMP_MODELNAME, models)
-        errors.append(
-            blame_the_environment(f"{where}: SMP_MODELNAME: no model {seen(project.SMP_MODELNAME)}{hint}")
-        )
+        hint = nearest(named, models)
+        errors.append(blame_the_environment(f"{where}: SMP_MODELNAME: no model {seen(named)}{hint}"))
     ports = [project.local.sagemaker_port, project.local.aws_port, project.local.mlflow_port]
     if len(set(ports)) < len(ports):
         errors.append(f"{document.where(('local',))}: local: the three ports must differ, not {ports}")

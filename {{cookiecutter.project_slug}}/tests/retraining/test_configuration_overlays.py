@@ -203,3 +203,12 @@ def test_one_wrong_value_is_not_reported_wherever_its_name_stands(root: Path) ->
         "conf/project.yaml:1",
         "conf/project.yaml:5",
     ]
+
+
+def test_other_files_for_once_need_no_other_model_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "elsewhere").mkdir()
+    for path in (root / "models").glob("*/conf.yaml"):
+        text = path.read_text().replace("churn", "loyal").replace("models/loyal", "models/churn")
+        (root / "elsewhere" / f"{path.parent.name}.yaml").write_text(text)
+    monkeypatch.setenv("SMP_MODEL_CONFIGPATH", str(root / "elsewhere" / "*.yaml"))
+    assert "loyal" in configuration.load(root).units
