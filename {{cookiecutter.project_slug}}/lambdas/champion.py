@@ -8,6 +8,7 @@ model package group, with the number that its registered model-quality JSON hold
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -29,11 +30,12 @@ def handler(event: Event, context: object) -> dict[str, Any]:
         version is approved yet.
 
     Raises:
-        ChampionError: the champion has no number at ``json_path``.
+        ChampionError: the champion has no number at ``json_path``, or a bound is none.
     """
     sagemaker = boto3.client("sagemaker")
     greater = "minimum" in event
-    configured = float(event["minimum" if greater else "maximum"])
+    configured = finite(event, "minimum" if greater else "maximum")
+    tolerance = finite(event, "tolerance")
     words = (
         f"{'at least' if greater else 'at most'} {configured:g}, the {'minimum' if greater else 'maximum'}"
     )
@@ -41,7 +43,6 @@ def handler(event: Event, context: object) -> dict[str, Any]:
     if arn is None:
         return {"bound": configured, "reason": f"{words}; no version is approved yet", "champion": ""}
     value = number(sagemaker, arn, event["json_path"])
-    tolerance = float(event["tolerance"])
     allowed = value - tolerance if greater else value + tolerance
     bound = max(configured, allowed) if greater else min(configured, allowed)
     version = arn.partition(":model-package/")[2]
@@ -49,6 +50,14 @@ def handler(event: Event, context: object) -> dict[str, Any]:
     if tolerance:
         compared += f", tolerance {tolerance:g}"
     return {"bound": bound, "reason": f"{words}, and {compared}", "champion": arn}
+
+
+def finite(event: Event, name: str) -> float:
+    """A number of the event, which may arrive as text: NaN would let every candidate pass."""
+    value = float(event[name])
+    if not math.isfinite(value):
+        raise ChampionError(f"{name} is {event[name]!r}: a finite number is expected")
+    return value
 
 
 def champion(sagemaker: Any, group: str) -> str | None:
@@ -62,8 +71,10 @@ def champion(sagemaker: Any, group: str) -> str | None:
             MaxResults=1,
         )["ModelPackageSummaryList"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("ResourceNotFound", "ValidationException"):
-            return None  # the first registration makes the group
+        # The first registration makes the group; SageMaker says both of one that is not there.
+        said = error.response["Error"]
+        if said["Code"] == "ResourceNotFound" or "does not exist" in said["Message"]:
+            return None
         raise
     return str(found[0]["ModelPackageArn"]) if found else None
 
@@ -79,12 +90,15 @@ def number(sagemaker: Any, arn: str, path: str) -> float:
     if not uri:
         raise ChampionError(f"{arn} was registered without a model-quality JSON: approve a version with one")
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    value = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    try:
+        value = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    except (ClientError, ValueError) as error:
+        raise ChampionError(f"{arn}: {uri} cannot be read as JSON: {error}") from None
     for part in re.findall(r"[^.\[\]]+", path):
         try:
             value = value[int(part)] if isinstance(value, list) else value[part]
         except (KeyError, IndexError, TypeError, ValueError):
             raise ChampionError(f"{arn}: no {path!r} in {uri}: set gate.champion.json_path") from None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ChampionError(f"{arn}: {path!r} in {uri} is {value!r}, not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ChampionError(f"{arn}: {path!r} in {uri} is {value!r}, not a finite number")
     return float(value)

@@ -36,6 +36,10 @@ PART = ".part"  # ends the name of an output that is not whole yet
 CODE = "submit"
 _PORT = "output/port"
 
+# Seconds for the model server to load its model and to answer. SageMaker's hosting gives a container as
+# long to pass /ping; for batch transform it documents none.
+LOADING_TIMEOUT = 480.0
+
 DEFAULT_PAYLOAD = 6  # MB
 STRATEGIES = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
 
@@ -203,7 +207,14 @@ def main(arguments: list[str]) -> int:
     environment = {"SAGEMAKER_SUBMIT_DIRECTORY": str(code)} if code.is_dir() else {}
     process = subprocess.Popen(server, env=os.environ | environment)
     try:
-        port = _port(port_file, process)
+        port = _port(port_file, process, LOADING_TIMEOUT)
+        if port is None and process.poll() is None:
+            print(
+                f"the model server did not answer GET /ping within {LOADING_TIMEOUT:.0f} s: "
+                "its model_fn, or the import of its module, hangs or takes too long",
+                file=sys.stderr,
+                flush=True,
+            )
         if port is None:
             return process.returncode or 1
         return _transform(plan, port, process)
@@ -237,9 +248,10 @@ def _transform(plan: Plan, port: int, process: "subprocess.Popen[bytes]") -> int
     return 0
 
 
-def _port(path: Path, process: "subprocess.Popen[bytes]") -> int | None:
-    """The port of the server once it listens; None when it ended before."""
-    while process.poll() is None:
+def _port(path: Path, process: "subprocess.Popen[bytes]", patience: float) -> int | None:
+    """The port of the server once it listens; None when it ended before, or after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while process.poll() is None and time.monotonic() < deadline:
         if path.exists():
             return int(path.read_text())
         time.sleep(0.02)

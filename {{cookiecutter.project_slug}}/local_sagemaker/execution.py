@@ -118,7 +118,8 @@ class Execution:
                 failure = error
             except Exception as error:
                 traceback.print_exc()
-                failure = StepFailed(f"InternalServerError: {error!r}", retrying.SERVICE_FAULT)
+                reason = retrying.reason_of(error)
+                failure = StepFailed(reason, retrying.SERVICE_FAULT if retrying.kind_of(reason) else None)
             else:
                 return self._end(step, graph.SUCCEEDED)
             policies = step.raw.get("RetryPolicies", [])

@@ -16,6 +16,7 @@ from local_sagemaker.layout import Settings, arn
 from local_sagemaker.metrics import Metrics, MetricsError
 from local_sagemaker.models import Models
 from local_sagemaker.processing import Processing
+from local_sagemaker.retrying import reason_of
 from local_sagemaker.states import INTERRUPTED, TERMINAL, Outcome, States
 from local_sagemaker.store import Store
 from local_sagemaker.tags import Tags
@@ -183,7 +184,7 @@ class Jobs:
             except MetricsError as error:
                 log.note(str(error))
         except Exception as error:  # a defect of ours: the job must not be InProgress for ever
-            outcome = Outcome("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            outcome = Outcome("Failed", reason_of(error))
             if log:
                 log.note(traceback.format_exc())
         try:
@@ -195,7 +196,7 @@ class Jobs:
                 log.send(self._settings, f"/aws/sagemaker/{states.noun}Jobs", stream)
         except Exception as error:
             traceback.print_exc()
-            reason = outcome.reason or f"InternalServerError: {type(error).__name__}: {error}"
+            reason = outcome.reason or reason_of(error)
             outcome = Outcome("Failed", reason, outcome.message)
         return outcome, facts
 
@@ -210,7 +211,7 @@ class Jobs:
             outcome = TuningRun(request, identity, self._tags.of(identity), self, control, note).run()
         except Exception as error:
             traceback.print_exc()
-            outcome = Outcome("Failed", f"InternalServerError: {type(error).__name__}: {error}")
+            outcome = Outcome("Failed", reason_of(error))
         return outcome, self._children_now(kind, name)
 
     def _children_now(self, kind: str, name: str) -> Document:

@@ -172,9 +172,10 @@ def guarded(what: str, action: Callable[[], Any]) -> Any:
         return action()
     except ModelError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
-        raise ModelError(f"{what}: {type(error).__name__}: {error}") from error
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise ModelError(f"{what}: {type(error).__name__}{': ' if first else ''}{first}") from error
 
 
 if __name__ == "__main__":

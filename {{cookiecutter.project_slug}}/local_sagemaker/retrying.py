@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
+
 from local_sagemaker.errors import ValidationError
 
 SERVICE_FAULT = "Step.SERVICE_FAULT"
@@ -37,6 +39,16 @@ def check(policies: Any) -> None:
             value = policy.get(member, 1)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise ValidationError(f"{member} of a retry policy must be a number from 0 on, not {value!r}")
+
+
+def reason_of(error: Exception) -> str:
+    """The FailureReason for an exception that the local services did not expect.
+
+    What the machine or a neighbouring service did may be otherwise a second later. A defect is not, and is
+    no InternalServerError: retry policies repeat that one, and it would end the same.
+    """
+    kind = "InternalServerError" if isinstance(error, OSError | BotoCoreError) else "LocalServiceError"
+    return f"{kind}: {type(error).__name__}: {error}"
 
 
 def kind_of(failure_reason: str) -> str | None:

@@ -77,6 +77,17 @@ def status(settings: Settings) -> dict[str, Any]:
     return {"running": all(healthy.values()), "services": services, "root": str(settings.root)}
 
 
+def running_ports(root: Path) -> tuple[int, int] | None:
+    """The ports of SageMaker's and of the other services that serve `root` now; None where none answer."""
+    known = _record(root).get("settings")
+    found = [known.get(name) for name in ("sagemaker_port", "aws_port")] if isinstance(known, dict) else []
+    match found:
+        case [int(sagemaker), int(aws)]:
+            health = server.fetch(f"http://{layout.HOST}:{sagemaker}/health")
+            return (sagemaker, aws) if health.get("root") == str(root.absolute()) else None
+    return None
+
+
 def reset(settings: Settings) -> None:
     """Stop the services and remove all that the root holds, also when it is broken.
 
@@ -108,7 +119,7 @@ def _lock(root: Path) -> Iterator[None]:
 
 
 def _is_well(settings: Settings, found: dict[str, Any]) -> bool:
-    return found["running"] and _record(settings).get("settings") == server.describe(settings)
+    return found["running"] and _record(settings.root).get("settings") == server.describe(settings)
 
 
 def _start(settings: Settings) -> "subprocess.Popen[bytes]":
@@ -154,14 +165,15 @@ def _require_free(port: int, key: str) -> None:
         time.sleep(0.02)
     else:
         return
+    elsewhere = f"set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}"
     other = _root_of(words) if pid else server.fetch(f"http://{layout.HOST}:{port}/health").get("root")
     if other:
         raise LocalError(
             f"port {port} is used by the local services of {other}:"
-            f" stop them there with `retrain local down`, or set local.{key} in conf/project.yaml"
+            f" stop them there with `retrain local down`, or {elsewhere}"
         )
     who = f"another program (pid {pid}: {' '.join(words)[:80]})" if pid else "another program"
-    raise LocalError(f"port {port} is in use by {who}: stop it, or set local.{key} in conf/project.yaml")
+    raise LocalError(f"port {port} is in use by {who}: stop it, or {elsewhere}")
 
 
 def _root_of(words: list[str]) -> str | None:
@@ -174,9 +186,9 @@ def _root_of(words: list[str]) -> str | None:
     return words[-1] if "aws" in words else None
 
 
-def _record(settings: Settings) -> dict[str, Any]:
+def _record(root: Path) -> dict[str, Any]:
     try:
-        found = json.loads((settings.root / server.SERVICES).read_text())
+        found = json.loads((root / server.SERVICES).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -184,7 +196,7 @@ def _record(settings: Settings) -> dict[str, Any]:
 
 def _pids(settings: Settings, health: dict[str, Any]) -> dict[str, int]:
     """The running processes of this root by service, checked: numbers are used again."""
-    record = _record(settings)
+    record = _record(settings.root)
     candidates = {name: record.get(name) for name in ("sagemaker", "aws")}
     if health.get("root") == str(settings.root):
         candidates["sagemaker"] = health.get("pid")

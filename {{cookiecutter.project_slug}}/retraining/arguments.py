@@ -1,8 +1,9 @@
 """Pipeline parameters given on the command line, and the data that they point at."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from retraining import chaining
+from retraining import chaining, image_checks, images, parameter_values
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 from retraining.nearest import nearest
@@ -29,9 +30,11 @@ def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
             errors.append(f"--param {name}: {problem}")
         else:
             values[name] = value
+    errors += _refused(configuration, values)
     if errors:
         raise UserError("\n".join(errors))
-    return values
+    region, chosen = configuration.project.SMP_REGION, images.parameters(configuration.units.values())
+    return {name: images.uri(value, region) if name in chosen else value for name, value in values.items()}
 
 
 def _problem(parameter: Parameter, value: str) -> str | None:
@@ -52,6 +55,30 @@ def _problem(parameter: Parameter, value: str) -> str | None:
     except ValueError:
         return f"{expected} is expected (as in the default {parameter.default!r}), not {value!r}"
     return None if number - number == 0 else f"{expected} is expected, not {value!r}"
+
+
+def _refused(configuration: Configuration, values: dict[str, str]) -> Iterator[str]:
+    """What the keys that the parameters stand for say of the values."""
+    units = list(configuration.units.values())
+    typed = {name: _typed(configuration.parameters[name], value) for name, value in values.items()}
+    chosen = images.parameters(units)
+    alone = {name: parameter_values.problem(units, {name: value}) for name, value in typed.items()}
+    # Values that fit each other, such as both ends of a range, need not fit the defaults.
+    together = parameter_values.problem(units, typed)
+    for name, value in typed.items():
+        words = alone[name] if together else None
+        if words is None and name in chosen:
+            words = image_checks.problem(str(value), None)
+        if words is not None:
+            yield f"--param {name}: {words}"
+    if together and not any(alone.values()):
+        yield f"--param {', '.join(values)}: {together}"
+
+
+def _typed(parameter: Parameter, value: str) -> Any:
+    if parameter.type == "Boolean":
+        return value.lower() == "true"
+    return {"Integer": int, "Float": float}.get(parameter.type, str)(value)
 
 
 def require_inputs(configuration: Configuration, values: dict[str, str]) -> None:

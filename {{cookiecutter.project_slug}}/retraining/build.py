@@ -58,10 +58,27 @@ class Build:
                     name=name, default_value=found.default, enum_values=found.choices and list(found.choices)
                 )
             )
-            for name, found in self.configuration.parameters.items()
+            for name, found in self._parameters.items()
         }
         made["GitCommit"] = ParameterString(name="GitCommit", default_value="unknown")
         return made
+
+    @property
+    def _parameters(self) -> dict[str, Parameter]:
+        """As declared, but with the URIs of images."""
+        region, declared = self.configuration.project.SMP_REGION, self.configuration.parameters
+        chosen = images.parameters(self.configuration.units.values())
+        return {
+            name: found.model_copy(
+                update={
+                    "default": images.uri(str(found.default), region),
+                    "choices": found.choices and tuple(images.uri(item, region) for item in found.choices),
+                }
+            )
+            if name in chosen
+            else found
+            for name, found in declared.items()
+        }
 
     def unit(self, step: Step) -> Unit:
         return self.configuration.units[self.configuration.dag.models[step.step_name]]

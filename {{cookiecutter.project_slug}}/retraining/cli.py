@@ -3,19 +3,36 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from retraining import output
-from retraining.command import ENVIRONMENT, Json, On, entered, load
+from retraining.command import ENVIRONMENT, Json, On, entered, global_options_first, load
 from retraining.errors import UserError
 from retraining.local_cli import local_app
 from retraining.models_cli import models_app
 from retraining.plan_cli import graph, plan
 from retraining.schedule_cli import schedule_app
 
+
+class _Interruptible(TyperGroup):
+    """Ctrl-C in a command goes up to `main`: typer ends it without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            raise _Interrupted(str(error) or "interrupted") from None
+
+
+class _Interrupted(Exception):
+    pass
+
+
 app = typer.Typer(
+    cls=_Interruptible,
     help="Retrain, look at and decide on models: on this machine, or in AWS.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -29,11 +46,14 @@ app.add_typer(schedule_app, name="schedule")
 
 
 def main() -> None:
-    """Entry point: a UserError is one line on stderr and exit code 2."""
+    """Entry point: a UserError is one line on stderr and exit code 2, Ctrl-C one line and 130."""
     try:
-        app()
-    except KeyboardInterrupt:
-        output.err().print("interrupted")
+        try:
+            app(global_options_first(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()  # here, where it is known what to do when nobody reads on
+    except (KeyboardInterrupt, _Interrupted) as error:
+        output.err().print(str(error) or "interrupted", markup=False)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,12 +116,13 @@ def check(json: Json = False) -> None:
         )
     else:
         # Without rich, which takes longer to load than the configuration to check.
-        counts = f"{len(steps)} steps, {len(found.parameters)} parameters"
+        counts = f"{output.counted(steps, 'step')}, {output.counted(found.parameters, 'parameter')}"
         print(f"{found.pipeline.pipelineName}: all in order ({counts})")
         for note in found.notes:
             output.note(note)
+        width = max(map(len, found.parameters), default=0)
         for name, parameter in found.parameters.items():
-            print(f"  {name:26} {parameter.default}")
+            print(f"  {name:{width}}  {parameter.default}".rstrip())
 
 
 @app.command()
@@ -154,7 +175,7 @@ def data(
     arguments = ["--seed", str(seed), *context.args]
     written = sample_data.upload(found, scripts, arguments, to, output.note)
     for uri, files in written.values():
-        output.out().print(f"{uri}: {files} file{'s' if files != 1 else ''}", markup=False)
+        output.out().print(f"{uri}: {files} file{'s' * (files != 1)}", markup=False)
     if to is not None:
         given = " ".join(f"--param {name}={uri}" for name, (uri, _) in written.items())
         output.out().print(f"To run on it: retrain run {given}", markup=False)
@@ -175,12 +196,14 @@ def new_model(
     """
     from retraining.new_model import create
 
-    load()
-    made = create(Path.cwd(), name, like, data)
-    anchor = made.anchor.relative_to(Path.cwd())
-    words = f"{' and '.join(made.models)}: {len(made.files)} files, {len(made.steps)} steps in {anchor}"
+    root = load().root
+    made = create(root, name, like, data)
+    counts = f"{output.counted(made.files, 'file')}, {output.counted(made.steps, 'step')}"
+    words = f"{' and '.join(made.models)}: {counts} in {made.anchor.relative_to(root)}"
     output.out().print(words, markup=False)
-    folders = " and ".join(str(folder.relative_to(Path.cwd())) for folder in made.folders)
+    for note in made.notes:
+        output.note(note)
+    folders = " and ".join(str(folder.relative_to(root)) for folder in made.folders)
     ready = "".join(f"retrain data --model {model} && " for model in made.simulated)
     output.out().print(f"Next: make {folders} your own, and look at it by `retrain check`;", markup=False)
     output.out().print(f"      {ready}retrain run", markup=False)

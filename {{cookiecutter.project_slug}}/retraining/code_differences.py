@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from retraining.differences import Difference
 from retraining.offline import Uploads
 
-_PACKAGE = re.compile(r"s3://([^/]+)/(.+/code/[0-9a-f]{32}/.*)", re.DOTALL)
+_PACKAGE = re.compile(r"s3://([^/]+)/((?P<pipeline>.+)/code/[0-9a-f]{32}/.*)", re.DOTALL)
 
 
 class CodePackages:
@@ -36,7 +36,7 @@ class CodePackages:
             *(f"{name} is new" for name in new if name not in old),
             *(f"{name} is gone" for name in old if name not in new),
         ]
-        return said or ["the same files, packed otherwise"]
+        return said or [_elsewhere(*ends)]
 
     def _read(self, bucket: str, key: str) -> dict[str, bytes]:
         prefix = key.rstrip("/")
@@ -61,6 +61,15 @@ class CodePackages:
     def _get(self, bucket: str, name: str) -> bytes:
         content: Any = self._s3.get_object(Bucket=bucket, Key=name)["Body"].read()
         return bytes(content)
+
+
+def _elsewhere(old: re.Match[str] | None, new: re.Match[str] | None) -> str:
+    """What two packages of the same files differ in."""
+    if old and new and old[1] != new[1]:
+        return f"the same files, in the bucket {new[1]} instead of {old[1]}"
+    if old and new and old["pipeline"] != new["pipeline"]:
+        return f"the same files, under {new['pipeline']}/ instead of {old['pipeline']}/"
+    return "the same files, packed otherwise"
 
 
 def _files(name: str, content: bytes) -> dict[str, bytes]:

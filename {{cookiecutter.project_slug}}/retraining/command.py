@@ -1,6 +1,7 @@
 """What all commands of `retrain` share."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,15 +18,17 @@ ENVIRONMENT = "RETRAIN_ENV"
 
 
 def load() -> Configuration:
-    """The configuration of the project in the working directory.
+    """The configuration of the project in the working directory, or in the nearest folder above it.
 
     Raises:
-        UserError: there is no project here, or its configuration is wrong.
+        UserError: there is no project, or its configuration is wrong.
     """
-    root = Path.cwd()
-    if not (root / "conf" / "project.yaml").is_file():
+    here = Path.cwd()
+    root = next((up for up in (here, *here.parents) if (up / "conf" / "project.yaml").is_file()), None)
+    if root is None:
         raise UserError(
-            f"{root}: no conf/project.yaml here: run this in the project's folder, or give --project FOLDER"
+            f"{here}: no conf/project.yaml here or above: run this in the project's folder, or give "
+            "--project FOLDER"
         )
     return configuration.load(root, os.environ.get(ENVIRONMENT) or None)
 
@@ -42,3 +45,27 @@ def entered(on: PlaceName) -> Configuration:
     found = load()
     enter(on, found, output.note)
     return found
+
+
+def global_options_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of all commands before the command; what follows ``--`` stays.
+
+    Raises:
+        UserError: one of them has no value.
+    """
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            return [*first, *rest, argument, *waiting]
+        if argument in ("--env", "--project"):
+            value = next(waiting, None)
+            if value is None:
+                raise UserError(f"{argument}: a {'name' if argument == '--env' else 'folder'} has to follow")
+            first += [argument, value]
+        elif argument == "--debug" or argument.startswith(("--env=", "--project=")):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return [*first, *rest]

@@ -4,7 +4,7 @@ The models' format is that of AWS's dynamic SageMaker pipelines framework. No ke
 not described here is an error that names file, line and the nearest known key.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from retraining import dag, dag_checks, project_checks, unit_checks
+from retraining import aws_names, dag, dag_checks, project_checks, unit_checks, used_sections
 from retraining.documents import Reader
 from retraining.errors import UserError
 from retraining.explain import explain
-from retraining.parameter import Parameter, declared
+from retraining.parameter import Parameter
 from retraining.pipeline_schema import Pipeline
 from retraining.project_schema import Project
 from retraining.unit_schema import Unit
@@ -37,9 +37,8 @@ class Configuration:
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
-        """All pipeline parameters by name, in the order of the files."""
-        values = [*(self.units[model] for model in self.pipeline.models), self.pipeline]
-        return {found.parameter: found for value in values for found in declared(value)}
+        """The pipeline parameters that the steps read, by name and in the order of the files."""
+        return used_sections.parameters(self.pipeline, self.units)
 
     @cached_property
     def dag(self) -> dag.Dag:
@@ -47,10 +46,7 @@ class Configuration:
 
     def package_group(self, model: str) -> str:
         """The model package group of a model; without one in its registry, named after project and model."""
-        registry = self.units[model].registry
-        given = registry.model_package_group if registry else None
-        made = f"{self.project.project}-{model}".replace("_", "-").replace(".", "-")[:63].rstrip("-")
-        return given or made
+        return aws_names.package_group(self.project, model, self.units[model])
 
 
 def load(root: Path, environment: str | None = None) -> Configuration:
@@ -86,12 +82,19 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     errors += project_checks.check_parameters(reader.models, units, pipeline)
     if errors or project is None or pipeline is None:
         raise UserError("\n".join(dict.fromkeys(errors)))
-    notes = [
-        f"model {name!r} has no steps in conf.sagemakerPipeline.models: nothing of it runs"
-        for name in units
-        if name not in pipeline.models
-    ]
-    return Configuration(root.absolute(), project, units, dag.without_disabled(pipeline, units), tuple(notes))
+    active = dag.without_disabled(pipeline, units)
+    if errors := project_checks.check_count(used_sections.parameters(active, units)):
+        raise UserError("\n".join(errors))
+    return Configuration(root.absolute(), project, units, active, tuple(_notes(pipeline, active, units)))
+
+
+def _notes(pipeline: Pipeline, active: Pipeline, units: dict[str, Unit]) -> Iterator[str]:
+    for name, unit in units.items():
+        if name not in pipeline.models:
+            yield f"model {name!r} has no steps in conf.sagemakerPipeline.models: nothing of it runs"
+        elif name in active.models:
+            for section in used_sections.unused(unit, active.models[name].steps):
+                yield f"model {name!r} has a section {section}, but no step runs it"
 
 
 def _validate(

@@ -1,6 +1,6 @@
 """The graph of a pipeline: its steps, their order, and which of them stand behind a condition."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -73,8 +73,11 @@ def _names(step: Step | None) -> list[str]:
 
 def earlier(pipeline: Pipeline, model: str, step: Step, *classes: str) -> Step | None:
     """The last step of these classes of the model, of those described before `step` if there are any."""
-    steps = pipeline.models[model].steps
-    found = [other for other in steps if other.step_class in classes]
+    return _nearest(step, pipeline.models[model].steps, lambda other: other.step_class in classes)
+
+
+def _nearest(step: Step, steps: list[Step], wanted: Callable[[Step], bool]) -> Step | None:
+    found = [other for other in steps if wanted(other)]
     above = [other for other in found if steps.index(other) < steps.index(step)]
     chosen = above or found
     return chosen[-1] if chosen else None
@@ -87,7 +90,7 @@ def trained_by(pipeline: Pipeline, model: str, step: Step) -> Step | None:
 
 def measured_by(pipeline: Pipeline, model: str, step: Step) -> Step | None:
     """The step that measures what `step` registers."""
-    return earlier(pipeline, model, step, "Metrics")
+    return _nearest(step, pipeline.models[model].steps, lambda other: other.section == "evaluate")
 
 
 def _order(before: dict[str, tuple[str, ...]]) -> list[str]:

@@ -1,17 +1,17 @@
 """What the steps of a pipeline must keep: names, sections, chains, order."""
 
+import posixpath
 from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from retraining import chaining, dag, gate_checks
+from retraining import chaining, dag, gate_checks, unit_checks
 from retraining.chaining import ChainError
 from retraining.job_schema import ProcessingJob, TrainingJob, TransformJob
 from retraining.nearest import nearest
 from retraining.pipeline_schema import CACHED, JOBS, NOT_RETRIED, SECTIONS, Pipeline, Step
 from retraining.placed_steps import PlacedSteps
-from retraining.unit_checks import check_retry
 from retraining.unit_schema import Unit
 from retraining.yaml_file import Document, Location
 
@@ -67,7 +67,9 @@ def _check_step(found: PlacedSteps, model: str, step: Step) -> None:
     if step.retry is not None and step.step_class in NOT_RETRIED:
         found.at(step, "retry", f"SageMaker does not retry {step.step_class} steps: leave it out")
     for index, policy in enumerate(step.retry or []):
-        found.errors += check_retry(found.document, (*found.places[step.step_name], "retry", index), policy)
+        found.errors += unit_checks.check_retry(
+            found.document, (*found.places[step.step_name], "retry", index), policy
+        )
         if step.step_class not in JOBS and any(name.startswith("SageMaker.") for name in policy.exceptions):
             found.at(
                 step,
@@ -83,13 +85,15 @@ def _check_step(found: PlacedSteps, model: str, step: Step) -> None:
         )
     if step.else_step is not None:
         gate_checks.check_else(found, step)
-    for classes in [_AFTER.get(step.step_class)]:
-        if classes and dag.earlier(found.pipeline, model, step, *classes) is None:
-            found.at(
-                step,
-                "step_class",
-                f"a {step.step_class} step needs a {' or '.join(classes)} step of model {model!r}",
-            )
+    classes = _AFTER.get(step.step_class, ())
+    active = [other for other in found.pipeline.models[model].steps if other.step_name not in found.disabled]
+    if classes and step in active and not any(other.step_class in classes for other in active):
+        words = " that is not disabled" if dag.earlier(found.pipeline, model, step, *classes) else ""
+        found.at(
+            step,
+            "step_class",
+            f"a {step.step_class} step needs a {' or '.join(classes)} step of model {model!r}{words}",
+        )
 
 
 def _check_inference(found: PlacedSteps, root: Path, model: str, step: Step) -> None:
@@ -190,6 +194,29 @@ def _check_graph(found: PlacedSteps) -> None:
             gate_checks.check_gated(found, graph, name)
         if step.step_class == "Fail":
             gate_checks.check_fail(found, graph, name)
+        if step.step_class == "RegisterModel":
+            _check_quality(found, active, step)
+    for model in active.models if complete else ():
+        gate_checks.check_gate_runs(found, active, model)
+
+
+def _check_quality(found: PlacedSteps, pipeline: Pipeline, step: Step) -> None:
+    """What a registration takes the model's quality from is written by a step."""
+    model, _ = pipeline.by_name[step.step_name]
+    unit = found.units[model]
+    quality = unit.registry.model_quality if unit.registry else None
+    if quality is None:
+        return
+    here: Location = ("conf", "models", model, "registry", "model_quality")
+    measured = dag.measured_by(pipeline, model, step)
+    if measured is None:
+        found.add(here, f"no step runs the section evaluate of model {model!r}: add one, or leave it out")
+        return
+    written = chaining.outputs_of(unit, measured)
+    # What the section does not write at all is reported there.
+    if quality.output not in written and quality.output in unit_checks.written(unit.evaluate):
+        words = f"step {measured.step_name!r} writes {', '.join(written)}, and no {quality.output!r}"
+        found.add((*here, "output"), words)
 
 
 def _check_inputs(found: PlacedSteps, pipeline: Pipeline, step: Step) -> None:
@@ -230,5 +257,15 @@ def _check_inputs(found: PlacedSteps, pipeline: Pipeline, step: Step) -> None:
             f"a channel's name has at most 64 characters: {long[0]!r} has {len(long[0])}",
         )
     outputs = chaining.outputs_of(unit, step)
+    if isinstance(job, ProcessingJob):
+        _check_paths(found, step, "inputs", [item.path for item in inputs])
+        _check_paths(found, step, "outputs", list(outputs.values()))
     if isinstance(job, ProcessingJob) and len(outputs) > 10:
         found.at(step, "step_class", f"{len(outputs)} outputs: SageMaker allows 10")
+
+
+def _check_paths(found: PlacedSteps, step: Step, noun: str, paths: list[str]) -> None:
+    folders = [posixpath.normpath(path) for path in paths]
+    repeated = sorted({folder for folder in folders if folders.count(folder) > 1})
+    if repeated:
+        found.at(step, "step_class", f"two {noun} stand in {repeated[0]}: give each its own folder")

@@ -9,6 +9,13 @@ from retraining.compiled import is_expression
 
 _NAMES = ("InputName", "OutputName", "ChannelName", "PropertyFileName", "Name", "Key")
 _LONGEST = 70
+_SIGNS = {
+    "Equals": "==",
+    "GreaterThan": ">",
+    "GreaterThanOrEqualTo": ">=",
+    "LessThan": "<",
+    "LessThanOrEqualTo": "<=",
+}
 ABSENT = None
 
 
@@ -65,13 +72,15 @@ def _by_name(value: Any) -> Any:
 
 
 def words(value: Any) -> str:
-    """A value as people read it, at most `_LONGEST` characters: a reference as its path."""
+    """A value as people read it, a reference as its path: at most `_LONGEST` characters, conditions apart."""
     if isinstance(value, str):
         text = value.partition("\0")[0]
         if len(text) > 1 and text[0] == text[-1] == '"':
             text = text[1:-1]  # hyperparameters are JSON texts
     elif is_expression(value):
         text = _expression(value)
+    elif isinstance(value, list) and value and all(map(_is_condition, value)):
+        return " and ".join(map(_condition, value))
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split()) or "''"
@@ -87,4 +96,24 @@ def _expression(value: Any) -> str:
             f"{{{_expression(item)}}}" if is_expression(item) else str(item) for item in argument["Values"]
         )
         return str(argument.get("On", "")).join(parts)
+    if function == "Std:JsonGet" and is_expression(argument.get("PropertyFile")):
+        return f"{argument.get('Path')} of {_expression(argument['PropertyFile'])}"
     return json.dumps(argument, ensure_ascii=False)
+
+
+def _is_condition(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("Type") in (*_SIGNS, "In", "Not", "Or")
+
+
+def _condition(value: dict[str, Any]) -> str:
+    """A condition of a Condition step: ``Parameters.Epochs > 3``."""
+    match value:
+        case {"Type": "Not", "Condition": dict(inner)} if _is_condition(inner):
+            return f"not ({_condition(inner)})"
+        case {"Type": "Or", "Conditions": list(inner)} if all(map(_is_condition, inner)):
+            return f"({' or '.join(map(_condition, inner))})"
+        case {"Type": "In", "QueryValue": query, "Values": values}:
+            return f"{words(query)} in {words(values)}"
+        case {"Type": str(kind), "LeftValue": left, "RightValue": right} if kind in _SIGNS:
+            return f"{words(left)} {_SIGNS[kind]} {words(right)}"
+    return json.dumps(value, ensure_ascii=False)

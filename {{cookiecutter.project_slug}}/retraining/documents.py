@@ -19,6 +19,14 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _EMPTY = Document({}, {})
 
 
+def _check_environment(environment: str) -> None:
+    if environment == "project":
+        raise UserError("--env project: conf/project.yaml is no environment: name one such as prod")
+    if not _MODEL_NAME.fullmatch(environment):
+        words = "a name such as prod, of at most 63 letters, digits, dots, - and _, is expected"
+        raise UserError(f"--env {seen(environment)}: {words}")
+
+
 class Reader:
     """Reads the configuration of the project in `root`; what is wrong with the files goes to `errors`.
 
@@ -28,6 +36,8 @@ class Reader:
     """
 
     def __init__(self, root: Path, environment: str | None) -> None:
+        if environment:
+            _check_environment(environment)
         self.root = root
         self.errors: list[str] = []
         self.has_project = self.has_models = True
@@ -39,6 +49,9 @@ class Reader:
         self.project = self._with_variables(merge(project or _EMPTY, settings))
         self._files: list[Path] = []
         self.models = self._read_models()
+        if environment in {path.stem for path in self._files}:
+            words = "a model's own file has this name: choose another environment"
+            raise UserError(f"--env {environment}: {words}")
         # A model's own overlay stands beside its file; the project's wins over it.
         beside = [self._overlay(path.with_name(f"{environment}.yaml")) for path in self._files if environment]
         for found in filter(None, beside):
@@ -78,8 +91,11 @@ class Reader:
 
     def _overlay(self, path: Path) -> Document | None:
         """The overlay in a file; None where there is no such file."""
-        if not path.is_file():
+        if not path.exists():
             return None
+        if not path.is_file():
+            self.errors.append(f"{shown(path)}: a folder stands where the environment's file belongs")
+            return _EMPTY
         overlay = self._load(path)
         if overlay is None:
             self.has_project = self.has_models = False

@@ -22,7 +22,7 @@ JOB_KINDS = {
 
 @dataclass
 class StepRun:
-    """One step of one execution; `seconds` is None until it ended."""
+    """One step of one execution; `seconds` is None until it ended, `attempts` counts the retries too."""
 
     name: str
     status: str
@@ -31,6 +31,7 @@ class StepRun:
     started: datetime | None
     failure: str | None
     metadata: dict[str, Any] = field(default_factory=dict)
+    attempts: int = 1
 
     @property
     def job(self) -> tuple[str, str] | None:
@@ -106,6 +107,7 @@ def _step(item: dict[str, Any]) -> StepRun:
         started=start,
         failure=item.get("FailureReason"),
         metadata=item.get("Metadata", {}),
+        attempts=item.get("AttemptCount") or 1,
     )
 
 
@@ -162,7 +164,7 @@ def watch(arn: str) -> Iterator[Execution]:
         yield found
         if not found.running:
             return
-        state = [(step.name, step.status) for step in found.steps]
+        state = [(step.name, step.status, step.attempts) for step in found.steps]
         if state != before:
             changed, before = time.monotonic(), state
         time.sleep(min(15.0, 0.2 + 0.02 * (time.monotonic() - changed)))

@@ -21,7 +21,7 @@ ScriptPath = Annotated[RelativePath, text(r".+\.py", "a Python file such as trai
 Image = Annotated[
     Text,
     text(
-        r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}",
+        r"[A-Za-z0-9](?!.*[:/@]$)[A-Za-z0-9._/:@-]{0,254}",
         "an image's URI, or its name and tag (name:tag), of at most 255 characters",
     ),
 ]
@@ -67,7 +67,16 @@ DataFileName = Annotated[
         "a file or prefix such as s3://bucket/prefix/",
     ),
 ]
-ContainerPath = Annotated[str, text(r"(?=.{1,256}$)/opt/ml/.+", "a folder below /opt/ml/")]
+# The SDK puts a job's program there.
+_PROGRAM = "/opt/ml/processing/input/(code|entrypoint)"
+ContainerPath = Annotated[
+    str,
+    text(
+        rf"(?!.*/\.\.?(/|$))(?!{_PROGRAM}(/|$)).+",
+        "a folder without . and .. in it, and not the program's (input/code, input/entrypoint),",
+    ),
+    text(r"(?=.{1,256}$)/opt/ml/.+", "a folder below /opt/ml/"),
+]
 ContentType = Annotated[
     Text, text(r".{1,256}", "a content type such as text/csv, of at most 256 characters,")
 ]
@@ -83,7 +92,11 @@ CacheExpiry = Annotated[
     ),
 ]
 ChannelName = Annotated[
-    str, text(r"[A-Za-z0-9._-]{1,64}", "a name of at most 64 letters, digits, dots, hyphens and underscores")
+    str,
+    text(
+        r"(?!\.\.?$)[A-Za-z0-9._-]{1,64}",
+        "a name of at most 64 letters, digits, dots, hyphens and underscores",
+    ),
 ]
 OutputName = ChannelName
 
@@ -151,7 +164,19 @@ VariableName = Annotated[
     str,
     text(r"[A-Za-z_][A-Za-z0-9_]{0,255}", "a variable's name of letters, digits and _, and no digit first,"),
 ]
-Env = Annotated[dict[VariableName, AnyText], OrEmpty, Field(max_length=100)]
+
+
+def _no_parameter(value: Any) -> Any:
+    if isinstance(value, dict) and {"parameter", "default"} <= value.keys() <= {
+        "parameter",
+        "default",
+        "choices",
+    }:
+        raise ValueError("a parameter cannot stand for all variables: give each its name")
+    return value
+
+
+Env = Annotated[dict[VariableName, AnyText], OrEmpty, BeforeValidator(_no_parameter), Field(max_length=100)]
 
 STEP_FAULTS = ("Step.SERVICE_FAULT", "Step.THROTTLING")
 JOB_FAULTS = ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from retraining import aws_names
+from retraining.aws_names import CHAMPION
 from retraining.configuration import Configuration
 
-CHAMPION = "champion.py"
 RUNTIME = "python3.12"
 
 
@@ -22,9 +23,8 @@ class Function:
 
 
 def function_name(configuration: Configuration, entry_point: str) -> str:
-    """``register_models.py`` of the project demo is the function ``demo-register-models``."""
-    stem = PurePosixPath(entry_point).with_suffix("").as_posix()
-    return f"{configuration.project.project}-{stem}".replace("_", "-").replace("/", "-")
+    """The name of the project's function in AWS."""
+    return aws_names.function_name(configuration.project, entry_point)
 
 
 def function_arn(configuration: Configuration, entry_point: str) -> str:

@@ -77,13 +77,11 @@ def check_gate_reads(found: PlacedSteps, pipeline: Pipeline, step: Step) -> None
         words = f"a gate reads what its own model has measured, not a step of model {source_model!r}"
         found.at(step, "chain_input_source_step", words)
         return
-    written = chaining.outputs_of(found.units[model], source)
+    unit = found.units[model]
+    written = chaining.outputs_of(unit, source)
+    known = [*unit_checks.written(unit.evaluate), *unit_checks.written(unit.preprocess)]
     # What no section of the unit writes is reported there.
-    if (
-        gate is not None
-        and gate.output not in written
-        and gate.output in unit_checks.written(found.units[model])
-    ):
+    if gate is not None and gate.output not in written and gate.output in known:
         listed = ", ".join(written) or "nothing"
         found.at(
             step,
@@ -105,3 +103,11 @@ def check_gated(found: PlacedSteps, graph: dag.Dag, name: str) -> None:
             found.places[name],
             f"step {name!r} must follow the gate: write `{gates[-1]} >> {name}` in dependencies",
         )
+
+
+def check_gate_runs(found: PlacedSteps, pipeline: Pipeline, model: str) -> None:
+    """A gate that no step runs would let every model pass."""
+    classes = {step.step_class for step in pipeline.models[model].steps}
+    if found.units[model].gate and classes & {"RegisterModel", "Lambda"} and "Condition" not in classes:
+        words = "but no Condition step runs it: add one, or take the section out"
+        found.add(("conf", "models", model, "gate"), f"model {model!r} has a gate, {words}")

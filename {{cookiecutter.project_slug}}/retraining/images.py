@@ -1,10 +1,12 @@
 """Container images, by URI or by name and version of an AWS Deep Learning Container."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from retraining.errors import UserError
+from retraining.parameter import Parameter
+from retraining.unit_schema import Unit
 
 # The SDK's names of frameworks, where an image's repository is called otherwise.
 _FRAMEWORKS = {
@@ -12,6 +14,72 @@ _FRAMEWORKS = {
     "sagemaker-xgboost": "xgboost",
     "djl-inference": "djl-lmi",
 }
+# Repositories that `uri` knows; checking a configuration does not load the SDK.
+REPOSITORIES = (
+    "autogluon-inference",
+    "autogluon-training",
+    "blazingtext",
+    "djl-inference",
+    "factorization-machines",
+    "forecasting-deepar",
+    "huggingface-llamacpp",
+    "huggingface-pytorch-inference",
+    "huggingface-pytorch-inference-neuron",
+    "huggingface-pytorch-inference-neuronx",
+    "huggingface-pytorch-tgi-inference",
+    "huggingface-pytorch-training",
+    "huggingface-pytorch-training-neuronx",
+    "huggingface-pytorch-trcomp-training",
+    "huggingface-sglang",
+    "huggingface-tensorflow-inference",
+    "huggingface-tensorflow-training",
+    "huggingface-tensorflow-trcomp-training",
+    "huggingface-vllm",
+    "huggingface-vllm-inference-neuronx",
+    "image-classification",
+    "ipinsights",
+    "kmeans",
+    "knn",
+    "lda",
+    "linear-learner",
+    "mxnet-inference",
+    "mxnet-training",
+    "ntm",
+    "object-detection",
+    "object2vec",
+    "pca",
+    "pytorch-inference",
+    "pytorch-training",
+    "randomcutforest",
+    "sagemaker-base-python",
+    "sagemaker-scikit-learn",
+    "sagemaker-tritonserver",
+    "sagemaker-xgboost",
+    "semantic-segmentation",
+    "seq2seq",
+    "sglang",
+    "tensorflow-inference",
+    "tensorflow-training",
+    "vllm",
+    "xgboost",
+)
+Given = tuple[tuple[str, ...], str | Parameter, str | None]
+
+
+def given(unit: Unit) -> Iterator[Given]:
+    """The images of a unit: the place of each, the image, and the framework_version beside it."""
+    for section in ("preprocess", "train", "transform", "evaluate"):
+        job = getattr(unit, section)
+        if job is not None and job.image_uri is not None:
+            yield (section,), job.image_uri, job.framework_version
+    if unit.registry is not None:
+        serving = unit.registry.InferenceSpecification
+        yield ("registry", "InferenceSpecification"), serving.image_uri, serving.framework_version
+
+
+def parameters(units: Iterable[Unit]) -> set[str]:
+    """Names of the pipeline parameters that choose an image: SageMaker is given URIs for them."""
+    return {image.parameter for unit in units for _, image, _ in given(unit) if isinstance(image, Parameter)}
 
 
 def uri(image: str, region: str, version: str | None = None) -> str:

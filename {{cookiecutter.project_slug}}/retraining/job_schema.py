@@ -76,7 +76,10 @@ class Channel(Section):
     def _files_have_a_bucket(self) -> "Channel":
         for file in self.dataFiles:
             name = file.fileName.default if isinstance(file.fileName, Parameter) else file.fileName
-            if not str(name).startswith("s3://") and not self.s3BucketName:
+            is_uri = str(name).startswith("s3://")
+            if isinstance(file.fileName, Parameter) and self.s3BucketName and not is_uri:
+                raise ValueError(f"write the whole URI, s3://..., into the parameter, not {seen(name)}")
+            if not is_uri and not self.s3BucketName:
                 raise ValueError(
                     "fileName must be an S3 URI such as s3://bucket/prefix/, or stand in s3BucketName, "
                     f"not {seen(name)}"

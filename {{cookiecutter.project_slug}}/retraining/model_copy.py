@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import yaml
@@ -17,21 +17,41 @@ _LENGTHS = {"tune": 32}
 _LINE = 100
 
 
-def copy_folder(source: Source, folder: Path, leave_out: Path) -> int:
-    """Copy a model's scripts, without its configuration and its tests; return their number."""
+def copy_folder(source: Source, folder: Path, leave_out: Path) -> None:
+    """Copy a model's scripts, without its configuration and its tests."""
     ignored = shutil.ignore_patterns("__pycache__", ".*")
+    written_anew = {source.conf, leave_out, *_overlays(source)}
 
     def ignore(parent: str, names: list[str]) -> set[str]:
-        beside = {name for name in names if Path(parent) / name in (source.conf, leave_out)}
+        beside = {name for name in names if Path(parent) / name in written_anew}
         return ignored(parent, names) | beside
 
     shutil.copytree(source.folder, folder, ignore=ignore)
-    return sum(path.is_file() for path in folder.rglob("*"))
 
 
-def configuration_text(source: Source, names: Names, folder: str) -> str:
-    """The source's conf.yaml with this model alone, renamed, and without the pipeline."""
-    file = YamlText(source.conf)
+def _overlays(source: Source) -> dict[Path, bool]:
+    """The environments' files beside the model's own; whether they say something of this model."""
+    found = {}
+    for path in sorted(source.conf.parent.glob("*.yaml")):
+        try:
+            file = YamlText(path)
+        except UserError:
+            continue  # no configuration: it is copied as it is
+        if path != source.conf and file.find("conf"):
+            found[path] = file.find("conf", "models", source.name) is not None
+    return found
+
+
+def configuration_texts(source: Source, names: Names, folder: str) -> dict[str, str]:
+    """The source's conf.yaml, and what lies over it in an environment, by file name: this model alone,
+    renamed, and without the pipeline."""
+    unit = YamlText(source.conf).find("conf", "models", source.name)
+    known = {name.value for name in _parameters(unit[1])} if unit else set()
+    files = [source.conf, *(path for path, is_of_the_model in _overlays(source).items() if is_of_the_model)]
+    return {path.name: _renamed(YamlText(path), source, names, folder, known) for path in files}
+
+
+def _renamed(file: YamlText, source: Source, names: Names, folder: str, known: set[str]) -> str:
     for key in ("sagemakerPipeline",):
         block = file.block("conf", key)
         if block:
@@ -43,10 +63,10 @@ def configuration_text(source: Source, names: Names, folder: str) -> str:
             file.cut(*block)
     unit = file.find("conf", "models", source.name)
     if unit is None or file.block("conf", "models", source.name) is None:
-        raise UserError(f"{source.conf}: no conf.models.{source.name}")
+        raise UserError(f"{file.path}: no conf.models.{source.name}")
     file.replace(unit[0], names.units[source.name])
     _rename_unit(file, unit[1], source.name, names, folder)
-    renamed = _rename_parameters(file, unit[1], names)
+    renamed = _rename_parameters(file, unit[1], names, known)
     _rename_in_comments(file, {**renamed, **names.units})
     return file.render().rstrip() + file.newline
 
@@ -91,14 +111,20 @@ def _default_of(node: yaml.Node | None) -> yaml.Node | None:
     return value if isinstance(value, yaml.ScalarNode) and value.value else None
 
 
-def _rename_parameters(file: YamlText, unit: yaml.Node, names: Names) -> dict[str, str]:
+def _rename_parameters(file: YamlText, unit: yaml.Node, names: Names, known: set[str]) -> dict[str, str]:
     renamed = {}
+    for name in _parameters(unit, known):
+        renamed[name.value] = names.prefixed(name.value)
+        file.replace(name, renamed[name.value])
+    return renamed
+
+
+def _parameters(unit: yaml.Node, known: Collection[str] = ()) -> Iterator[yaml.ScalarNode]:
+    """The names of the parameters that are declared; also without a default, where they are `known`."""
     for node in nodes(unit):
         name = value_of(node, "parameter")
-        if isinstance(name, yaml.ScalarNode) and item(node, "default"):
-            renamed[name.value] = names.prefixed(name.value)
-            file.replace(name, renamed[name.value])
-    return renamed
+        if isinstance(name, yaml.ScalarNode) and (item(node, "default") or name.value in known):
+            yield name
 
 
 def _rename_in_comments(file: YamlText, renamed: dict[str, str]) -> None:

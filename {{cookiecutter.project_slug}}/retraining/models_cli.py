@@ -91,10 +91,9 @@ def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     found = entered(on)
     package = registry.find(found, version)
     status = registry.STATUSES[verb]
+    shown = f"{package.group}/{package.version}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:
-        output.out().print(f"{package.group}/{package.version} ({package.candidate}) is {status} already")
+        output.out().print(f"{shown} is {status} already", markup=False)
         return
     registry.decide(package, status, reason)
-    output.out().print(
-        f"{package.group}/{package.version} ({package.candidate}): {package.status} -> {status}"
-    )
+    output.out().print(f"{shown}: {package.status} -> {status}", markup=False)

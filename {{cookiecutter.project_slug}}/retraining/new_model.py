@@ -1,7 +1,9 @@
 """`retrain new-model`: one more model in the project, made like one that is there or like an example."""
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,8 @@ _LENGTH = 40
 
 @dataclass(frozen=True)
 class Created:
-    """What was made, the file that got the steps, and which of the new models can simulate data."""
+    """What was made, the file that got the steps, which of the new models can simulate data, and what
+    was not copied, in words."""
 
     models: list[str]
     folders: list[Path]
@@ -26,6 +29,7 @@ class Created:
     anchor: Path
     steps: list[str]
     simulated: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,20 @@ class _Target:
     conf: Path
     tests: Path
 
+    def below(self, root: Path, other: Path) -> "_Target":
+        """The same places, below `other` in place of `root`."""
+        folder, conf, tests = (
+            other / path.relative_to(root) for path in (self.folder, self.conf, self.tests)
+        )
+        return _Target(self.source, self.name, folder, conf, tests)
+
 
 def create(root: Path, name: str, like: str, data: str | None = None) -> Created:
     """Copy a model or an example into the project in `root` and add its steps to the pipeline.
 
     Everything that must differ between two models is renamed: steps, pipeline parameters, model package
-    group, base job names, data prefixes. Where the outcome is not in order, nothing is changed.
+    group, base job names, data prefixes. Where the outcome is not in order, nothing is changed. Cut off
+    at any point, it leaves nothing that runs: the folders appear whole, and the steps come last.
 
     Args:
         name: of the new model; an example of several models gives ``<name>_<its own ending>`` each.
@@ -69,13 +81,15 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
     anchor = _anchor(found)
     before = anchor.path.read_bytes()
     try:
-        files = [path for target in targets for path in _copy(root, target, names)]
+        environments = _make_folders(root, targets, names)
         blocks = [model_copy.steps_text(source, names) for source in sources]
         model_copy.add_to_pipeline(anchor, blocks, model_copy.dependencies(sources, names))
-        anchor.path.write_bytes(anchor.render().encode())
-        configuration.load(root)
+        _write(anchor.path, anchor.render().encode())
+        for environment in (None, *environments):
+            configuration.load(root, environment)
     except BaseException as error:
-        anchor.path.write_bytes(before)
+        if anchor.path.read_bytes() != before:
+            _write(anchor.path, before)
         _remove(targets)
         if isinstance(error, UserError):
             raise UserError(
@@ -85,7 +99,9 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
     simulated = [target.name for target in targets if (target.folder / "simulate.py").is_file()]
     steps = [names.step(step) for step in names.steps]
     made, folders = [target.name for target in targets], [target.folder for target in targets]
-    return Created(made, folders, files, anchor.path, steps, simulated)
+    places = [place for target in targets for place in _places(target)]
+    files = sorted(path for place in places for path in place.rglob("*") if path.is_file())
+    return Created(made, folders, files, anchor.path, steps, simulated, list(_notes(root, targets)))
 
 
 def _check_name(name: str) -> None:
@@ -126,8 +142,15 @@ def _targets(found: Configuration, sources: list[Source], name: str, like: str) 
         filled = [new if index == wild[0] else part for index, part in enumerate(parts)]
         folder, conf = found.root.joinpath(*filled[: wild[0] + 1]), found.root.joinpath(*filled)
         targets.append(_Target(source, new, folder, conf, found.root / "tests" / "models" / new))
+    anchor = _anchor(found)
     for target in targets:
         if target.name in found.units:
+            if not anchor.find(*model_copy.PIPELINE, "models", target.name):
+                left = [str(place.relative_to(found.root)) for other in targets for place in _places(other)]
+                raise UserError(
+                    f"{left[0]} has no steps in the pipeline, as a new-model that was cut off leaves it: "
+                    f"remove {' and '.join(left)} and run again, or choose another name"
+                )
             raise UserError(f"a model {target.name!r} is in the project already: choose another name")
         for place in (target.folder, target.tests):
             if place.exists() or place.is_symlink():
@@ -156,17 +179,62 @@ def _anchor(found: Configuration) -> YamlText:
     raise UserError(f"{found.project.model_files}: no file holds conf.sagemakerPipeline (the anchor)")
 
 
-def _copy(root: Path, target: _Target, names: Names) -> list[Path]:
+def _make_folders(root: Path, targets: list[_Target], names: Names) -> list[str]:
+    """Make all in a hidden folder, then move it to its places; the environments with files in it."""
+    hidden = root / ".new-model"
+    shutil.rmtree(hidden, ignore_errors=True)  # of a call that was cut off
+    environments: dict[str, None] = {}
+    try:
+        for target in targets:
+            folder = target.folder.relative_to(root).as_posix()
+            texts = model_copy.configuration_texts(target.source, names, folder)
+            environments |= dict.fromkeys(Path(name).stem for name in list(texts)[1:])
+            _copy(target.below(root, hidden), texts)
+        for target in targets:
+            for place in _places(target.below(root, hidden)):
+                final = root / place.relative_to(hidden)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                place.rename(final)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return list(environments)
+
+
+def _copy(target: _Target, texts: dict[str, str]) -> None:
     source = target.source
-    inner_tests = source.tests or source.folder / "tests"
-    model_copy.copy_folder(source, target.folder, inner_tests)
+    model_copy.copy_folder(source, target.folder, source.tests or source.folder / "tests")
     target.conf.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.folder.relative_to(root).as_posix()
-    target.conf.write_bytes(model_copy.configuration_text(source, names, folder).encode())
+    own, *others = texts
+    target.conf.write_bytes(texts[own].encode())
+    for name in others:
+        target.conf.with_name(name).write_bytes(texts[name].encode())
     if source.tests is not None:
         shutil.copytree(source.tests, target.tests, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    places = [place for place in (target.folder, target.tests) if place.is_dir()]
-    return sorted(path for place in places for path in place.rglob("*") if path.is_file())
+
+
+def _places(target: _Target) -> list[Path]:
+    """The folders of a new model that are there."""
+    return [place for place in (target.folder, target.tests) if place.is_dir()]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: whoever reads it meanwhile, or after a crash, finds the old or the new."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    shutil.copymode(path, draft)
+    os.replace(draft, path.resolve())
+
+
+def _notes(root: Path, targets: list[_Target]) -> Iterator[str]:
+    """Which of the project's environments say something of a copied model: that is not copied."""
+    for path in sorted((root / "conf").glob("*.yaml")):
+        file = YamlText(path)
+        for target in targets:
+            if file.find("conf", "models", target.source.name):
+                yield (
+                    f"conf/{path.name} says something of {target.source.name}; none of it was copied: "
+                    f"see what {target.name} needs there"
+                )
 
 
 def _remove(targets: list[_Target]) -> None:

@@ -11,6 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from rich.console import Console
 
 
@@ -40,6 +42,11 @@ def note(text: str) -> None:
     from rich.text import Text
 
     err().print(Text(text, style="dim"))
+
+
+def counted(things: Sized, noun: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def seconds(value: float | None) -> str:

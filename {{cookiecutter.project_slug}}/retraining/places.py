@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from local_sagemaker import stack
@@ -15,8 +16,11 @@ from local_sagemaker.layout import Settings
 from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.project_schema import Project
 
 _Result = TypeVar("_Result")
+
+_PORTS = {"LOCAL_SAGEMAKER_PORT": "sagemaker_port", "LOCAL_AWS_PORT": "aws_port"}
 
 
 @dataclass(frozen=True)
@@ -30,18 +34,37 @@ class Place:
 def local_settings(configuration: Configuration) -> Settings:
     """The local services of this project, as conf/project.yaml and LOCAL_*_PORT variables set them.
 
+    Where neither variable is set and the services run, on the ports on which they run: they may have been
+    started in another shell, which has the variables, and may be at work.
+
     Raises:
-        UserError: a port variable is not a port.
+        UserError: a port variable is not a port, or both ports are the same.
     """
     project = configuration.project
+    root = configuration.root / ".local"
+    sagemaker_port, aws_port = _ports(project, root)
     return Settings(
-        root=configuration.root / ".local",
+        root=root,
         region=project.SMP_REGION,
         account=project.SMP_ACCOUNTID,
         bucket=project.bucket,
-        sagemaker_port=port("LOCAL_SAGEMAKER_PORT", project.local.sagemaker_port),
-        aws_port=port("LOCAL_AWS_PORT", project.local.aws_port),
+        sagemaker_port=sagemaker_port,
+        aws_port=aws_port,
     )
+
+
+def _ports(project: Project, root: Path) -> tuple[int, int]:
+    if not any(variable in os.environ for variable in _PORTS):
+        running = stack.running_ports(root)
+        if running:
+            return running
+    sagemaker, aws = (port(name, getattr(project.local, key)) for name, key in _PORTS.items())
+    if sagemaker == aws:
+        raise UserError(
+            f"LOCAL_SAGEMAKER_PORT and LOCAL_AWS_PORT, or local.sagemaker_port and local.aws_port in "
+            f"conf/project.yaml where they are not set, are both {aws}: give them different ports"
+        )
+    return sagemaker, aws
 
 
 def local_status(configuration: Configuration) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from retraining.run import git_commit
 
 # How many executions are looked at; further back only where no result to reuse was found.
 _NEAR, _FAR = 10, 100
+# So many new parameters get a line each, with their defaults; more share one.
+_ONE_BY_ONE = 5
 # SageMaker reuses a step without looking whether its outputs are there still; local_sagemaker looks.
 _LOOKS_AT_OUTPUTS = {"local": True, "aws": False}
 
@@ -188,9 +190,13 @@ def _others(
 
 
 def _parameters(old: Compiled, new: Compiled) -> Iterator[str]:
+    added = [name for name in new.parameters if name not in old.parameters]
+    if len(added) > _ONE_BY_ONE:
+        yield f"{len(added)} new parameters: {', '.join(added)}"
     for name, parameter in new.parameters.items():
         if name not in old.parameters:
-            yield f"parameter {name} is new, default {parameter.get('DefaultValue')}"
+            if len(added) <= _ONE_BY_ONE:
+                yield f"parameter {name} is new, default {parameter.get('DefaultValue')}"
             continue
         for found in differences(old.parameters[name], parameter):
             yield f"parameter {name}: {found}".replace("DefaultValue:", "default")

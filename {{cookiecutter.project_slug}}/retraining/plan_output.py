@@ -47,7 +47,16 @@ def _summary(plan: Plan) -> str:
     if not plan.is_deployed:
         return f"{plan.pipeline} is not deployed {where} yet: a run creates it, with {counts['added']} steps"
     words = ", ".join(f"{count} {change}" for change, count in counts.items() if count)
-    return f"{plan.pipeline} {where}: steps {words}"
+    outcomes = [_outcome(step)[0] for step in plan.steps if step.change != "removed"]
+    reused, runs = outcomes.count("reused"), outcomes.count("runs")
+    counted = {"reused": reused, "run": runs, "may run": len(outcomes) - reused - runs}
+    run = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+    return f"{plan.pipeline} {where}: steps {words}; in a run {run or 'none'}"
+
+
+def _outcome(step: PlannedStep) -> tuple[str, str]:
+    """What a run does with the step, and the colour of it."""
+    return ("may run", "dim") if step.behind and step.cache != "hit" else _CACHE[step.cache]
 
 
 def _table(plan: Plan) -> Table:
@@ -58,7 +67,7 @@ def _table(plan: Plan) -> Table:
     table.add_column("why", overflow="fold")
     for step in plan.steps:
         mark, style = _MARKS[step.change]
-        word, colour = ("may run", "dim") if step.behind and step.cache != "hit" else _CACHE[step.cache]
+        word, colour = _outcome(step)
         name = Text(step.name, style=style)
         table.add_row(Text(mark, style=style), name, Text(word, style=colour), _why(step))
     return table

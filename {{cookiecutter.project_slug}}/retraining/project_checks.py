@@ -1,9 +1,10 @@
 """What the project's settings and all units together must keep."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from retraining import name_checks, parameter_values
 from retraining.errors import seen
 from retraining.fields import TAGS
 from retraining.kinds import is_parameter
@@ -57,7 +58,7 @@ def check(document: Document, project: Project, models: list[str] | None) -> lis
 
 def check_units(document: Document, project: Project | None, units: dict[str, Unit]) -> list[str]:
     """One line per error between units, and between a unit and the project's settings."""
-    errors = []
+    errors = name_checks.check(document, project, units) if project else []
     functions: dict[str, tuple[str, LambdaFunction]] = {}
     for name, unit in units.items():
         here: Location = ("conf", "models", name)
@@ -91,6 +92,10 @@ def check_parameters(document: Document, units: dict[str, Unit], pipeline: Pipel
             if other != found or other.type != found.type:
                 wrong[found.parameter] = "declared twice"
     wrong |= {name: "reserved" for name in first if name in RESERVED_PARAMETERS}
+    for name, found in first.items():
+        for choice in found.choices or () if name not in wrong else ():
+            if words := parameter_values.problem(units.values(), {name: choice}):
+                wrong[name] = words
     errors: list[str] = []
     if wrong:
         places: dict[str, list[tuple[Location, Any]]] = {}
@@ -98,11 +103,15 @@ def check_parameters(document: Document, units: dict[str, Unit], pipeline: Pipel
             places.setdefault(str(content["parameter"]), []).append((place, content))
         for name, reason in wrong.items():
             errors += _explained(document, name, reason, places.get(name, []))
-    if len(first) > PARAMETERS:
-        errors.append(
-            f"parameters: {len(first)} pipeline parameters are declared: SageMaker allows {PARAMETERS}"
-        )
     return errors
+
+
+def check_count(parameters: Collection[str]) -> list[str]:
+    """SageMaker's quota, of which `retrain` uses a part itself."""
+    if len(parameters) <= PARAMETERS - len(RESERVED_PARAMETERS):
+        return []
+    words = f"{len(parameters)} pipeline parameters are declared: SageMaker allows {PARAMETERS}"
+    return [f"parameters: {words}, and `retrain` adds {', '.join(RESERVED_PARAMETERS)}"]
 
 
 def _explained(
@@ -114,6 +123,9 @@ def _explained(
     if reason == "reserved":
         words = f"parameter {name!r} is made by `retrain` itself: choose another name"
         yield f"{document.where(start)}: {dotted(start)}: {words}"
+        return
+    if reason != "declared twice":
+        yield f"{document.where(start)}: {dotted(start)}.choices: {reason}"
         return
     for place, content in places[1:]:
         if content != first or type(content.get("default")) is not type(first.get("default")):

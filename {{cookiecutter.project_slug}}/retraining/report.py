@@ -41,7 +41,7 @@ def show(configuration: Configuration, result: Result) -> None:
     out().print(f"Project: {configuration.root}", markup=False)
     out().print("Next:")
     out().print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
-    lines = _next(configuration, mine)
+    lines = _next(configuration, mine, bool(known))
     width = max(len(command) for command, _ in lines)
     for command, purpose in lines:
         out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
@@ -56,18 +56,27 @@ def _nothing_new(configuration: Configuration, execution: Execution) -> str:
     return f"Nothing new registered: the candidates are in the registry already{why}"
 
 
-def _next(configuration: Configuration, mine: list[ModelPackage]) -> list[tuple[str, str]]:
-    several = len(registry.groups(configuration)) > 1
-    version = "1" if not mine else str(mine[0].version)
-    name = f"{mine[0].group}/{version}" if mine and several else version
+def _next(
+    configuration: Configuration, mine: list[ModelPackage], has_versions: bool
+) -> list[tuple[str, str]]:
     found = declared([unit.train.hyperparams for unit in configuration.units.values()])
     longer = [
         item for item in found if item.type == "Integer" and re.search("(?i)epoch|round", item.parameter)
     ]
     again = [f"run --param {item.parameter}={int(item.default) * 2}" for item in longer[:1]]
     return [
-        (f"models approve {name}", "decide on a model version"),
+        *_decide(configuration, mine, has_versions),
         *((command, "run again with another parameter, then compare") for command in again),
         ("plan", "see what a next run would do, and what it would reuse"),
         ("ui", "curves, plots and runs side by side, in MLflow"),
     ]
+
+
+def _decide(
+    configuration: Configuration, mine: list[ModelPackage], has_versions: bool
+) -> list[tuple[str, str]]:
+    if not mine:
+        return [("models list", "see the versions that are registered")] if has_versions else []
+    several = len(registry.groups(configuration)) > 1
+    name = f"{mine[0].group}/{mine[0].version}" if several else str(mine[0].version)
+    return [(f"models approve {name}", "decide on a model version")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import boto3
 
-from retraining import arguments, deployment, executions, experiments, places
+from retraining import arguments, deployment, executions, experiments, job_log, places
 from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
@@ -18,8 +18,6 @@ from retraining.executions import Execution
 from retraining.output import note
 from retraining.places import Place
 from retraining.tables import Progress
-
-LOG_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def _same(present: str, wanted: str) -> bool:
 
 def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
     arguments.require_inputs(configuration, values)
-    _tell_of_the_last(definition.name)
+    _tell_of_the_last(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
     arn = executions.start(definition.name, {**values, "GitCommit": git_commit(configuration.root)})
@@ -102,15 +100,16 @@ def _start(configuration: Configuration, definition: Definition, values: dict[st
     return arn
 
 
-def _tell_of_the_last(pipeline: str) -> None:
+def _tell_of_the_last(configuration: Configuration, pipeline: str) -> None:
     """Say so when the execution before this one was cut off, and what becomes of its work."""
+    cached = {name for name, step in configuration.dag.steps.items() if step.enable_cache}
     for arn in executions.arns(pipeline)[:1]:
         last = executions.describe(arn)
         if last.status == "Failed" and "services were stopped" in (last.failure or ""):
-            done = ", ".join(step.name for step in last.steps if step.status == "Succeeded")
+            kept = [step.name for step in last.steps if step.status == "Succeeded" and step.name in cached]
             note(
                 f"the last execution, {last.id}, was cut off when the local services stopped; starting anew "
-                f"(finished, and kept where nothing changed: {done or 'no step'})"
+                f"(finished, and kept where nothing changed: {', '.join(kept) or 'no step'})"
             )
 
 
@@ -142,7 +141,7 @@ def _follow(arn: str, names: list[str]) -> Execution:
             for execution in executions.watch(arn):
                 progress.update(execution, time.time())
         except KeyboardInterrupt:
-            raise UserError(
+            raise KeyboardInterrupt(
                 f"interrupted: execution {arn.rsplit('/', 1)[-1]} goes on; `retrain run` with the same "
                 "parameters follows it, `retrain stop` stops it"
             ) from None
@@ -172,31 +171,10 @@ def _failure(execution: Execution, place: Place) -> str:
         if step.job is not None:
             kind, job = step.job
             note(f"last lines of {place.log_of(kind, job)}:")
-            for line in log_tail(kind, job):
+            for line in job_log.last_lines(kind, job):
                 note(f"  {line}")
     reasons = [f"step {step.name} failed: {step.failure or 'no reason given'}" for step in failed]
     return (
         "; ".join(reasons)
         or f"execution {execution.id} ended as {execution.status}: {execution.failure or 'stopped'}"
     )
-
-
-def log_tail(kind: str, job: str) -> list[str]:
-    """The last lines of a job's log, from CloudWatch Logs; none where it is not there (yet)."""
-    client = boto3.client("logs")
-    group = f"/aws/sagemaker/{kind}Jobs"
-    try:
-        streams = client.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
-        events = [
-            event
-            for stream in streams
-            for event in client.get_log_events(
-                logGroupName=group,
-                logStreamName=stream["logStreamName"],
-                limit=LOG_LINES,
-                startFromHead=False,
-            )["events"]
-        ]
-    except client.exceptions.ResourceNotFoundException:
-        return []
-    return [event["message"].rstrip() for event in events][-LOG_LINES:]

@@ -45,7 +45,8 @@ def step_table(execution: Execution, names: Iterable[str] = (), now: float | Non
 def _remark(step: StepRun) -> Text:
     if step.cache_hit:
         return Text("cache hit", style="dim")
-    return Text(step.job[1] if step.job else "", style="dim")
+    tried = f"{step.attempts} attempts" if step.attempts > 1 else ""
+    return Text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
 
 
 class Progress:
@@ -54,7 +55,7 @@ class Progress:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._live: Live | None = None
-        self._printed: set[tuple[str, str]] = set()
+        self._printed: set[tuple[str, str, int]] = set()
 
     @contextmanager
     def shown(self) -> Iterator["Progress"]:
@@ -70,9 +71,11 @@ class Progress:
             self._live.update(step_table(execution, self._names, now))
             return
         for step in execution.steps:
-            if (step.name, step.status) not in self._printed:
-                self._printed.add((step.name, step.status))
-                remark = " (cache hit)" if step.cache_hit else ""
+            shown = (step.name, step.status, step.attempts)
+            if shown not in self._printed:
+                self._printed.add(shown)
+                again = f" (tried again: attempt {step.attempts})" if step.attempts > 1 else ""
+                remark = " (cache hit)" if step.cache_hit else again
                 note(f"  {step.name}: {step.status}{remark} {seconds(step.seconds)}".rstrip())
 
 

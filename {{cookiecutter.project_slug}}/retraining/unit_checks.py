@@ -2,21 +2,23 @@
 
 import math
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from retraining import channel_checks
+from retraining import channel_checks, image_checks, lambda_checks
+from retraining.chaining import METRICS_OUTPUT
 from retraining.errors import seen
 from retraining.fields import RetryPolicy
-from retraining.job_schema import Job, ProcessingJob, TrainingJob, TransformJob, TuningJob
+from retraining.job_schema import EvaluationJob, Job, ProcessingJob, TrainingJob, TransformJob, TuningJob
 from retraining.nearest import suggestion
 from retraining.parameter import Parameter
 from retraining.unit_schema import Registry, Unit
 from retraining.yaml_file import Document, Location, dotted
 
-# Repository names of images -> the framework whose models they train or serve.
-_FRAMEWORKS = ("tensorflow", "pytorch", "scikit-learn", "xgboost", "mxnet", "autogluon")
 HYPERPARAMETER_LENGTH = 2500
+# Hyperparameters from which SageMaker's Hyperband infers the largest resource of a job.
+_RESOURCES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 # Of one variable of a job, by section.
 ENVIRONMENT_LENGTH = {"preprocess": 256, "evaluate": 256, "train": 512, "transform": 10240}
 
@@ -42,7 +44,8 @@ def check(root: Path, document: Document, model: str, unit: Unit) -> list[str]:
         job = getattr(unit, section)
         if job is not None:
             _check_job(found, root / unit.source_directory, section, job, unit)
-    for place, words in channel_checks.check(unit):
+    checked = (channel_checks.check(unit), image_checks.check(unit), lambda_checks.check(root, unit))
+    for place, words in chain(*checked):
         found.add(place, words)
     _check_training(found, unit.train)
     _check_spot(found, unit.train)
@@ -80,14 +83,13 @@ def _check_files(found: _Unit, root: Path, unit: Unit) -> None:
         entry_point = job.entry_point if job is not None else None
         if section == "transform" and not (unit.registry and unit.registry.ModelRepack):
             continue  # the training job has put the code into the model
-        if entry_point is not None and not (folder / entry_point).is_file():
+        if entry_point is not None and (folder / entry_point).is_dir():
+            found.add((section, "entry_point"), f"{seen(entry_point)} is a folder: name a file in it")
+        elif entry_point is not None and not (folder / entry_point).is_file():
             found.add(
                 (section, "entry_point"),
                 f"no file {seen(entry_point)} in {unit.source_directory}{_near(folder, entry_point)}",
             )
-    function = unit.lambda_
-    if function and function.entry_point and not (root / "lambdas" / function.entry_point).is_file():
-        found.add(("lambda", "entry_point"), f"no file {function.entry_point!r} in lambdas")
 
 
 def _near(folder: Path, entry_point: str) -> str:
@@ -100,7 +102,6 @@ def _check_job(found: _Unit, folder: Path, section: str, job: Job, unit: Unit) -
     _check_isolation(found, folder, section, job, unit)
     for name, value in job.env.items():
         _check_length(found, (section, "env", name), value, ENVIRONMENT_LENGTH[section])
-    _check_version(found, (section,), job.image_uri, job.framework_version)
     if isinstance(job, ProcessingJob):
         repeated = sorted({name for name in job.outputs if job.outputs.count(name) > 1})
         if repeated:
@@ -135,26 +136,12 @@ def _check_length(found: _Unit, location: Location, value: Any, limit: int) -> N
         found.add(location, f"SageMaker allows {limit} characters, not {len(text)}")
 
 
-def _check_version(found: _Unit, location: Location, image: Any, version: str | None) -> None:
-    """`framework_version` chooses the tag of an image given by name; beside a tag it must agree with it."""
-    if isinstance(image, Parameter) or image is None:
-        return
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if not tag and "/" not in image and version is None:
-        found.add(
-            (*location, "image_uri"),
-            f"{image!r} names no version: write {image}:<tag>, add framework_version, or give its URI",
-        )
-    if tag and version not in (None, "0") and not tag.startswith(str(version)):
-        found.add(
-            (*location, "framework_version"), f"{version!r} contradicts the image's tag {tag!r}: leave it out"
-        )
-
-
 def _check_training(found: _Unit, job: TrainingJob) -> None:
     for name, value in job.hyperparams.items():
         if not 1 <= len(name) <= 256:
             found.add(("train", "hyperparams", name), "a hyperparameter's name has 1 to 256 characters")
+        if name.startswith("sagemaker_"):
+            found.add(("train", "hyperparams", name), "names with sagemaker_ before them are SageMaker's own")
         _check_length(found, ("train", "hyperparams", name), value, HYPERPARAMETER_LENGTH)
     for name, expression in job.metric_definitions.items():
         if not name or len(name) > 255:
@@ -224,6 +211,10 @@ def _check_tuning(found: _Unit, tune: TuningJob, train: TrainingJob) -> None:
             found.add(("tune", "max_jobs"), words)
     if tune.strategy == "Hyperband" and tune.early_stopping_type == "Auto":
         found.add(("tune", "early_stopping_type"), "Hyperband stops early by itself: leave it Off")
+    fixed = [name for name in _RESOURCES if name in train.hyperparams]
+    if tune.strategy == "Hyperband" and not set(fixed) - set(tune.hyperparameter_ranges):
+        words = f"Hyperband takes a job's longest run from one of {', '.join(_RESOURCES)}"
+        found.add(("tune", "strategy"), f"{words}: add one to train.hyperparams, and do not tune it")
     for name in tune.hyperparameter_ranges:
         if isinstance(train.hyperparams.get(name), Parameter):
             found.add(
@@ -246,58 +237,36 @@ def _check_transform(found: _Unit, job: TransformJob) -> None:
             (*here, "max_payload"),
             f"{payload} MB x {jobs} concurrent requests: SageMaker allows 100 MB in all",
         )
-    if job.image_uri is not None:
-        _check_version(found, here, job.image_uri, job.framework_version)
-    elif job.framework_version is not None:
-        found.add((*here, "framework_version"), "it belongs to an image: add image_uri, or leave it out")
     for name, content in job.env.items():
         _check_length(found, (*here, "env", name), content, ENVIRONMENT_LENGTH["transform"])
 
 
-def framework_of(image: Any) -> str | None:
-    """The framework that an image's repository names; None where it names none that is known."""
-    if not isinstance(image, str):
-        return None
-    repository = image.rpartition("/")[2].partition(":")[0]
-    return next((name for name in _FRAMEWORKS if name in repository), None)
-
-
 def _check_registry(found: _Unit, unit: Unit, registry: Registry) -> None:
-    serving = registry.InferenceSpecification
-    here: Location = ("registry", "InferenceSpecification")
-    _check_version(found, here, serving.image_uri, serving.framework_version)
-    trained, served = framework_of(unit.train.image_uri), framework_of(serving.image_uri)
-    if trained and served and trained != served:
-        found.add(
-            (*here, "image_uri"), f"train.image_uri makes {trained} models, but this image serves {served}"
-        )
     if registry.model_quality is not None:
-        _check_file(found, ("registry", "model_quality"), unit, registry.model_quality.output)
+        known = written(unit.evaluate)
+        _check_file(found, ("registry", "model_quality"), registry.model_quality.output, known, "evaluate")
 
 
 def _check_gate(found: _Unit, unit: Unit) -> None:
     if unit.gate is None:
         return
-    _check_file(found, ("gate",), unit, unit.gate.output)
+    known = [*written(unit.evaluate), *written(unit.preprocess)]
+    _check_file(found, ("gate",), unit.gate.output, known, "evaluate and preprocess")
     if unit.gate.champion is not None and unit.registry is None:
         found.add(
             ("gate", "champion"), "a champion stands in a model package group: add the section registry"
         )
 
 
-def written(unit: Unit) -> list[str]:
-    """The outputs that a gate and the model quality may name."""
-    known = [name for job in (unit.evaluate, unit.preprocess) if job for name in job.outputs]
-    if unit.evaluate is not None and not unit.evaluate.outputs:
-        known.append("model_evaluation_metrics")
-    return known
+def written(job: ProcessingJob | None) -> list[str]:
+    """The outputs of a section that a gate and the model quality may name."""
+    if isinstance(job, EvaluationJob) and not job.outputs:
+        return [METRICS_OUTPUT, *(name for name in job.channels)]
+    return list(job.outputs) if job is not None else []
 
 
-def _check_file(found: _Unit, location: Location, unit: Unit, output: str) -> None:
-    known = written(unit)
+def _check_file(found: _Unit, location: Location, output: str, known: list[str], sections: str) -> None:
     if output not in known:
         listed = ", ".join(known) or "none"
-        found.add(
-            (*location, "output"),
-            f"no output {output!r} of the sections evaluate and preprocess; known: {listed}",
-        )
+        noun = "sections" if " and " in sections else "section"
+        found.add((*location, "output"), f"no output {output!r} of the {noun} {sections}; known: {listed}")

@@ -48,7 +48,8 @@ class JsonFile(Section):
     file: RelativePath
 
 
-GatePath = Annotated[str, text(r"[^\s.][^\s]*", "a path such as gate.recall or metrics[0].value")]
+_PART = r"""[^\s.\[\]'"*?$]+(\[[0-9]+\])*"""
+GatePath = Annotated[str, text(rf"{_PART}(\.{_PART})*", "a path such as gate.recall or metrics[0].value")]
 
 
 class Champion(Section):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from retraining.aws_names import CHAMPION
 from retraining.build import Build
-from retraining.functions import CHAMPION, function_arn
+from retraining.functions import function_arn
 from retraining.pipeline_schema import Step
 from retraining.unit_schema import Gate
 

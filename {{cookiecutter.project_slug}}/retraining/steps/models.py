@@ -164,7 +164,7 @@ def _model_quality(build: Build, step: Step, unit: Unit) -> dict[str, Any] | Non
     if measured is None or unit.evaluate is None:
         return None
     wanted = unit.registry.model_quality
-    if wanted is None and not unit.evaluate.outputs:
+    if wanted is None and measured.step_class == "Metrics" and not unit.evaluate.outputs:
         output = chaining.METRICS_OUTPUT
         wanted = JsonFile(output=output, file=f"{output}.json")
     if wanted is None:

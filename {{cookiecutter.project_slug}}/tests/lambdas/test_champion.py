@@ -111,8 +111,10 @@ def test_numbers_may_arrive_as_text(function: Any, local: Settings, group: str) 
             "binary_classification_metrics.f1.value",
             "no 'binary_classification_metrics.f1.value' in s3://",
         ),
-        ({"a": [1, {"b": True}]}, "a[1].b", "is True, not a number"),
+        ({"a": [1, {"b": True}]}, "a[1].b", "is True, not a finite number"),
         ({"a": [1]}, "a[3]", r"no 'a\[3\]' in s3://"),
+        ({"a": float("nan")}, "a", "is nan, not a finite number"),
+        ({"a": float("-inf")}, "a", "is -inf, not a finite number"),
     ],
 )
 def test_a_champion_without_the_number_is_said(
@@ -121,3 +123,24 @@ def test_a_champion_without_the_number_is_said(
     register(local, group, document)
     with pytest.raises(function.ChampionError, match=expected):
         function.handler(event(group, minimum=0.1) | {"json_path": path}, None)
+
+
+def test_a_document_that_is_gone_or_damaged_is_said(function: Any, local: Settings, group: str) -> None:
+    register(local, group, auc(0.9))
+    s3 = local.client("s3")
+    (key,) = [item["Key"] for item in s3.list_objects_v2(Bucket=local.bucket, Prefix=group)["Contents"]]
+    for body in (b"{", b"\xff"):
+        s3.put_object(Bucket=local.bucket, Key=key, Body=body)
+        with pytest.raises(function.ChampionError, match="cannot be read as JSON"):
+            function.handler(event(group, minimum=0.1), None)
+    s3.delete_object(Bucket=local.bucket, Key=key)
+    with pytest.raises(function.ChampionError, match=r"cannot be read as JSON: .*NoSuchKey"):
+        function.handler(event(group, minimum=0.1), None)
+
+
+@pytest.mark.parametrize("bad", [{"minimum": "nan"}, {"minimum": 0.5, "tolerance": "inf"}])
+def test_a_bound_that_is_no_number_lets_nobody_pass(
+    function: Any, local: Settings, group: str, bad: Any
+) -> None:
+    with pytest.raises(function.ChampionError, match="a finite number is expected"):
+        function.handler(event(group) | bad, None)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker import jobs as jobs_module
-from local_sagemaker import layout, metrics, sandbox
+from local_sagemaker import layout, metrics, retrying, sandbox
 from local_sagemaker.errors import NotFound, ValidationError
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
@@ -336,3 +336,17 @@ def test_recover_ends_what_a_killed_server_left_without_namespaces(settings: Set
         time.sleep(0.01)
     else:
         assert not Path(f"/proc/{record['pid']}").exists()
+
+
+def test_a_defect_is_not_tried_again(jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine does may pass; what is wrong with us does not."""
+
+    def broken(_: object) -> None:
+        raise TypeError("of ours")
+
+    monkeypatch.setattr(jobs_module.JobRun, "run", broken)
+    jobs.create(KIND, make_request(settings, "odd", "true"))
+    reason = jobs.wait(KIND, "odd")["FailureReason"]
+    assert reason == "LocalServiceError: TypeError: of ours"
+    assert retrying.kind_of(reason) is None
+    assert retrying.kind_of(retrying.reason_of(OSError("no space"))) == retrying.INTERNAL_ERROR

@@ -159,6 +159,17 @@ def test_results_that_are_no_text(serve: Serve, output: str) -> None:
         ("xgboost", "", "Please provide a model_fn implementation: the xgboost image"),
         ("huggingface", "", "the environment variable HF_TASK is needed where there is no model_fn"),
         ("scikit-learn", "def model_fn(a, b, c): pass", "model_fn takes 3 arguments but 1 were given."),
+        (
+            "pytorch",
+            "def model_fn(a): raise KeyError('weights\\nand more\\n')",
+            "model_fn failed: KeyError: ",
+        ),
+        (
+            "pytorch",
+            "def model_fn(a): raise RuntimeError('Error(s) in loading:\\n  Missing key')",
+            "model_fn failed: RuntimeError: Error(s) in loading:",
+        ),
+        ("pytorch", "import sys\ndef model_fn(a): sys.exit(3)", "model_fn failed: SystemExit: 3"),
         ("scikit-learn", "1 +", "inference.py cannot be imported: SyntaxError: invalid syntax"),
     ],
 )

@@ -253,7 +253,7 @@ def test_a_port_of_another_program_is_named(settings: Settings, key: str) -> Non
         port = server.getsockname()[1]
     message = str(caught.value)
     assert message.startswith(f"port {port} is in use by another program (pid {os.getpid()}")
-    assert message.endswith(f"stop it, or set local.{key} in conf/project.yaml")
+    assert f"stop it, or set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}" in message
     assert "\n" not in message
 
 

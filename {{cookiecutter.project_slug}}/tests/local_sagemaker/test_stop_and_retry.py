@@ -88,16 +88,18 @@ def test_retry_policies(local: Settings, runner: Runner, name: str) -> None:
         "BackoffRate": 1.0,
     }
     runner.create(name, definition(shell("Shaky", RetryPolicies=[policy])))
-    away = local.jobs.with_name("jobs-away")
+    away, nowhere = local.root / "jobs-away", local.root / "nowhere"
     local.jobs.rename(away)
-    local.jobs.symlink_to(local.root / "nowhere")
+    local.jobs.symlink_to(nowhere)
     try:
         arn = runner.start(name)
         until(lambda: runner.steps(arn).get("Shaky", {}).get("AttemptCount", 0) >= 2)
+        away.rename(nowhere)  # the link leads there: no attempt in between finds half of it
+        ended = runner.wait(arn)
     finally:
         local.jobs.unlink()
-        away.rename(local.jobs)
-    assert runner.wait(arn)["PipelineExecutionStatus"] == "Succeeded"
+        (nowhere if nowhere.exists() else away).rename(local.jobs)
+    assert ended["PipelineExecutionStatus"] == "Succeeded"
     assert runner.steps(arn)["Shaky"]["AttemptCount"] >= 2
 
 

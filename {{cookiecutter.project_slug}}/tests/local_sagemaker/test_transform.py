@@ -3,6 +3,8 @@
 import dataclasses
 import gzip
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_sagemaker import layout, sandbox
+from local_sagemaker import batch_transform, layout, sandbox
 from local_sagemaker.jobs import Jobs
 from local_sagemaker.layout import Settings
 from local_sagemaker.models import Models
@@ -212,6 +214,26 @@ def test_a_server_that_dies(transforming: Transforming, name: str) -> None:
     transforming.put(f"{name}/in/a.csv", b"1\n")
     reason = transforming.run(name)["FailureReason"]
     assert "Unable to get response from algorithm: the model server ended, exit code 3" in reason
+
+
+def test_a_model_that_never_loads(tmp_path: Path) -> None:
+    """The limit is minutes; here it is less."""
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    (code / "inference.py").write_text("import time\ndef model_fn(folder):\n    time.sleep(300)\n")
+    plan = tmp_path / batch_transform.PLAN
+    plan.parent.mkdir(parents=True)
+    plan.write_text(json.dumps({"request": {}, "objects": [], "kind": "pytorch", "isolated": False}))
+    (tmp_path / "output").mkdir()
+    script = "import sys; from local_sagemaker import batch_transform as it; it.LOADING_TIMEOUT = 0.5; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script} sys.exit(it.main(sys.argv[1:]))", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("the model server did not answer GET /ping within ")
 
 
 def test_an_invocation_that_takes_too_long(transforming: Transforming, name: str) -> None:

@@ -118,7 +118,7 @@ def test_a_defect_of_a_search_ends_the_tuning_job(
     monkeypatch.setattr(Random, "propose", broken)
     jobs.create(KIND, request(settings, name, "time.sleep(300)", parallel=2))
     found = jobs.wait(KIND, name)
-    assert found["FailureReason"] == "InternalServerError: ZeroDivisionError: of ours"
+    assert found["FailureReason"] == "LocalServiceError: ZeroDivisionError: of ours"
     assert children(jobs, name) == ["Stopped"]
 
 

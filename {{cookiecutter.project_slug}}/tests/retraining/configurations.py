@@ -129,6 +129,7 @@ SCRIPTS = (
     *(f"models/churn/{name}.py" for name in ("preprocess", "train", "evaluate", "inference")),
     "models/tuned/train.py",
     "lambdas/tell.py",
+    "lambdas/champion.py",
 )
 
 
@@ -136,7 +137,7 @@ def make(root: Path) -> Path:
     """The good configuration, as a project in `root`."""
     for name in SCRIPTS:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
+        (root / name).write_text("def handler(event, context): ...\n" if "lambdas" in name else "")
     for name, text in TEXTS.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text)

@@ -147,7 +147,8 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
     (folder / "conf").mkdir()
     (folder / "lambdas").mkdir()
     for function in ("announce.py", "register.py", "champion.py"):
-        (folder / "lambdas" / function).write_text("def handler(event, context): return {}\n")
+        source = "def handler(event, context): return {}\n\n\nmain = handler\n"
+        (folder / "lambdas" / function).write_text(source)
     (folder / "pipeline.py").write_text((ROOT / "pipeline.py").read_text())
     (folder / "conf" / "project.yaml").write_text(yaml.safe_dump(content["project"], sort_keys=False))
     model = yaml.safe_dump({"conf": content["conf"]}, sort_keys=False)

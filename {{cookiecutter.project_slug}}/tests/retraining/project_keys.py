@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from retraining import deployment, functions, places
-from tests.retraining.job_keys import ROLE
+from tests.retraining.job_keys import ROLE, UNIT
 from tests.retraining.key import Key, joined
 from tests.retraining.keyed_project import Compiled
 from tests.retraining.unit_keys import KEYS, RETRIED, ROLES, TAGGED, everywhere, network, retry
@@ -94,7 +94,13 @@ PROJECT = [
             (f"{_FRAMEWORK}/modelConfigFilePath", "framework"),
         )
     ),
-    Key("project/SMP_MODELNAME", "unit", shows=_is(lambda found: found.configuration.main_model, "unit")),
+    Key(
+        "project/SMP_MODELNAME",
+        "unit",
+        "Train/Arguments/Environment/MODEL",
+        variant="named",
+        beside={f"{UNIT}/train/env/MODEL": "SMP_MODELNAME"},
+    ),
     Key("project/lambda_role", _EXISTING_ROLE, shows=_is(_function("Role"), _EXISTING_ROLE)),
     *everywhere("project/tags/team", "project", TAGGED, "project"),
     Key("project/cache_expires_after", "P5D", "Preprocess/CacheConfig/ExpireAfter", variant="project"),

@@ -191,6 +191,9 @@ def test_differences_by_name() -> None:
     ]
 
 
+SCORE = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.E.PropertyFiles.r"}, "Path": "score"}}
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -199,6 +202,15 @@ def test_differences_by_name() -> None:
         ('"20"', "20"),
         ("", "''"),
         (True, "true"),
+        (
+            [{"Type": "GreaterThan", "LeftValue": {"Get": "Parameters.Epochs"}, "RightValue": 3}],
+            "Parameters.Epochs > 3",
+        ),
+        ([{"Type": "Not", "Condition": {"Type": "In", "QueryValue": 1, "Values": [2]}}], "not (1 in [2])"),
+        (
+            [{"Type": "LessThan", "LeftValue": SCORE, "RightValue": 1}] * 2,
+            "score of Steps.E.PropertyFiles.r < 1 and score of Steps.E.PropertyFiles.r < 1",
+        ),
     ],
 )
 def test_values_in_words(value: Any, expected: str) -> None:

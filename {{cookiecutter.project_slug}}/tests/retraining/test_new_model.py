@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -311,3 +312,60 @@ def test_a_new_model_runs_beside_the_first(shop: Path) -> None:
         assert {model["group"] for model in models} == {"demo-lightgbm", "demo-churn"}
     finally:
         retrain(shop, "local", "down")
+
+
+def test_what_environments_say_is_renamed_or_named(shop: Path) -> None:
+    overlay = {"train": {"hyperparams": {"num_leaves": {"parameter": "NumLeaves", "default": 7}}}}
+    text = yaml.safe_dump({"conf": {"models": {"lightgbm": overlay}}})
+    (shop / "models/lightgbm/prod.yaml").write_text(text)
+    (shop / "models/lightgbm/plain.yaml").write_text("kept: as it is\n")
+    (shop / "conf/prod.yaml").write_text(text)
+    made = new_model.create(shop, "churn", "lightgbm")
+    copy = yaml.safe_load((shop / "models/churn/prod.yaml").read_text())["conf"]["models"]
+    leaves = copy["churn"]["train"]["hyperparams"]["num_leaves"]
+    assert (list(copy), leaves) == (["churn"], {"parameter": "ChurnNumLeaves", "default": 7})
+    assert (shop / "models/churn/plain.yaml").read_text() == "kept: as it is\n"
+    assert len(made.notes) == 1
+    assert "conf/prod.yaml says something of lightgbm; none of it was copied" in made.notes[0]
+    found = configuration.load(shop, "prod").parameters
+    assert found["ChurnNumLeaves"].default == 7
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_call_that_is_killed_leaves_nothing_or_is_named(shop: Path, moment: int) -> None:
+    """Killed at the n-th change that others see: a rename or a replacement."""
+    (shop / "tests/models/lightgbm").mkdir()
+    (shop / "tests/models/lightgbm/test_it.py").write_text("")
+    kill = (
+        "import os, signal\n"
+        "left = [MOMENT]\n"
+        "def cut(change):\n"
+        "    def wrapped(*arguments, **options):\n"
+        "        if left[0] == 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        left[0] -= 1\n"
+        "        return change(*arguments, **options)\n"
+        "    return wrapped\n"
+        "os.rename, os.replace, os.mkdir = cut(os.rename), cut(os.replace), cut(os.mkdir)\n"
+        "from pathlib import Path\n"
+        "from retraining import new_model\n"
+        "new_model.create(Path.cwd(), 'churn', 'lightgbm')\n"
+    ).replace("MOMENT", str(moment))
+    before = configuration.load(shop)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", kill], cwd=shop, env=environment, check=False)
+    found = configuration.load(shop)
+    if done.returncode == 0:
+        assert set(found.pipeline.models) == {"lightgbm", "churn"}
+        return
+    assert done.returncode == -signal.SIGKILL
+    assert found.dag.steps.keys() == before.dag.steps.keys()
+    if "churn" in found.units:
+        with pytest.raises(
+            UserError, match=r"models/churn has no steps in the pipeline.* remove models/churn"
+        ):
+            new_model.create(shop, "churn", "lightgbm")
+        for place in ("models/churn", "tests/models/churn"):
+            shutil.rmtree(shop / place, ignore_errors=True)
+    new_model.create(shop, "churn", "lightgbm")
+    assert set(configuration.load(shop).pipeline.models) == {"lightgbm", "churn"}
+    assert not (shop / ".new-model").exists()

@@ -18,6 +18,7 @@ from local_sagemaker import stack
 from retraining import (
     arguments,
     cache_prediction,
+    code_differences,
     configuration,
     definition,
     deployment,
@@ -27,6 +28,7 @@ from retraining import (
     plan,
 )
 from retraining.compiled import Run, read
+from retraining.differences import differences
 from retraining.plan import Plan
 from tests.retraining.conftest import ROOT, make_project
 
@@ -388,3 +390,29 @@ def test_aws_without_credentials_ends_in_one_line(tiny: Tiny) -> None:
         "Error: AWS: "
     )
     assert "Traceback" not in result.stderr
+
+
+def test_many_new_parameters_share_a_line_and_the_run_is_counted(tiny: Tiny) -> None:
+    many = {f"option_{letter}": {"parameter": f"Option{letter.upper()}", "default": 1} for letter in "abcdef"}
+    preprocess = UNIT["preprocess"] | {"arguments": UNIT["preprocess"]["arguments"] | many}  # type: ignore[index, operator]
+    tiny.configure(UNIT | {"preprocess": preprocess}, STEPS, CHAIN)
+    new = "6 new parameters: OptionA, OptionB, OptionC, OptionD, OptionE, OptionF"
+    assert [line for line in tiny.plan().others if "parameter" in line] == [new]
+    said = retrain(tiny, "plan")
+    assert said.stdout.splitlines()[0].endswith("; in a run 4 run, 2 may run"), said.stdout
+
+
+def test_the_same_code_under_another_bucket(tiny: Tiny) -> None:
+    path = tiny.root / "conf" / "project.yaml"
+    text = path.read_text()
+    path.write_text(
+        text.replace("SMP_S3BUCKETNAME: sagemaker-eu-west-1-111122223333", "SMP_S3BUCKETNAME: other")
+    )
+    new = definition.compile_pipeline(tiny.configuration)
+    path.write_text(text)
+    old = definition.compile_pipeline(tiny.configuration)
+    packages = code_differences.CodePackages({**old.uploads, **new.uploads})
+    contents = [read(found.text).steps["Preprocess"].content for found in (old, new)]
+    said = [packages.changes(found) for found in differences(*contents)]
+    expected = "the same files, in the bucket other instead of sagemaker-eu-west-1-111122223333"
+    assert {line for lines in said if lines for line in lines} == {expected}

@@ -1,0 +1,50 @@
+"""What a job's log says last, from CloudWatch Logs."""
+
+import re
+from collections.abc import Sequence
+
+import boto3
+
+_FETCHED = 200
+_SHOWN = 6
+_SHOWN_OF_A_TRACEBACK = 12
+
+# What the SDK's drivers, their bash and the local services add when a script has failed.
+_VERDICT = re.compile(r"Command failed with exit code \d+\. Traceback")
+_NOISE = re.compile(
+    r"\++ |An error occurred with exit code \d+\s*$|Training Execution failed\.|TrainingJob - "
+    r"|\[local_sagemaker\] Failed: "
+)
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def last_lines(kind: str, job: str) -> list[str]:
+    """The lines that tell why a job failed; none where its log is not there (yet)."""
+    client = boto3.client("logs")
+    group = f"/aws/sagemaker/{kind}Jobs"
+    try:
+        streams = client.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
+        events = [
+            event
+            for stream in streams
+            for event in client.get_log_events(
+                logGroupName=group,
+                logStreamName=stream["logStreamName"],
+                limit=_FETCHED,
+                startFromHead=False,
+            )["events"]
+        ]
+    except client.exceptions.ResourceNotFoundException:
+        return []
+    return useful([line.rstrip() for event in events for line in event["message"].splitlines()])
+
+
+def useful(lines: Sequence[str]) -> list[str]:
+    """The end of the script's own last traceback, or its last lines where it printed none."""
+    verdicts = [number for number, line in enumerate(lines) if _VERDICT.match(line)]
+    own = lines[: verdicts[-1]] if verdicts and verdicts[-1] > 0 else lines
+    said = [line for line in own if line.strip() and not _NOISE.match(line)]
+    tracebacks = [number for number, line in enumerate(said) if line.strip() == _TRACEBACK]
+    if tracebacks:
+        return said[tracebacks[-1] :][-_SHOWN_OF_A_TRACEBACK:]
+    return said[-_SHOWN:]

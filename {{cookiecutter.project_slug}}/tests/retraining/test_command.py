@@ -1,0 +1,172 @@
+"""The command line itself: global options, subfolders, closed pipes, Ctrl-C, ports."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local_sagemaker import stack
+from retraining import configuration, job_log, places
+from retraining.command import global_options_first
+from retraining.configuration import Configuration
+from retraining.errors import UserError
+from tests.retraining.conftest import ROOT, free_ports, make_project
+
+COMMAND = [sys.executable, "-c", "from retraining.__main__ import main; main()"]
+VARIABLES = ("LOCAL_SAGEMAKER_PORT", "LOCAL_AWS_PORT")
+
+
+@pytest.fixture(autouse=True)
+def no_port_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def retrain(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("check --env prod", "--env prod check"),
+        ("--debug check --json --env=prod", "--debug --env=prod check --json"),
+        ("run --project a --param Epochs=1", "--project a run --param Epochs=1"),
+        ("data --seed 3 -- --env prod", "data --seed 3 -- --env prod"),
+        ("data --debug --players 4 -- --debug", "--debug data --players 4 -- --debug"),
+        ("", ""),
+    ],
+)
+def test_options_of_all_commands_may_stand_anywhere(given: str, expected: str) -> None:
+    assert global_options_first(given.split()) == expected.split()
+
+
+def test_a_global_option_without_its_value_is_refused() -> None:
+    with pytest.raises(UserError, match="--env: a name has to follow"):
+        global_options_first(["check", "--env"])
+
+
+def test_the_project_is_found_from_a_folder_below_it(project: Path) -> None:
+    below = project / "models" / "scarcegan"
+    done = retrain(below, "definition", "--out", "here.json")
+    assert done.returncode == 0, done.stderr
+    assert (below / "here.json").is_file()
+    elsewhere = retrain(project.parent, "check", "--project", str(below))
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    lost = retrain(project.parent, "check")
+    assert lost.returncode == 2
+    assert "no conf/project.yaml here or above" in lost.stderr
+
+
+def test_environments_after_the_command(project: Path) -> None:
+    (project / "conf" / "prod.yaml").write_text("description: of prod\n")
+    assert retrain(project, "check", "--env", "prod").returncode == 0
+    wrong = retrain(project, "check", "--env", "prd")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "did you mean 'prod'" in wrong.stderr
+
+
+def test_a_closed_pipe_makes_no_noise(project: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(project), "PYTHONPATH": str(ROOT)}
+    for command in ("check", "definition"):
+        process = subprocess.Popen(
+            [*COMMAND, command],
+            cwd=project,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(), said) == (1, "")
+
+
+def test_ctrl_c_in_a_command_is_one_line(project: Path) -> None:
+    """Pressed on a terminal, all processes of the command get it; here while it simulates data."""
+    (project / "models" / "scarcegan" / "simulate.py").write_text(
+        "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(project), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [*COMMAND, "data"],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while not (project / "started").exists() and process.poll() is None:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate()
+    finally:
+        retrain(project, "local", "down")
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in said
+
+
+def test_another_shell_finds_the_services_where_they_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = configuration.load(project)
+    first, second, *other = free_ports(4)
+    for name, port in zip(VARIABLES, (first, second), strict=True):
+        monkeypatch.setenv(name, str(port))
+    places.prepare("local", found, lambda _: None)
+    pids = [service["pid"] for service in places.local_status(found)["services"]]
+    try:
+        for name in VARIABLES:
+            monkeypatch.delenv(name)
+        assert stack.running_ports(project / ".local") == (first, second)
+        said: list[str] = []
+        places.prepare("local", found, said.append)
+        status = places.local_status(found)
+        assert (said, [service["pid"] for service in status["services"]]) == ([], pids)
+        assert status["running"]
+        for name, port in zip(VARIABLES, other, strict=True):
+            monkeypatch.setenv(name, str(port))
+        assert places.local_settings(found).sagemaker_port == other[0]
+    finally:
+        for name in VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        assert places.stop_local(found)
+    assert stack.running_ports(project / ".local") is None
+    assert places.local_settings(found).sagemaker_port == found.project.local.sagemaker_port
+
+
+def test_equal_ports_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Configuration = configuration.load(make_project(project / "other"))
+    monkeypatch.setenv("LOCAL_AWS_PORT", str(found.project.local.sagemaker_port))
+    with pytest.raises(UserError, match=r"are both [0-9]+: give them different ports"):
+        places.local_settings(found)
+
+
+def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
+    frames = [f"  line {number}" for number in range(20)]
+    log = [
+        "+ python3 train.py",
+        "epoch 1",
+        "Traceback (most recent call last):",
+        *frames,
+        "ValueError: no rows",
+        "Command failed with exit code 1. Traceback: Traceback (most recent call last):",
+        "  of the driver",
+        "+ exit 1",
+        "An error occurred with exit code 1",
+        "[local_sagemaker] Failed: AlgorithmError: no rows",
+    ]
+    assert job_log.useful(log) == [*frames[-11:], "ValueError: no rows"]
+    assert job_log.useful(["a", "+ b", "", "c", "An error occurred with exit code 3"]) == ["a", "c"]
