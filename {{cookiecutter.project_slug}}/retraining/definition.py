@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from retraining import offline
-from retraining.build import Build
+from retraining.build import ArgumentPath, Build
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 from retraining.parameter import Parameter
 
+Late = dict[str, dict[ArgumentPath, Any]]
 # Where a request names uploaded code: an input's URI, and a hyperparameter of tuned training jobs.
 _CODE_URIS = ("S3Uri", "sagemaker_submit_directory")
 
@@ -56,24 +57,26 @@ def compile_pipeline(configuration: Configuration) -> Definition:
         with _said_to_users(configuration.root), contextlib.chdir(folder):
             pipeline = load_pipeline_file(configuration.root).pipeline(build)
             compiled = json.loads(pipeline.definition())
-    _put_late_arguments(compiled["Steps"], build)
+    late: Late = {}
+    for (name, path), value in build.late.items():
+        late.setdefault(name, {})[path] = value
+    _put_late_arguments(compiled["Steps"], late)
     text, addressed = content_address(compiled, uploads, configuration.pipeline.pipelineName)
     return Definition(configuration.pipeline.pipelineName, text, addressed)
 
 
-def _put_late_arguments(steps: list[Any], build: Build) -> None:
+def _put_late_arguments(steps: list[Any], late: Late) -> None:
     """Put in what the SDK could not take; also behind conditions."""
     for step in steps:
         arguments = step.get("Arguments", {})
-        for (name, path), value in build.late.items():
-            if name == step["Name"]:
-                place = arguments
-                for part in path[:-1]:
-                    place = place[part]
-                is_parameter = isinstance(value, Parameter)
-                place[path[-1]] = {"Get": f"Parameters.{value.parameter}"} if is_parameter else value
+        for path, value in late.get(step["Name"], {}).items():
+            place = arguments
+            for part in path[:-1]:
+                place = place[part]
+            is_parameter = isinstance(value, Parameter)
+            place[path[-1]] = {"Get": f"Parameters.{value.parameter}"} if is_parameter else value
         if step["Type"] == "Condition":
-            _put_late_arguments([*arguments.get("IfSteps", []), *arguments.get("ElseSteps", [])], build)
+            _put_late_arguments([*arguments.get("IfSteps", []), *arguments.get("ElseSteps", [])], late)
 
 
 def load_pipeline_file(root: Path) -> Any:

@@ -20,10 +20,10 @@ def condition(build: Build, step: Step) -> Any:
     seen = JsonGet(
         step_name=step.chain_input_source_step[0], property_file=gate.output, json_path=gate.json_path
     )
-    bound = build.value(gate.minimum if gate.maximum is None else gate.maximum)
+    bound = build.value(_bound(gate))
     if gate.champion is None:
-        word = "minimum" if gate.maximum is None else "maximum"
-        needed = [f", {'below' if gate.maximum is None else 'above'} the {word} ", build.text(_bound(gate))]
+        words = ", below the minimum " if gate.maximum is None else ", above the maximum "
+        needed = [words, build.text(_bound(gate))]
     else:
         champion = _champion(build, step, gate)
         build.beside.setdefault(step.step_name, []).append(champion)

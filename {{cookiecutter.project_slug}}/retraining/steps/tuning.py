@@ -81,10 +81,10 @@ def _range(build: Build, value: Range) -> Any:
     if value.values:
         return CategoricalParameter([build.text(item) for item in value.values])
     bounds = (value.min, value.max)
-    whole = all(isinstance(build_default(bound), int) for bound in bounds)
+    whole = all(isinstance(_default(bound), int) for bound in bounds)
     kind = IntegerParameter if whole else ContinuousParameter
     return kind(build.value(value.min), build.value(value.max), scaling_type=value.scaling)
 
 
-def build_default(value: Any) -> Any:
+def _default(value: Any) -> Any:
     return getattr(value, "default", value)
