@@ -81,7 +81,7 @@ def models_with(block: Block) -> dict[str, Any]:
 
 
 def make_project(folder: Path, block: Block) -> list[str]:
-    """A project with the block's configuration and empty scripts; returns the options to read it with."""
+    """A project with the block's configuration and scripts that do nothing; returns the options to read it with."""
     models = models_with(block)
     others = {"conf/project.yaml": PROJECT | {"SMP_MODEL_CONFIGPATH": "models/*/conf.yaml"}}
     if block.file is not None:
@@ -94,7 +94,7 @@ def make_project(folder: Path, block: Block) -> list[str]:
     for source, script in scripts(models):
         path = folder / source / script
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text("def handler(event, context):\n    return {}\n" if source == "lambdas" else "")
     stem = Path(block.file or "conf/project.yaml").stem
     return [] if stem == "project" else ["--env", stem]
 

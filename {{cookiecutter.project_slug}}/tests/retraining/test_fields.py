@@ -50,7 +50,7 @@ def test_instance_types_that_only_serve_run_no_job(family: str) -> None:
 SAME = [
     (fields.JobName, "ProcessingJobName", r"[a-zA-Z0-9-]{1,64}"),
     (fields.JobName, "EntityName", r"[a-zA-Z0-9-]{1,64}"),
-    (fields.ChannelName, "ChannelName", r"[A-Za-z0-9._ -]{1,65}"),
+    (fields.ChannelName, "ChannelName", r"[A-Za-z0-9_ -][A-Za-z0-9._ -]{0,64}"),
     (fields.FixedKmsKey, "KmsKeyId", r"[a-zA-Z0-9:/_ -]{1,40}"),
     (fields.FixedRole, "RoleArn", r"arn:aws[a-z-]{0,4}:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_ /-]{1,20}"),
 ]
@@ -65,6 +65,13 @@ def test_a_text_is_accepted_where_the_service_accepts_it(
     limits = SHAPES[shape]
     good = bool(re.fullmatch(limits["pattern"], text)) and limits["min"] <= len(text) <= limits["max"]
     assert accepts(kind, text) == good
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_channel_is_no_other_folder(name: str) -> None:
+    # SageMaker's pattern has them, but a channel is a folder of that name below /opt/ml.
+    assert re.fullmatch(SHAPES["ChannelName"]["pattern"], name)
+    assert not accepts(fields.ChannelName, name)
 
 
 NARROWER = [
