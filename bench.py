@@ -4,7 +4,8 @@ Makes the project anew in build/bench, with free ports. Seconds are wall-clock; 
 largest resident set: the local services and the jobs are processes of their own, and not in it.
 
 Then compiling beside the bare import of the SDK, for the default pipeline and for one of a hundred models
-(600 steps): the least of several runs each, taken in turns, and their ratio to the import.
+(600 steps): the least of several runs each, taken in turns, and their ratio to the import. Last the speed of
+the example's training (benchmarks/training_speed.py).
 """
 
 import os
@@ -139,6 +140,14 @@ def compare(log: Path) -> None:
         print(f"{name:<28}{seconds:>9.2f} s{memory:>9.0f} MiB{seconds / bare:>9.2f}")
 
 
+def training() -> None:
+    """The training's iterations per second, in the project's environment."""
+    script = Path(__file__).parent / "benchmarks" / "training_speed.py"
+    command = [str(FOLDER / ".venv/bin/python"), str(script), "--model", str(FOLDER / "models" / "scarcegan")]
+    print(flush=True)
+    subprocess.run(command, check=True)
+
+
 def measure(command: list[str], log: Path, folder: Path = FOLDER) -> tuple[float, float]:
     """Run a command in the project; its wall-clock seconds and largest resident set in MiB."""
     with log.open("ab") as words:
@@ -164,6 +173,7 @@ def main() -> None:
             spent[name], memory = measure(command, log)
             print(f"{name:<28}{spent[name]:>9.2f} s{memory:>9.0f} MiB", flush=True)
         compare(log)
+        training()
     finally:
         stop_services()
     print("\nas parts of the first run:")

@@ -24,8 +24,7 @@ class Serving(tf.Module):
     ) -> None:
         super().__init__(name="serving")
         self.network = Discriminator(len(scaler.features), len(groups), units, seed=0)
-        for variable, value in zip(self.network.trainable_variables, weights, strict=True):
-            variable.assign(value)
+        self.network.parameters.assign(weights)
         self.log = tf.constant(scaler.log)
         self.mean, self.std = tf.constant(scaler.mean, tf.float32), tf.constant(scaler.std, tf.float32)
         self.clip = float(scaler.clip)

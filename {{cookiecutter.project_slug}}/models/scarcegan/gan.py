@@ -1,6 +1,5 @@
-"""The training loop: discriminator and generator steps, whole epochs inside one graph call."""
+"""The training loop: discriminator and generator steps, many iterations inside one compiled call."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import losses
-from networks import Discriminator, Generator
+from networks import Discriminator, Generator, Network
 
-Weights = list[NDArray[np.float32]]
+DRAWS_AT_ONCE = 2**24  # random numbers, of 4 bytes
+BLOCK = 50  # iterations whose random numbers are drawn at once, where they are not too many
+BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
+
+Weights = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,30 +40,26 @@ class Settings:
 
 
 class Adam(tf.Module):
-    """Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    """Adam (Kingma & Ba 2015) with decoupled weight decay (Loshchilov & Hutter 2019) of a network."""
 
-    def __init__(self, variables: tuple[tf.Variable, ...], rate: float, decay: float) -> None:
+    def __init__(self, network: Network, rate: float, decay: float) -> None:
         super().__init__(name="adam")
-        self.variables_ = list(variables)
-        self.rate, self.decay = rate, decay
-        self.first = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-        self.second = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-        self.power_1, self.power_2 = tf.Variable(1.0), tf.Variable(1.0)
+        self.network, self.rate, self.decay = network, rate, decay
+        self.first = tf.Variable(tf.zeros_like(network.parameters))
+        self.second = tf.Variable(tf.zeros_like(network.parameters))
 
-    def apply(self, gradients: list[tf.Tensor], factor: tf.Tensor) -> None:
-        """One step; `factor` scales the rate (schedule)."""
-        self.power_1.assign(self.power_1 * 0.5)
-        self.power_2.assign(self.power_2 * 0.999)
-        for variable, first, second, gradient in zip(
-            self.variables_, self.first, self.second, gradients, strict=True
-        ):
-            if self.decay and variable.shape.rank > 1:
-                variable.assign_sub(self.decay * self.rate * factor * variable)
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=first.handle, v=second.handle, beta1_power=self.power_1,
-                beta2_power=self.power_2, lr=self.rate * factor, beta1=0.5, beta2=0.999, epsilon=1e-8,
-                grad=gradient,
-            )  # fmt: skip
+    def apply(self, gradient: tf.Tensor, step: tf.Tensor, factor: tf.Tensor) -> None:
+        """The step number `step`, from 1; `factor` scales the rate (schedule). Biases do not decay."""
+        parameters = self.network.parameters
+        first = self.first.assign(0.5 * self.first + 0.5 * gradient)
+        second = self.second.assign(0.999 * self.second + 0.001 * tf.square(gradient))
+        rate = self.rate * factor
+        corrected = rate * tf.sqrt(1 - tf.pow(0.999, step)) / (1 - tf.pow(0.5, step))
+        update = corrected * first / (tf.sqrt(second) + 1e-8)
+        if self.decay:
+            weights = tf.range(parameters.shape[0]) < self.network.weight_count
+            update += tf.where(weights, self.decay * rate, 0.0) * parameters
+        parameters.assign_sub(update)
 
 
 class ScarceGan(tf.Module):
@@ -77,104 +76,130 @@ class ScarceGan(tf.Module):
         self.discriminator = Discriminator(s.features, s.groups, s.units, s.seed)
         self.generator = Generator(s.noise_dim, s.features, s.generator_units, s.seed)
         self.averaged = Discriminator(s.features, s.groups, s.units, s.seed)
-        self.discriminator_step = Adam(
-            self.discriminator.trainable_variables, s.learning_rate_discriminator, s.weight_decay
-        )
-        self.generator_step = Adam(self.generator.trainable_variables, s.learning_rate_generator, 0.0)
-        self.labelled = [tf.constant(rows) for rows in labelled]
-        self.unlabelled = tf.constant(unlabelled)
-        self.iteration = tf.Variable(0, dtype=tf.int32)
+        self.discriminator_step = Adam(self.discriminator, s.learning_rate_discriminator, s.weight_decay)
+        self.generator_step = Adam(self.generator, s.learning_rate_generator, 0.0)
+        self.iteration = tf.Variable(0, dtype=tf.int64)
+        # Of each group the same number of rows, then as many unlabelled ones as a batch has.
+        self.share = max(1, s.batch_size // s.groups)
+        self.labels = tf.constant(np.repeat(np.arange(s.groups), self.share), dtype=tf.int32)
+        self.counts = [*[(len(rows), self.share) for rows in labelled], (len(unlabelled), s.batch_size)]
+        self.rows = tf.constant(np.concatenate([*labelled, unlabelled]))
+        draws = self._row_count() * s.features + 2 * s.batch_size * s.noise_dim
+        self.block = max(1, min(BLOCK, DRAWS_AT_ONCE // draws))
 
-    @tf.function
-    def train(self, iterations: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+    def train(self, iterations: int, total: int) -> NDArray[np.float64]:
         """Run `iterations` steps of a training of `total`.
 
         Returns the means over them of: supervised, unsupervised and generator loss, and supervised accuracy.
         """
-        sums = tf.zeros([4])
-        for _ in tf.range(iterations):
-            sums += self._iterate(total)
-        return sums / tf.cast(iterations, tf.float32)
+        sums, done, start = np.zeros(4), 0, int(self.iteration.numpy())
+        while done < iterations:
+            block, offset = divmod(start + done, self.block)
+            count = min(self.block - offset, iterations - done)
+            draws = self._draw(tf.constant(block))
+            numbers = (tf.constant(value) for value in (offset, count, float(total)))
+            sums += self._run(*draws, *numbers).numpy()
+            done += count
+        return sums / iterations
 
-    def _iterate(self, total: tf.Tensor) -> tf.Tensor:
+    @tf.function
+    def _draw(self, block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The random numbers of a block of iterations: they depend on the seed and the block alone.
+
+        Row numbers [block, rows], and numbers that are uniform in (-1, 1): [block, rows, F] and
+        [block, 2, batch_size, noise_dim]. TensorFlow's own kernels draw several times faster than XLA's.
+        """
+        s, start, numbers = self.settings, 0, []
+        for kind, (size, count) in enumerate(self.counts):
+            seed = self._seed(kind, block)
+            drawn = tf.random.stateless_uniform([self.block, count], seed, 0, size, dtype=tf.int32)
+            numbers.append(start + drawn)
+            start += size
+        shapes = [self.block, self._row_count(), s.features], [self.block, 2, s.batch_size, s.noise_dim]
+        blur, noise = (
+            tf.random.stateless_uniform(shape, self._seed(kind, block), -BELOW_ONE, 1.0)
+            for kind, shape in enumerate(shapes, start=len(self.counts))
+        )
+        return tf.concat(numbers, axis=1), blur, noise
+
+    def _seed(self, kind: int, block: tf.Tensor) -> tf.Tensor:
+        return tf.stack([self.settings.seed * 1000 + kind, block])
+
+    @tf.function(jit_compile=True)
+    def _run(
+        self,
+        numbers: tf.Tensor,
+        blur: tf.Tensor,
+        noise: tf.Tensor,
+        offset: tf.Tensor,
+        count: tf.Tensor,
+        total: tf.Tensor,
+    ) -> tf.Tensor:
+        """`count` iterations with the draws of a block, from `offset` on; the sums of the four metrics."""
+        sums = tf.zeros([4])
+        for place in tf.range(offset, offset + count):
+            rows = tf.gather(self.rows, numbers[place])
+            rows += self.settings.input_noise * _normal(blur[place])
+            sums += self._iterate(rows, _normal(noise[place]), total)
+        return sums
+
+    def _iterate(self, rows: tf.Tensor, noise: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+        """One step of both networks on rows [n, F], labelled first, and noise [2, batch_size, noise_dim]."""
         s = self.settings
-        seeds = self._seeds()
-        self.iteration.assign_add(1)
-        progress = tf.cast(self.iteration, tf.float32) / tf.cast(total, tf.float32)
-        factor = 0.05 + 0.95 * tf.square(tf.cos(progress * (np.pi / 2)))
-        features, labels = self._labelled_batch(seeds)
-        real = _blur(self._rows(self.unlabelled, s.batch_size, next(seeds)), s.input_noise, next(seeds))
-        features = _blur(features, s.input_noise, next(seeds))
-        noise = tf.random.stateless_normal([s.batch_size, s.noise_dim], next(seeds))
-        parts, real_trunk = self._discriminator_step(features, labels, real, noise, factor)
-        noise = tf.random.stateless_normal([s.batch_size, s.noise_dim], next(seeds))
-        generator_loss = self._generator_step(real_trunk, noise, factor)
-        for average, current in zip(
-            self.averaged.trainable_variables, self.discriminator.trainable_variables, strict=True
-        ):
-            average.assign(s.averaging * average + (1 - s.averaging) * current)
+        step = tf.cast(self.iteration.assign_add(1), tf.float32)
+        factor = 0.05 + 0.95 * tf.square(tf.cos(step / total * (np.pi / 2)))
+        parts, real_trunk = self._discriminator_step(rows, self.generator(noise[0]), step, factor)
+        generator_loss = self._generator_step(real_trunk, noise[1], step, factor)
+        self.averaged.parameters.assign(
+            s.averaging * self.averaged.parameters + (1 - s.averaging) * self.discriminator.parameters
+        )
         return tf.stack([parts[0], parts[1], generator_loss, parts[2]])
 
     def _discriminator_step(
-        self, features: tf.Tensor, labels: tf.Tensor, real: tf.Tensor, noise: tf.Tensor, factor: tf.Tensor
+        self, rows: tf.Tensor, fake: tf.Tensor, step: tf.Tensor, factor: tf.Tensor
     ) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-        s, model = self.settings, self.discriminator
-        fake = self.generator(noise)
-        sizes = [features.shape[0], real.shape[0], fake.shape[0]]
+        s, model, labelled, real = self.settings, self.discriminator, self.labels.shape[0], rows.shape[0]
         with tf.GradientTape() as tape:
-            trunk = model.trunk(tf.concat([features, real, fake], axis=0))
-            supervised_logits = model.supervised_head(trunk[: sizes[0] + sizes[1]])
-            unsupervised_logits = model.unsupervised_head(trunk[sizes[0] :])
-            supervised = losses.supervised_with_leeway(supervised_logits[: sizes[0]], labels, s.leeway)
-            unsupervised = losses.unsupervised(
-                unsupervised_logits[: sizes[1]], unsupervised_logits[sizes[1] :], s.leeway
-            )
-            entropy = losses.conditional_entropy(supervised_logits[sizes[0] :])
+            layers = model.layers()
+            trunk = model.trunk(tf.concat([rows, fake], axis=0), layers)
+            classes, kinds = model.heads(trunk, layers)
+            supervised = losses.supervised_with_leeway(classes[:labelled], self.labels, s.leeway)
+            unsupervised = losses.unsupervised(kinds[labelled:real], kinds[real:], s.leeway)
+            entropy = losses.conditional_entropy(classes[labelled:real])
             loss = supervised + s.unsupervised_weight * unsupervised + s.entropy_weight * entropy
-        self.discriminator_step.apply(tape.gradient(loss, model.trainable_variables), factor)
-        right = tf.argmax(supervised_logits[: sizes[0]], axis=1, output_type=tf.int32) == labels
+        self.discriminator_step.apply(tape.gradient(loss, model.parameters), step, factor)
+        right = tf.argmax(classes[:labelled], axis=1, output_type=tf.int32) == self.labels
         accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
-        return (supervised, unsupervised, accuracy), tf.stop_gradient(trunk[sizes[0] : sizes[0] + sizes[1]])
+        return (supervised, unsupervised, accuracy), trunk[labelled:real]
 
-    def _generator_step(self, real_trunk: tf.Tensor, noise: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    def _generator_step(
+        self, real_trunk: tf.Tensor, noise: tf.Tensor, step: tf.Tensor, factor: tf.Tensor
+    ) -> tf.Tensor:
         s, model = self.settings, self.discriminator
+        layers = model.layers()
         with tf.GradientTape() as tape:
-            trunk = model.trunk(self.generator(noise))
-            dense = losses.low_density(
-                model.supervised_head(trunk), model.unsupervised_head(trunk), s.low_density_threshold
-            )
+            trunk = model.trunk(self.generator(noise), layers)
+            dense = losses.low_density(*model.heads(trunk, layers), s.low_density_threshold)
             loss = (
                 losses.feature_matching(real_trunk, trunk)
                 + losses.pull_away(trunk)
                 + s.low_density_weight * dense
             )
-        self.generator_step.apply(tape.gradient(loss, self.generator.trainable_variables), factor)
+        self.generator_step.apply(tape.gradient(loss, self.generator.parameters), step, factor)
         return loss
 
-    def _labelled_batch(self, seeds: Iterator[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """As many rows of each group, drawn with replacement: [~batch_size, F] and group codes."""
-        share = max(1, self.settings.batch_size // len(self.labelled))
-        rows = [self._rows(group, share, next(seeds)) for group in self.labelled]
-        return tf.concat(rows, axis=0), tf.constant(np.repeat(np.arange(len(rows)), share), dtype=tf.int32)
-
-    def _rows(self, table: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
-        return tf.gather(table, tf.random.stateless_uniform([count], seed, 0, table.shape[0], dtype=tf.int32))
-
-    def _seeds(self) -> Iterator[tf.Tensor]:
-        """Seeds of this iteration's draws: they depend on the seed and the iteration alone."""
-        number = 0
-        while True:
-            yield tf.stack([self.settings.seed * 1000 + number, self.iteration])
-            number += 1
+    def _row_count(self) -> int:
+        return sum(count for _, count in self.counts)
 
     def weights(self) -> Weights:
-        """The averaged discriminator's weights: the ones that are validated and exported."""
-        return [variable.numpy() for variable in self.averaged.trainable_variables]
+        """The averaged discriminator's parameters: the ones that are validated and exported."""
+        return np.array(self.averaged.parameters.numpy())
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Supervised logits [n, K + 1] of scaled features [n, F]."""
         return np.asarray(self.averaged.supervised(tf.constant(features)).numpy())
 
 
-def _blur(rows: tf.Tensor, deviation: float, seed: tf.Tensor) -> tf.Tensor:
-    return rows + deviation * tf.random.stateless_normal(tf.shape(rows), seed) if deviation else rows
+def _normal(uniform: tf.Tensor) -> tf.Tensor:
+    """Standard normal numbers from ones that are uniform in (-1, 1)."""
+    return 2**0.5 * tf.math.erfinv(uniform)

@@ -3,64 +3,94 @@
 Discriminator: one trunk with two heads. The supervised head separates the K groups and one class more,
 `unknown`; the unsupervised head says whether a sample is real and known, real and unknown, or fake.
 Generator: noise -> scaled features.
+
+All weights and biases of a network lie in one variable: the optimiser and the averaging are one operation
+per network, not one per layer.
 """
 
 import itertools
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 KNOWN, UNKNOWN, FAKE = 0, 1, 2  # the classes of the unsupervised head
 
+Layers = list[tuple[tf.Tensor, tf.Tensor]]  # weights [inputs, outputs] and bias [outputs] of each layer
 
-class Dense(tf.Module):
-    """An affine layer with Glorot-uniform weights drawn from `seed`."""
 
-    def __init__(self, inputs: int, outputs: int, seed: int, name: str) -> None:
+class Network(tf.Module):
+    """Affine layers whose parameters are one vector: first all weights, layer by layer, then all biases."""
+
+    def __init__(self, name: str, weights: list[NDArray[np.float32]]) -> None:
         super().__init__(name=name)
-        limit = (6.0 / (inputs + outputs)) ** 0.5
-        weights = tf.random.stateless_uniform([inputs, outputs], [seed, len(name)], -limit, limit)
-        self.weights = tf.Variable(weights, name="weights")
-        self.bias = tf.Variable(tf.zeros([outputs]), name="bias")
+        self.shapes = [matrix.shape for matrix in weights]
+        self.weight_count = sum(matrix.size for matrix in weights)
+        biases = np.zeros(sum(outputs for _, outputs in self.shapes), np.float32)
+        flat = np.concatenate([*(matrix.ravel() for matrix in weights), biases])
+        self.parameters = tf.Variable(flat, name="parameters")
 
-    def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.matmul(inputs, self.weights), self.bias)
+    def layers(self) -> Layers:
+        """The parameters as they are now, by layer. Take them once per pass: each call splits the vector."""
+        sizes = [inputs * outputs for inputs, outputs in self.shapes]
+        parts = tf.split(self.parameters, sizes + [outputs for _, outputs in self.shapes])
+        count = len(self.shapes)
+        weights = [tf.reshape(part, shape) for part, shape in zip(parts[:count], self.shapes, strict=True)]
+        return list(zip(weights, parts[count:], strict=True))
 
 
-class Discriminator(tf.Module):
+class Discriminator(Network):
     """features [n, F] -> trunk [n, units[-1]], supervised logits [n, K + 1], unsupervised logits [n, 3]."""
 
     def __init__(self, features: int, groups: int, units: tuple[int, ...], seed: int) -> None:
-        super().__init__(name="discriminator")
-        sizes = (features, *units)
-        self.layers = [
-            Dense(inputs, outputs, seed + index, f"trunk_{index}")
-            for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
+        hidden = [
+            glorot(inputs, outputs, [seed + index, 7])
+            for index, (inputs, outputs) in enumerate(itertools.pairwise((features, *units)))
         ]
-        self.supervised_head = Dense(units[-1], groups + 1, seed + 100, "supervised")
-        self.unsupervised_head = Dense(units[-1], 3, seed + 101, "unsupervised")
+        heads = [glorot(units[-1], groups + 1, [seed + 100, 10]), glorot(units[-1], 3, [seed + 101, 12])]
+        super().__init__("discriminator", [*hidden, np.concatenate(heads, axis=1)])
+        self.groups = groups
 
-    def trunk(self, features: tf.Tensor) -> tf.Tensor:
-        for layer in self.layers:
-            features = tf.nn.leaky_relu(layer(features), 0.2)
-        return features
+    def trunk(self, features: tf.Tensor, layers: Layers) -> tf.Tensor:
+        return _hidden(features, layers[:-1])
+
+    def heads(self, trunk: tf.Tensor, layers: Layers) -> tuple[tf.Tensor, tf.Tensor]:
+        """Supervised and unsupervised logits: one product, as both heads read the same trunk."""
+        logits = _affine(trunk, layers[-1])
+        return logits[:, : self.groups + 1], logits[:, self.groups + 1 :]
 
     def supervised(self, features: tf.Tensor) -> tf.Tensor:
-        return self.supervised_head(self.trunk(features))
+        layers = self.layers()
+        return self.heads(self.trunk(features, layers), layers)[0]
 
 
-class Generator(tf.Module):
+class Generator(Network):
     """noise [n, noise_dim] -> scaled features [n, F]."""
 
     def __init__(self, noise: int, features: int, units: tuple[int, ...], seed: int) -> None:
-        super().__init__(name="generator")
-        sizes = (noise, *units)
-        self.layers = [
-            Dense(inputs, outputs, seed + 200 + index, f"hidden_{index}")
-            for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes))
+        hidden = [
+            glorot(inputs, outputs, [seed + 200 + index, 8])
+            for index, (inputs, outputs) in enumerate(itertools.pairwise((noise, *units)))
         ]
-        self.output = Dense(units[-1], features, seed + 300, "output")
+        super().__init__("generator", [*hidden, glorot(units[-1], features, [seed + 300, 6])])
 
     def __call__(self, noise: tf.Tensor) -> tf.Tensor:
-        for layer in self.layers:
-            noise = tf.nn.leaky_relu(layer(noise), 0.2)
-        return self.output(noise)
+        layers = self.layers()
+        return _affine(_hidden(noise, layers[:-1]), layers[-1])
+
+
+def glorot(inputs: int, outputs: int, seed: list[int]) -> NDArray[np.float32]:
+    """Glorot-uniform weights [inputs, outputs] drawn from `seed`, of two numbers."""
+    limit = (6.0 / (inputs + outputs)) ** 0.5
+    values = tf.random.stateless_uniform([inputs, outputs], seed, -limit, limit)
+    return np.asarray(values.numpy())
+
+
+def _hidden(inputs: tf.Tensor, layers: Layers) -> tf.Tensor:
+    for layer in layers:
+        inputs = tf.nn.leaky_relu(_affine(inputs, layer), 0.2)
+    return inputs
+
+
+def _affine(inputs: tf.Tensor, layer: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    return tf.nn.bias_add(tf.matmul(inputs, layer[0]), layer[1])

@@ -51,7 +51,7 @@ class Best:
     definition: candidates.Definition
     epoch: int = 0
     choice: candidates.Choice | None = None
-    weights: Weights = field(default_factory=list)
+    weights: Weights = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def offer(self, epoch: int, choice: candidates.Choice, weights: Weights) -> None:
         if self.choice is None or choice.rank(self.definition) > self.choice.rank(self.definition):
@@ -100,10 +100,7 @@ def train(options: Hyperparameters, data: Data, model: ScarceGan) -> tuple[list[
     positive = data.validation_groups == 0
     overview = candidates.Definition("overview", "f1", "max", {})
     history = []
-    steps, total = (
-        tf.constant(options.iterations_per_epoch),
-        tf.constant(options.epochs * options.iterations_per_epoch),
-    )
+    steps, total = options.iterations_per_epoch, options.epochs * options.iterations_per_epoch
     for epoch in range(1, options.epochs + 1):
         supervised, unsupervised, generator, accuracy = (float(value) for value in model.train(steps, total))
         logits = model.logits(data.validation)

@@ -97,7 +97,7 @@ def test_the_graph_scales_as_the_scaler_does(chain: Chain) -> None:
     fitted = scaler.load(chain.preprocessed / "train_data" / "scaler.json")
     raw = pd.read_csv(chain.preprocessed / "test" / "data.csv").iloc[:300, 1:]
     network = networks.Discriminator(raw.shape[1], 4, (8,), seed=1)
-    weights = [variable.numpy() for variable in network.trainable_variables]
+    weights = network.parameters.numpy()
     serving = export.Serving(weights, (8,), fitted, ["a", "b", "c", "d"], 0.5)
     values = serving.scale(tf.constant(raw.to_numpy(), tf.float32)).numpy()
     np.testing.assert_allclose(values, fitted.transform(raw.to_numpy()), atol=2e-5)
