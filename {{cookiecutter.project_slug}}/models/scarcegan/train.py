@@ -2,13 +2,14 @@
 
 Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train_data, train_label, validation_data,
 validation_label, unlabelled_folds. The model folder (SM_MODEL_DIR, or /opt/ml/model) gets
-candidates/<name>/{1/, scaler.json}, candidates.json, history.csv and hyperparameters.json.
+candidates/<name>/{1/, scaler.json}, candidates.json, history.csv and hyperparameters.json. Where there is a
+folder /opt/ml/checkpoints, the training goes on from its checkpoint there.
 """
 
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,17 +21,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import candidates
+import checkpoint
 import dataset
 import export
 import failure
 import hyperparameters
 import losses
 import scaler
+from checkpoint import Checkpoints
 from failure import InputError
-from gan import ScarceGan, Settings, Weights
+from gan import ScarceGan, Settings
 from hyperparameters import Hyperparameters
+from progress import Best, Progress
 
 DEFAULT_BASE = "/opt/ml"
+CHANNELS = ("train_data", "train_label", "validation_data", "validation_label", "unlabelled_folds")
+OVERVIEW = candidates.Definition("overview", "f1", "max", {})  # what history.csv shows
 
 
 @dataclass(frozen=True)
@@ -42,20 +48,6 @@ class Data:
     unlabelled: NDArray[np.float32]
     validation: NDArray[np.float32]
     validation_groups: NDArray[np.int64]
-
-
-@dataclass
-class Best:
-    """The best epoch so far of one candidate definition."""
-
-    definition: candidates.Definition
-    epoch: int = 0
-    choice: candidates.Choice | None = None
-    weights: Weights = field(default_factory=lambda: np.zeros(0, np.float32))
-
-    def offer(self, epoch: int, choice: candidates.Choice, weights: Weights) -> None:
-        if self.choice is None or choice.rank(self.definition) > self.choice.rank(self.definition):
-            self.epoch, self.choice, self.weights = epoch, choice, weights
 
 
 def load(channel: dict[str, Path], groups: list[str]) -> Data:
@@ -94,43 +86,58 @@ def load(channel: dict[str, Path], groups: list[str]) -> Data:
     )
 
 
-def train(options: Hyperparameters, data: Data, model: ScarceGan) -> tuple[list[Best], pd.DataFrame]:
-    """Train all epochs; return the best epoch per candidate definition, and one row of metrics per epoch."""
-    bests = [Best(definition) for definition in options.candidates]
-    positive = data.validation_groups == 0
-    overview = candidates.Definition("overview", "f1", "max", {})
-    history = []
-    steps, total = options.iterations_per_epoch, options.epochs * options.iterations_per_epoch
-    for epoch in range(1, options.epochs + 1):
-        supervised, unsupervised, generator, accuracy = (float(value) for value in model.train(steps, total))
-        logits = model.logits(data.validation)
-        scores = tf.nn.softmax(logits)[:, 0].numpy()
-        loss = validation_loss(logits, data.validation_groups, options.leeway)
-        if not np.isfinite([supervised, unsupervised, generator, loss]).all():
-            raise InputError(
-                f"training diverged in epoch {epoch}: a loss is not finite; lower the learning rates"
-            )
-        weights = model.weights()
-        for best in bests:
-            best.offer(epoch, candidates.choose(best.definition, positive, scores, loss), weights)
-        shown = candidates.choose(overview, positive, scores, loss).metrics
-        history.append(
-            {
-                "epoch": epoch,
-                "iteration": epoch * options.iterations_per_epoch,
-                "discriminator_supervised_loss": supervised,
-                "discriminator_unsupervised_loss": unsupervised,
-                "generator_loss": generator,
-                "accuracy_supervised": accuracy,
-                "validation_loss": loss,
-                "average_precision": shown["average_precision"],
-                "recall": shown["recall"],
-                "precision": shown["precision"],
-                "f1": shown["f1"],
-            }
+def train(options: Hyperparameters, data: Data, model: ScarceGan, checkpoints: Checkpoints) -> Progress:
+    """Train all epochs that no checkpoint has; keep a checkpoint after each."""
+    progress = Progress([Best(definition) for definition in options.candidates])
+    if saved := checkpoints.load():
+        progress.restore(model, *saved)
+        print(f"Checkpoint: going on after epoch {progress.epoch}", flush=True)
+    steps = options.iterations_per_epoch
+    while progress.epoch < options.epochs:
+        means = model.train(steps, options.epochs * steps)
+        _end_epoch(options, data, model, progress, means.tolist())
+        checkpoints.save(progress.document(), progress.arrays(model))
+    return progress
+
+
+def _end_epoch(
+    options: Hyperparameters, data: Data, model: ScarceGan, progress: Progress, means: list[float]
+) -> None:
+    """Validate; `means` are those of ScarceGan.train."""
+    epoch, positive = progress.epoch + 1, data.validation_groups == 0
+    supervised, unsupervised, generator, accuracy = means
+    logits = model.logits(data.validation)
+    scores = tf.nn.softmax(logits)[:, 0].numpy()
+    loss = validation_loss(logits, data.validation_groups, options.leeway)
+    if not np.isfinite([supervised, unsupervised, generator, loss]).all():
+        raise InputError(
+            f"training diverged in epoch {epoch}: a loss is not finite; lower the learning rates"
         )
-        _print_epoch(history[-1])
-    return bests, pd.DataFrame(history)
+    weights = model.weights()
+    for best in progress.bests:
+        best.offer(epoch, candidates.choose(best.definition, positive, scores, loss), weights)
+    shown = candidates.choose(OVERVIEW, positive, scores, loss).metrics
+    entropies = {
+        f"entropy_{group}": float(losses.conditional_entropy(logits[data.validation_groups == code]))
+        for code, group in enumerate(options.groups)
+    }
+    progress.history.append(
+        {
+            "epoch": epoch,
+            "iteration": epoch * options.iterations_per_epoch,
+            "discriminator_supervised_loss": supervised,
+            "discriminator_unsupervised_loss": unsupervised,
+            "generator_loss": generator,
+            "accuracy_supervised": accuracy,
+            "validation_loss": loss,
+            "average_precision": shown["average_precision"],
+            "recall": shown["recall"],
+            "precision": shown["precision"],
+            "f1": shown["f1"],
+        }
+        | entropies
+    )
+    _print_epoch(progress.history[-1])
 
 
 def validation_loss(logits: NDArray[np.float32], groups: NDArray[np.int64], leeway: float) -> float:
@@ -148,14 +155,13 @@ def save(
     options: Hyperparameters,
     data: Data,
     model: ScarceGan,
-    bests: list[Best],
-    history: pd.DataFrame,
+    progress: Progress,
     out: Path,
 ) -> None:
     """Write the model folder."""
     out.mkdir(parents=True, exist_ok=True)
     listing = []
-    for best in bests:
+    for best in progress.bests:
         choice = best.choice
         assert choice is not None
         serving = export.Serving(
@@ -182,7 +188,7 @@ def save(
     (out / "hyperparameters.json").write_text(
         json.dumps(options.document(), indent=2) + "\n", encoding="utf-8"
     )
-    history.to_csv(out / "history.csv", index=False)
+    pd.DataFrame(progress.history).to_csv(out / "history.csv", index=False)
 
 
 def _print_epoch(row: dict[str, float]) -> None:
@@ -201,21 +207,16 @@ def _print_epoch(row: dict[str, float]) -> None:
 
 def channels(base: Path | None) -> dict[str, Path]:
     """Channel folders: under `base` if given, else where SageMaker says they are."""
-    names = ("train_data", "train_label", "validation_data", "validation_label", "unlabelled_folds")
     if base is not None:
-        return {name: base / "input" / "data" / name for name in names}
+        return {name: base / "input" / "data" / name for name in CHANNELS}
     fallback = Path(DEFAULT_BASE) / "input" / "data"
-    return {name: Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", fallback / name)) for name in names}
+    return {name: Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", fallback / name)) for name in CHANNELS}
 
 
-def main(argv: list[str]) -> None:
-    options = hyperparameters.parse(argv)
-    base = failure.base_folder(argv)
-    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
-    data = load(channels(base), options.groups)
-    settings = Settings(
+def settings(options: Hyperparameters, features: int) -> Settings:
+    return Settings(
         groups=len(options.groups),
-        features=len(data.scaler.features),
+        features=features,
         batch_size=options.batch_size,
         learning_rate_discriminator=options.learning_rate_discriminator,
         learning_rate_generator=options.learning_rate_generator,
@@ -223,10 +224,28 @@ def main(argv: list[str]) -> None:
         leeway=options.leeway,
         seed=options.seed,
     )
-    model = ScarceGan(settings, data.labelled, data.unlabelled)
-    bests, history = train(options, data, model)
-    save(options, data, model, bests, history, out)
-    print(f"Saved {len(bests)} candidates to {out}")
+
+
+def mark(shape: Settings, options: Hyperparameters, channel: dict[str, Path]) -> str:
+    """Of all that decides what a training gives: two trainings with the same mark give the same models."""
+    content = options.document() | {"settings": asdict(shape), "tensorflow": tf.__version__}
+    return checkpoint.fingerprint(
+        content, [path for name in CHANNELS for path in sorted(channel[name].iterdir())]
+    )
+
+
+def main(argv: list[str]) -> None:
+    options = hyperparameters.parse(argv)
+    base = failure.base_folder(argv)
+    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
+    where = channels(base)
+    data = load(where, options.groups)
+    shape = settings(options, len(data.scaler.features))
+    model = ScarceGan(shape, data.labelled, data.unlabelled)
+    checkpoints = Checkpoints((base or Path(DEFAULT_BASE)) / "checkpoints", mark(shape, options, where))
+    progress = train(options, data, model, checkpoints)
+    save(options, data, model, progress, out)
+    print(f"Saved {len(progress.bests)} candidates to {out}")
 
 
 if __name__ == "__main__":

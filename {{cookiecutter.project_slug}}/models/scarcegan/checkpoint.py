@@ -1,0 +1,86 @@
+"""Where a killed training goes on: the whole state after an epoch, in one file.
+
+SageMaker keeps /opt/ml/checkpoints in S3 where the job has a CheckpointConfig. The file is written beside its
+place and then renamed: whoever reads it sees the old state or the new one, never a part.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from failure import InputError
+
+NAME = "scarcegan.npz"
+ADVICE = "delete it, there and in S3, to train from the start"
+DAMAGE = (zipfile.BadZipFile, zlib.error)
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def fingerprint(hyperparameters: dict[str, Any], files: list[Path]) -> str:
+    """Of all that a training depends on: its hyperparameters and the content of its data files."""
+    digest = hashlib.sha256(json.dumps(hyperparameters, sort_keys=True).encode())
+    for path in files:
+        with path.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+class Checkpoints:
+    """The checkpoint of the training with this fingerprint.
+
+    It lies in a folder of its own, as the next run of the pipeline, with other data, gets the same `root`.
+    Without `root` nothing is kept: SageMaker makes it where the job has a CheckpointConfig.
+    """
+
+    def __init__(self, root: Path, fingerprint: str) -> None:
+        self.root, self.fingerprint = root, fingerprint
+        self.path = root / f"run-{fingerprint[:16]}" / NAME
+
+    def save(self, document: dict[str, Any], arrays: Arrays) -> None:
+        """Replace the checkpoint. Raises InputError where it cannot be written."""
+        if not self.root.is_dir():
+            return
+        head = json.dumps({"fingerprint": self.fingerprint, "document": document})
+        content: Arrays = {**arrays, "head": np.frombuffer(head.encode(), np.uint8)}
+        part = self.path.with_suffix(".part")
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            with part.open("wb") as opened:
+                np.savez(opened, **content)  # type: ignore[arg-type]
+                opened.flush()
+                os.fsync(opened.fileno())
+            part.replace(self.path)
+        except OSError as error:
+            raise InputError(
+                f"checkpoint {self.path}: cannot be written ({error.strerror}); make room for it"
+            ) from None
+
+    def load(self) -> tuple[dict[str, Any], Arrays] | None:
+        """The document and arrays that were saved last, or None where there is no checkpoint.
+
+        Raises InputError where the file is damaged, or is another training's.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as opened:
+                arrays = {name: opened[name] for name in opened.files}
+            head = json.loads(arrays.pop("head").tobytes())
+            found, document = head["fingerprint"], head["document"]
+        except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, *DAMAGE) as error:
+            raise InputError(
+                f"checkpoint {self.path}: it is damaged ({type(error).__name__}); {ADVICE}"
+            ) from None
+        if found != self.fingerprint:
+            raise InputError(
+                f"checkpoint {self.path}: it is of a training with other data or hyperparameters; {ADVICE}"
+            )
+        return document, arrays
