@@ -25,13 +25,37 @@ _DRIVER_NOISE = re.compile(
 )
 
 
-class JobLog:
-    """Lines of one job, written as they come. One writer thread and `note` from another are fine."""
+class LogFile:
+    """The file that all instances of a job write to, line by line."""
 
-    def __init__(self, path: Path, on_line: Callable[[str, float], None] = lambda _line, _now: None) -> None:
-        self.path = path
+    def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._file = path.open("w", encoding="utf-8", errors="replace")
+
+    def write(self, line: str) -> None:
+        # A full disk must not keep the job's output from being read: the job would wait for ever.
+        with self._lock, contextlib.suppress(OSError):
+            if not self._file.closed:
+                self._file.write(line + "\n")
+                self._file.flush()
+
+    def close(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._file.close()
+
+
+class JobLog:
+    """Lines of one instance, written as they come. One writer thread and `note` from another are fine.
+
+    `mark` stands before each line in the file, where several instances share it.
+    """
+
+    def __init__(
+        self, file: LogFile, mark: str = "", on_line: Callable[[str, float], None] = lambda _line, _now: None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._file = file
+        self._mark = mark
         self._on_line = on_line
         self._events: list[tuple[float, str]] = []
         self._tail: deque[str] = deque(maxlen=_REMEMBERED)
@@ -54,11 +78,7 @@ class JobLog:
     def _write(self, line: str) -> None:
         with self._lock:
             self._events.append((time.time(), line))
-            # A full disk must not keep the job's output from being read: the job would wait for ever.
-            with contextlib.suppress(OSError):
-                if not self._file.closed:
-                    self._file.write(line + "\n")
-                    self._file.flush()
+            self._file.write(self._mark + line)
 
     def reason(self) -> str:
         """The job's own last words: the last line before the drivers' post-mortem."""
@@ -67,10 +87,6 @@ class JobLog:
         if verdicts and verdicts[-1] > 0:
             lines = lines[: verdicts[-1]]
         return next((line for line in reversed(lines) if not _DRIVER_NOISE.match(line)), "")
-
-    def close(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            self._file.close()
 
     def send(self, settings: Settings, group: str, stream: str) -> None:
         """Put the lines into CloudWatch Logs. The file is what counts: errors are ignored."""

@@ -1,4 +1,4 @@
-"""The course of one job: download, environment, process, upload."""
+"""The course of one job: download, environment, processes, upload."""
 
 import contextlib
 import json
@@ -16,10 +16,12 @@ from local_sagemaker.states import TIMED_OUT, Outcome
 from local_sagemaker.work import Job, JobError, Work
 
 STOP_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as StopTrainingJob promises
+FAILURE_GRACE = 10.0  # the same for the other instances, once one has failed
 DEFAULT_RUNTIME = 86_400.0  # seconds, SageMaker's own default
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _PROCESS = "process.json"
+_HOSTS = "hosts"
 
 
 class Control:
@@ -41,48 +43,86 @@ class Control:
         self.wake.set()
 
 
-class JobRun:
-    """The course of one job, in the job's own thread."""
+class Process:
+    """The running command of one instance. `code` is None until it has ended."""
 
-    def __init__(self, job: Job, work: Work, control: Control, phase: Callable[[str], None]) -> None:
-        self._job = job
+    def __init__(self, job: Job, running: sandbox.Running, ended: Callable[["Process"], None]) -> None:
+        self.job = job
+        self.code: int | None = None
+        self._running = running
+        self._ended = ended
+        self._reader = threading.Thread(target=job.log.copy, args=(running.output,), daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        self.code = self._running.wait()
+        self._ended(self)
+
+    def terminate(self) -> None:
+        if self.code is None:
+            self._running.terminate()
+
+    def kill(self) -> None:
+        if self.code is None:
+            self._running.kill()
+
+    def read(self) -> None:
+        """Wait for the last of what it printed."""
+        self._reader.join(5)
+
+
+class JobRun:
+    """The course of one job, in the job's own thread. `jobs` are its instances."""
+
+    def __init__(
+        self, jobs: Sequence[Job], work: Work, control: Control, phase: Callable[[str], None]
+    ) -> None:
+        self._jobs = jobs
         self._work = work
         self._control = control
         self._phase = phase
-        self._code: int | None = None
-        self._limit = job.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+        self._processes: list[Process] = []
+        self._over: list[Process] = []  # in the order of their ends
+        limits = jobs[0].request.get("StoppingCondition", {})
+        self._limit = limits.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
     def run(self) -> Outcome:
-        job, work = self._job, self._work
+        work, control = self._work, self._control
         try:
             self._phase("Downloading")
-            work.download(job)
-            command = self._command()
-            if self._control.stopped:
+            commands = []
+            for job in self._jobs:
+                if not control.stopped:
+                    work.download(job)
+                    commands.append(self._command(job))
+            if control.stopped:
                 return Outcome("Stopped")
             self._phase("Training")
-            outcome = self._outcome(timed_out=self._execute(command))
+            outcome = self._outcome(timed_out=self._execute(commands))
         except (JobError, LocalError) as error:
             return Outcome("Failed", str(error))
         except environments.RequirementsError as error:
             return Outcome("Failed", f"ClientError: the job's requirements cannot be installed: {error}")
         self._phase("Uploading")
         try:
-            work.upload(job, outcome.status)
+            work.upload(self._jobs, outcome.status)
         except JobError as error:
             if outcome.status == "Completed":
                 return Outcome("Failed", str(error), outcome.message)
-            job.log.note(str(error))
+            self._jobs[0].log.note(str(error))
         return outcome
 
-    def _command(self) -> sandbox.Command:
-        job, work = self._job, self._work
+    def _command(self, job: Job) -> sandbox.Command:
+        work = self._work
         base = environments.interpreter(job.settings.python)
         text = work.requirements(job)
         shared = environments.shared(job.settings.environments, base, text, job.log.note) if text else None
         environments.create(job.ml / "env", base, shared)
         for name in ("ml/tmp", "ml/home", "scratch"):
             (job.folder / name).mkdir(exist_ok=True)  # an input may have been put there
+        table = job.folder / _HOSTS
+        table.write_text(job.cluster.table(), errors="surrogateescape")
         places = ["/opt/ml/env/bin", *([f"{shared}/bin"] if shared else []), f"{base.prefix}/bin"]
         return sandbox.Command(
             words=work.command(job.request),
@@ -91,16 +131,39 @@ class JobRun:
             scratch=job.folder / "scratch",
             frozen=job.settings.environments,
             network=job.network,
+            hosts=table if sandbox.detect().resolves else None,
         )
 
-    def _execute(self, command: sandbox.Command) -> bool:
-        """Run to the end; True when it took longer than MaxRuntimeInSeconds."""
-        job, control = self._job, self._control
+    def _execute(self, commands: Sequence[sandbox.Command]) -> bool:
+        """Run all instances to their ends; True when that took longer than MaxRuntimeInSeconds."""
         box = sandbox.detect()
+        self._warn(box)
+        try:
+            for job, command in zip(self._jobs, commands, strict=True):
+                self._processes.append(Process(job, self._start(box, job, command), self._ended))
+        except BaseException:
+            self._end(grace=0)
+            raise
+        in_time = self._control.wake.wait(min(self._limit, threading.TIMEOUT_MAX))
+        failure = in_time and not self._control.stopped
+        self._end(grace=FAILURE_GRACE if failure else STOP_GRACE)
+        for process in self._processes:
+            process.read()
+        return not in_time
+
+    def _warn(self, box: sandbox.Sandbox) -> None:
+        first = self._jobs[0]
         if not box.isolates:
-            job.log.note(
+            first.log.note(
                 "this system lets nobody have a private /opt/ml: the job runs with rewritten paths instead"
             )
+        if len(self._jobs) > 1 and (missing := first.cluster.unreachable()):
+            first.log.note(
+                "WARNING instances do not reach each other: this system has no"
+                f" {', '.join(missing)}; on macOS, for each of them: sudo ifconfig lo0 alias {missing[0]}"
+            )
+
+    def _start(self, box: sandbox.Sandbox, job: Job, command: sandbox.Command) -> sandbox.Running:
         try:
             running = box.start(command)
         except (OSError, ValueError) as error:  # NUL in a word, or more words than the system takes
@@ -110,42 +173,45 @@ class JobRun:
         except OSError:
             running.kill()
             raise
-        reader = threading.Thread(target=job.log.copy, args=(running.output,), daemon=True)
-        reader.start()
+        return running
 
-        def watch() -> None:
-            self._code = running.wait()
-            control.wake.set()
+    def _ended(self, process: Process) -> None:
+        self._over.append(process)
+        if process.code or len(self._over) == len(self._jobs):
+            self._control.wake.set()
 
-        threading.Thread(target=watch, daemon=True).start()
-        in_time = control.wake.wait(min(self._limit, threading.TIMEOUT_MAX))
-        if self._code is None:
-            self._end(running)
-        reader.join(5)
-        return not in_time
-
-    def _end(self, running: sandbox.Running) -> None:
+    def _end(self, grace: float) -> None:
+        """End what still runs, in at most `grace` seconds, less when whoever stops the job wants it so."""
         started = time.monotonic()
-        while self._code is None and time.monotonic() - started < self._control.grace:
-            running.terminate()
+        running = [process for process in self._processes if process.code is None]
+        while any(process.code is None for process in running):
+            if time.monotonic() - started >= min(grace, self._control.grace):
+                break
+            for process in running:
+                process.terminate()
             time.sleep(0.05)
-        running.kill()
-        while self._code is None:
+        for process in running:
+            process.kill()
+        while any(process.code is None for process in running):
             time.sleep(0.01)
 
     def _outcome(self, timed_out: bool) -> Outcome:
-        job, code = self._job, self._code
-        message = self._work.last_words(job)
+        words = [self._work.last_words(job) for job in self._jobs]
+        message = next(filter(None, words), "")
         if timed_out:
             return Outcome(
                 "Stopped", f"{TIMED_OUT}: the job ran longer than {self._limit} s", message, timed_out=True
             )
         if self._control.stopped:
             return Outcome("Stopped", message=message)
-        if code == 0:
+        first = next((process for process in self._over if process.code), None)
+        if first is None:
             return Outcome("Completed", message=message)
-        words = message or job.log.reason() or "the job printed nothing"
-        return Outcome("Failed", f"AlgorithmError: {words[:900]}, exit code: {code}", message)
+        job, message = first.job, words[first.job.rank]
+        if len(self._jobs) > 1:
+            job.log.note(f"exit code {first.code}: the job has failed, all its instances were ended")
+        said = message or job.log.reason() or "the job printed nothing"
+        return Outcome("Failed", f"AlgorithmError: {said[:900]}, exit code: {first.code}", message)
 
 
 def _environment(job: Job, work: Work, places: Sequence[str]) -> dict[str, str]:
@@ -172,24 +238,30 @@ def _remember(folder: Path, running: sandbox.Running) -> None:
 
 
 def end_left_over(folder: Path) -> None:
-    """End the process of a job whose server was killed, where the sandbox could not."""
-    try:
-        record = json.loads((folder / _PROCESS).read_text())
-        link, pid = record["link"], record["pid"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return
-    if link is None:
-        return
-    if link in " ".join(ports.command(pid)):
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
-    shutil.rmtree(Path(link).parent, ignore_errors=True)
+    """End the processes of a job whose server was killed, where the sandbox could not."""
+    for path in (folder / _PROCESS, *folder.glob(f"*/{_PROCESS}")):
+        try:
+            record = json.loads(path.read_text())
+            link, pid = record["link"], record["pid"]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if link is None:
+            continue
+        if link in " ".join(ports.command(pid)):
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(Path(link).parent, ignore_errors=True)
 
 
 def tidy(folder: Path, keep: bool) -> None:
     """Remove what nobody needs after a job; with `keep`, leave what explains a failure."""
-    with contextlib.suppress(OSError):
-        (folder / _PROCESS).unlink()
     names = ("scratch", "ml/env", "ml/tmp", "ml/home") if keep else ("scratch", "ml")
-    for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)
+    instances = list(folder.glob(f"*/{_HOSTS}"))
+    for place in (folder, *(path.parent for path in instances)):
+        for name in (_PROCESS, _HOSTS):
+            with contextlib.suppress(OSError):
+                (place / name).unlink()
+        for name in names:
+            shutil.rmtree(place / name, ignore_errors=True)
+        if not keep and place != folder:
+            shutil.rmtree(place, ignore_errors=True)

@@ -8,9 +8,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 
-from local_sagemaker import transform, tuning
+from local_sagemaker import instances, sandbox, transform, tuning
 from local_sagemaker.errors import InUse, NotFound, ValidationError
-from local_sagemaker.joblog import JobLog
+from local_sagemaker.joblog import JobLog, LogFile
 from local_sagemaker.jobrun import STOP_GRACE, Control, JobRun, end_left_over, tidy
 from local_sagemaker.layout import Settings, arn
 from local_sagemaker.metrics import Metrics, MetricsError
@@ -163,42 +163,66 @@ class Jobs:
 
     def _work(self, kind: str, name: str, request: Document, control: Control) -> tuple[Outcome, Document]:
         """How the job ended and what `describe` is to say of it; whatever happens, it ends."""
-        states, work = _WORKS[kind]
+        work = _WORKS[kind][1]
         folder = self._settings.jobs / name
-        log: JobLog | None = None
+        jobs: Sequence[Job] = ()
+        file: LogFile | None = None
         facts: Document = {}
         try:
             shutil.rmtree(folder, ignore_errors=True)
-            (folder / "ml" / "code").mkdir(parents=True)
+            folder.mkdir(parents=True)
             (folder / "request.json").write_text(json.dumps(request, indent=2))
             metrics = Metrics(request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []))
-            log = JobLog(self._settings.job_log(name), metrics.read)
+            file = LogFile(self._settings.job_log(name))
+            jobs = self._instances(kind, name, request, file, metrics)
             if control.note:
-                log.note(control.note)
-            job = Job(self._settings, name, arn(self._settings, f"{kind}/{name}"), request, folder, log)
-            outcome = JobRun(job, work, control, self._phase(kind, name)).run()
-            facts = job.facts
+                jobs[0].log.note(control.note)
+            outcome = JobRun(jobs, work, control, self._phase(kind, name)).run()
+            facts = jobs[0].facts
             try:
                 if final := metrics.final():
                     facts["FinalMetricDataList"] = final
             except MetricsError as error:
-                log.note(str(error))
+                jobs[0].log.note(str(error))
         except Exception as error:  # a defect of ours: the job must not be InProgress for ever
             outcome = Outcome("Failed", reason_of(error))
-            if log:
-                log.note(traceback.format_exc())
+            if jobs:
+                jobs[0].log.note(traceback.format_exc())
         try:
             tidy(folder, keep=outcome.status != "Completed")
-            if log:
-                log.note(f"{outcome.status}{': ' if outcome.reason else ''}{outcome.reason}")
-                log.close()
-                stream = f"{name}/algo-1-{int(time.time())}"
-                log.send(self._settings, f"/aws/sagemaker/{states.noun}Jobs", stream)
+            self._close(kind, jobs, file, outcome)
         except Exception as error:
             traceback.print_exc()
             reason = outcome.reason or reason_of(error)
             outcome = Outcome("Failed", reason, outcome.message)
         return outcome, facts
+
+    def _instances(
+        self, kind: str, name: str, request: Document, file: LogFile, metrics: Metrics
+    ) -> Sequence[Job]:
+        """The instances of a job, with a folder each."""
+        count = _WORKS[kind][1].instances(request)
+        identity = arn(self._settings, f"{kind}/{name}")
+        seed = f"{self._settings.root}/{identity}"
+        cluster = instances.Cluster.make(seed, count, named=sandbox.detect().resolves)
+        jobs = []
+        for rank in range(count):
+            host = instances.folder(rank)
+            log = JobLog(file, f"{host} | " if count > 1 else "", metrics.read)
+            folder = self._settings.jobs / name / (host if count > 1 else "")
+            (folder / "ml" / "code").mkdir(parents=True)
+            jobs.append(Job(self._settings, name, identity, request, folder, log, cluster, rank))
+        return jobs
+
+    def _close(self, kind: str, jobs: Sequence[Job], file: LogFile | None, outcome: Outcome) -> None:
+        """The last line of the log, and the log to CloudWatch Logs: a stream for each instance."""
+        if jobs:
+            jobs[0].log.note(f"{outcome.status}{': ' if outcome.reason else ''}{outcome.reason}")
+        if file:
+            file.close()
+        for job in jobs:
+            stream = f"{job.name}/{instances.folder(job.rank)}-{int(time.time())}"
+            job.log.send(self._settings, f"/aws/sagemaker/{_STATES[kind].noun}Jobs", stream)
 
     def _tune(self, kind: str, name: str, request: Document, control: Control) -> tuple[Outcome, Document]:
         """The same for a tuning job."""

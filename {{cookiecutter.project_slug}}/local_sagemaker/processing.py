@@ -3,14 +3,19 @@
 Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
 """
 
+from collections.abc import Sequence
+
+from local_sagemaker import instances
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.work import (
+    SHARDED,
     Document,
     Job,
+    check_isolation,
     check_local_path,
-    check_one_instance,
     driver_requirements,
     refuse_values,
+    store,
 )
 
 _CONFIG = "/opt/ml/config"
@@ -36,9 +41,8 @@ class Processing:
                 "AppSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run here,"
                 " so the command that the image would start has to be in the request"
             )
-        check_one_instance(
-            "ProcessingResources.ClusterConfig", request["ProcessingResources"]["ClusterConfig"]
-        )
+        isolated = request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+        check_isolation("NetworkConfig.EnableNetworkIsolation", isolated, self.instances(request))
         for entry in request.get("ProcessingInputs", []):
             self._check_input(entry)
         for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
@@ -64,18 +68,23 @@ class Processing:
             "S3DataType": ("S3Prefix",),
             "S3InputMode": ("File",),
             "S3CompressionType": ("None",),
+            "S3DataDistributionType": ("FullyReplicated", SHARDED),
         }
         refuse_values(f"{where}.S3Input", entry["S3Input"], allowed)
         if not entry.get("AppManaged"):
             check_local_path(f"{where}.S3Input.LocalPath", entry["S3Input"].get("LocalPath", ""))
+
+    def instances(self, request: Document) -> int:
+        where = "ProcessingResources.ClusterConfig"
+        return instances.count(where, request["ProcessingResources"]["ClusterConfig"])
 
     def download(self, job: Job) -> None:
         request = job.request
         job.network = not request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
         for entry in request.get("ProcessingInputs", []):
             if not entry.get("AppManaged"):
-                source = entry["S3Input"]
-                job.fetch(source["S3Uri"], source["LocalPath"], f"input '{entry['InputName']}'")
+                source, what = entry["S3Input"], f"input '{entry['InputName']}'"
+                job.fetch(source["S3Uri"], source["LocalPath"], what, source.get("S3DataDistributionType"))
         for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
             if path := entry["S3Output"].get("LocalPath"):
                 job.inside(path).mkdir(parents=True, exist_ok=True)
@@ -86,9 +95,10 @@ class Processing:
         }
         job.write(f"{_CONFIG}/processingjobconfig.json", config)
         hosts = {
-            "current_host": "algo-1",
-            "hosts": ["algo-1"],
+            "current_host": job.host,
+            "hosts": job.hosts,
             "current_instance_type": cluster["InstanceType"],
+            "network_interface_name": instances.INTERFACE,
         }
         job.write(f"{_CONFIG}/resourceconfig.json", hosts)
 
@@ -103,13 +113,13 @@ class Processing:
         script = next((word for word in self.command(job.request) if word.endswith(".sh")), "")
         return driver_requirements(job, script, "/opt/ml/processing/input/code") if script else None
 
-    def upload(self, job: Job, status: str) -> None:
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
         """All outputs after success; otherwise those that SageMaker uploads while a job runs."""
-        for entry in job.request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        for entry in jobs[0].request.get("ProcessingOutputConfig", {}).get("Outputs", []):
             target = entry["S3Output"]
             wanted = status == "Completed" or target.get("S3UploadMode") == "Continuous"
             if wanted and target.get("LocalPath") and not entry.get("AppManaged"):
-                job.store(target["LocalPath"], target["S3Uri"], f"output '{entry['OutputName']}'")
+                store(jobs, target["LocalPath"], target["S3Uri"], f"output '{entry['OutputName']}'")
 
     def last_words(self, job: Job) -> str:
         return job.read("/opt/ml/output/message")

@@ -1,8 +1,9 @@
 """Objects under an S3 prefix to a folder, and a folder to a prefix."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,12 +26,25 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def download(client: Any, uri: str, folder: Path) -> tuple[int, list[str]]:
+@dataclass(frozen=True)
+class Found:
+    """What a download came to: `copied` of `objects`.
+
+    `neighbours` are keys that merely start with the same text (``runs/10/x`` for ``s3://b/runs/1``):
+    SageMaker's S3Prefix may take them too, we do not.
+    """
+
+    copied: int
+    objects: int
+    neighbours: list[str]
+
+
+def download(client: Any, uri: str, folder: Path, rank: int = 0, parts: int = 1) -> Found:
     """Copy what `uri` names into `folder`, made if needed: an object, or all objects of a "folder".
 
-    Returns how many objects were copied, and the keys of neighbours that merely start with the
-    same text (``runs/10/x`` for ``s3://b/runs/1``): SageMaker's S3Prefix may take them too, we do
-    not. When nothing but such keys exists, `uri` is a true prefix (``part-``) and they are copied.
+    Of several `parts`, only the one `rank`, from 0: in the order of their keys, each part gets the next
+    object in turn. When nothing but neighbours exists, `uri` is a true prefix (``part-``) and they are
+    copied.
     """
     bucket, key = split(uri)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +58,11 @@ def download(client: Any, uri: str, folder: Path) -> tuple[int, list[str]]:
     base = key if key.endswith("/") or not key else key + "/"
     if not any(found.startswith(base) for found in inside):
         base = key[: key.rfind("/") + 1]
-    jobs = [(found, _target(folder, found, base)) for found in inside if not found.endswith("/")]
+    objects = sorted(found for found in inside if not found.endswith("/"))
+    jobs = [(found, _target(folder, found, base)) for found in objects[rank::parts]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda job: _get(client, bucket, *job), jobs))
-    return len(jobs), neighbours
+    return Found(len(jobs), len(objects), neighbours)
 
 
 def exists(client: Any, uri: str) -> bool:
@@ -74,18 +89,21 @@ def read(client: Any, uri: str) -> bytes:
     return content
 
 
-def upload(client: Any, folder: Path, uri: str) -> int:
-    """Copy every file below `folder` to `uri`/<relative path>; how many. Links are followed."""
+def files(folder: Path) -> list[Path]:
+    """Every file below `folder`, in order. Links are followed."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def upload(client: Any, folder: Path, paths: Sequence[Path], uri: str) -> None:
+    """Copy each of `paths`, files below `folder`, to `uri`/<relative path>."""
     bucket, key = split(uri)
     prefix = key.rstrip("/") + "/" if key.rstrip("/") else ""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(
             pool.map(
-                lambda path: _put(client, path, bucket, prefix + path.relative_to(folder).as_posix()), files
+                lambda path: _put(client, path, bucket, prefix + path.relative_to(folder).as_posix()), paths
             )
         )
-    return len(files)
 
 
 def upload_file(client: Any, path: Path, uri: str) -> None:

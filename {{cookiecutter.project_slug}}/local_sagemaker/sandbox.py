@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_sagemaker.instances import HOSTS_FILE
+
 CONTAINER_ROOT = "/opt/ml"
 WORKDIR = "/opt/ml/code"
 
@@ -26,13 +28,14 @@ _PLAIN = re.compile(r"/opt/ml(?![\w.-])")
 _DRIVER_FOLDERS = ("input/data/sm_drivers", "input/data/code", "processing/input", "code")
 _DRIVER_SUFFIXES = {".sh", ".py"}
 
-# $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, then the command.
+# $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, $4 what /etc/hosts is to hold,
+# if anything, then the command.
 # The shell stays as process 1: signals that nobody handles end the command, not nothing, and when
 # it ends the kernel ends everything else in the namespace. Process 1 itself is deaf to SIGTERM, so
 # the mounting is done by a child, whose end by SIGTERM ends it too.
 _ENTER = """
-ml=$1 stage=$2 frozen=$3 path=$PATH
-shift 3
+ml=$1 stage=$2 frozen=$3 hosts=$4 path=$PATH
+shift 4
 PATH=/usr/bin:/bin:/usr/sbin:/sbin
 set -e
 (
@@ -48,6 +51,7 @@ done
 mkdir "$stage/ml"
 mount -n --bind "$ml" "$stage/ml"
 mount -n --move "$stage" /opt
+if [ "$hosts" ]; then mount -n --bind "$hosts" /etc/hosts; fi
 if mount -n --bind "$frozen" "$frozen"; then mount -n -o remount,bind,ro "$frozen" || :; fi 2>/dev/null
 )
 set +e
@@ -63,7 +67,8 @@ class Command:
     """What to run: `words`, with `environment` and nothing else, in `folder` as ``/opt/ml``.
 
     `scratch` is an empty folder of the job, `frozen` one that the job may read but not write (what
-    jobs share). Without `network` the process reaches nothing, itself included.
+    jobs share). Without `network` the process reaches nothing, itself included. `hosts` is the
+    process's own ``/etc/hosts``, for a sandbox that `resolves`.
     """
 
     words: Sequence[str]
@@ -72,6 +77,7 @@ class Command:
     scratch: Path
     frozen: Path
     network: bool = True
+    hosts: Path | None = None
 
 
 class Sandbox:
@@ -79,6 +85,11 @@ class Sandbox:
 
     name = "none"
     isolates = False
+
+    @property
+    def resolves(self) -> bool:
+        """True when a command may have names of hosts of its own."""
+        return self.isolates and HOSTS_FILE.is_file()
 
     def start(self, command: Command) -> "Running":
         """Start it; its output, both streams, is on `Running.output`.
@@ -122,6 +133,8 @@ class Bubblewrap(Sandbox):
             )
         words += ["--bind", str(command.folder), CONTAINER_ROOT]
         words += ["--ro-bind", str(command.frozen), str(command.frozen)]
+        if command.hosts:
+            words += ["--ro-bind", str(command.hosts), str(HOSTS_FILE.resolve())]
         words += [
             "--unshare-pid",
             "--proc",
@@ -146,7 +159,8 @@ class UtilLinux(Sandbox):
         words += ["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
         words += [] if command.network else ["--net"]
         words += ["/bin/sh", "-c", _ENTER, "sandbox"]
-        return [*words, str(command.folder), str(command.scratch), str(command.frozen), *command.words]
+        places = [command.folder, command.scratch, command.frozen, command.hosts or ""]
+        return [*words, *map(str, places), *command.words]
 
 
 class Rewriting(Sandbox):

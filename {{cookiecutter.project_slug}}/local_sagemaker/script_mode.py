@@ -10,7 +10,7 @@ import os
 import tarfile
 from typing import Any
 
-from local_sagemaker import archives
+from local_sagemaker import archives, instances
 from local_sagemaker.work import Document, Job, JobError
 
 PROGRAM = "sagemaker_program"
@@ -94,13 +94,16 @@ def environment(job: Job) -> dict[str, str]:
         **{f"SM_CHANNEL_{name.upper()}": f"/opt/ml/input/data/{name}" for name in channels},
         **{f"SM_HP_{name.upper()}": value for name, value in given.items()},
         "SM_CHANNELS": channels,
-        "SM_CURRENT_HOST": "algo-1",
+        "SM_CURRENT_HOST": job.host,
+        "SM_CURRENT_INSTANCE_GROUP": instances.GROUP,
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": job.hosts,
         "SM_CURRENT_INSTANCE_TYPE": job.request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
-        "SM_HOSTS": ["algo-1"],
+        "SM_HOSTS": job.hosts,
         "SM_HPS": given,
+        "SM_INSTANCE_GROUPS": [instances.GROUP],
         "SM_LOG_LEVEL": 20,
         "SM_MODULE_NAME": program.removesuffix(".py"),
-        "SM_NETWORK_INTERFACE_NAME": "lo",
+        "SM_NETWORK_INTERFACE_NAME": instances.INTERFACE,
         "SM_NUM_CPUS": os.cpu_count() or 1,
         "SM_NUM_GPUS": 0,
         "SM_USER_ARGS": command(job.request)[4:],

@@ -7,20 +7,24 @@ import gzip
 import re
 import tarfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from local_sagemaker import s3, script_mode
+from local_sagemaker import instances, s3, script_mode
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.metrics import Metrics
 from local_sagemaker.work import (
+    SHARDED,
     Document,
     Job,
     JobError,
+    check_isolation,
     check_local_path,
-    check_one_instance,
     driver_requirements,
     refuse,
     refuse_values,
+    store,
+    warn_of_clashes,
 )
 
 _CONFIG = "/opt/ml/input/config"
@@ -28,7 +32,7 @@ _DATA = "/opt/ml/input/data"
 _CODE = f"{_DATA}/code"
 _REFUSED = {
     "AlgorithmSpecification.AlgorithmName": "marketplace algorithms run on AWS only",
-    "ResourceConfig.InstanceGroups": "a local job runs on one instance, this machine",
+    "ResourceConfig.InstanceGroups": "all instances of a local job are this machine; give InstanceCount",
     "DebugRuleConfigurations": "debugger rules run on AWS only",
     "ProfilerRuleConfigurations": "profiler rules run on AWS only",
     "ServerlessJobConfig": "serverless jobs run on AWS only",
@@ -51,7 +55,8 @@ class Training:
                 " here, so the command that the image would start has to be in the request, or the"
                 f" hyperparameters {script_mode.PROGRAM} and {script_mode.SOURCE} of a framework image"
             )
-        check_one_instance("ResourceConfig", request["ResourceConfig"])
+        isolated = request.get("EnableNetworkIsolation", False)
+        check_isolation("EnableNetworkIsolation", isolated, self.instances(request))
         refuse_values("AlgorithmSpecification", specification, {"TrainingInputMode": ("File", "FastFile")})
         Metrics(specification.get("MetricDefinitions", []))
         for channel in request.get("InputDataConfig", []):
@@ -79,9 +84,11 @@ class Training:
             "RecordWrapperType": ("None",),
         }
         refuse_values(where, channel, allowed)
-        refuse_values(
-            f"{source}.S3DataSource", channel["DataSource"]["S3DataSource"], {"S3DataType": ("S3Prefix",)}
-        )
+        allowed = {"S3DataType": ("S3Prefix",), "S3DataDistributionType": ("FullyReplicated", SHARDED)}
+        refuse_values(f"{source}.S3DataSource", channel["DataSource"]["S3DataSource"], allowed)
+
+    def instances(self, request: Document) -> int:
+        return instances.count("ResourceConfig", request["ResourceConfig"])
 
     def download(self, job: Job) -> None:
         request = job.request
@@ -89,12 +96,12 @@ class Training:
         for path in ("/opt/ml/model", "/opt/ml/output/data", _DATA):
             job.inside(path).mkdir(parents=True, exist_ok=True)
         for channel in request.get("InputDataConfig", []):
-            name = channel["ChannelName"]
-            job.fetch(channel["DataSource"]["S3DataSource"]["S3Uri"], f"{_DATA}/{name}", f"channel '{name}'")
+            name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+            distribution = source.get("S3DataDistributionType")
+            job.fetch(source["S3Uri"], f"{_DATA}/{name}", f"channel '{name}'", distribution)
         if checkpoints := request.get("CheckpointConfig"):
-            folder = _checkpoints(checkpoints)
             try:
-                count, _ = s3.download(job.settings.client("s3"), checkpoints["S3Uri"], job.inside(folder))
+                count = job.fetch_state(checkpoints["S3Uri"], _checkpoints(checkpoints))
             except s3.TransferError as error:
                 raise JobError(f"ClientError: Data download failed: {error} (CheckpointConfig)") from error
             job.log.note(f"checkpoints: {count} from {checkpoints['S3Uri']}")
@@ -118,14 +125,14 @@ class Training:
         }
         instance = request["ResourceConfig"].get("InstanceType", "ml.m5.large")
         hosts = {
-            "current_host": "algo-1",
+            "current_host": job.host,
             "current_instance_type": instance,
-            "current_group_name": "homogeneousCluster",
-            "hosts": ["algo-1"],
+            "current_group_name": instances.GROUP,
+            "hosts": job.hosts,
             "instance_groups": [
-                {"instance_group_name": "homogeneousCluster", "instance_type": instance, "hosts": ["algo-1"]}
+                {"instance_group_name": instances.GROUP, "instance_type": instance, "hosts": job.hosts}
             ],
-            "network_interface_name": "lo",
+            "network_interface_name": instances.INTERFACE,
         }
         job.write(f"{_CONFIG}/inputdataconfig.json", channels)
         job.write(f"{_CONFIG}/hyperparameters.json", request.get("HyperParameters", {}))
@@ -146,33 +153,31 @@ class Training:
             return script_mode.requirements(job)
         return driver_requirements(job, f"{_DATA}/sm_drivers/sm_train.sh", _CODE)
 
-    def upload(self, job: Job, status: str) -> None:
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
         """Checkpoints always; the rest unless the job failed (a stopped job keeps its model)."""
-        request = job.request
+        first, request = jobs[0], jobs[0].request
         if checkpoints := request.get("CheckpointConfig"):
-            job.store(_checkpoints(checkpoints), checkpoints["S3Uri"], "checkpoints")
+            store(jobs, _checkpoints(checkpoints), checkpoints["S3Uri"], "checkpoints")
         if board := request.get("TensorBoardOutputConfig"):
             path = board.get("LocalPath", "/opt/ml/output/tensorboard")
-            job.store(
-                path, f"{board['S3OutputPath'].rstrip('/')}/{job.name}/tensorboard-output", "TensorBoard data"
-            )
+            target = f"{board['S3OutputPath'].rstrip('/')}/{first.name}/tensorboard-output"
+            store(jobs, path, target, "TensorBoard data")
         if status == "Failed":
             return
-        target = request["OutputDataConfig"]
-        base = f"{target['S3OutputPath'].rstrip('/')}/{job.name}/output"
-        packed = target.get("CompressionType", "GZIP") == "GZIP"
-        job.facts["ModelArtifacts"] = {
+        config = request["OutputDataConfig"]
+        base = f"{config['S3OutputPath'].rstrip('/')}/{first.name}/output"
+        packed = config.get("CompressionType", "GZIP") == "GZIP"
+        first.facts["ModelArtifacts"] = {
             "S3ModelArtifacts": f"{base}/model.tar.gz" if packed else f"{base}/model/"
         }
         for name, path, always in (
             ("model", "/opt/ml/model", True),
             ("output", "/opt/ml/output/data", False),
         ):
-            folder = job.inside(path)
             if not packed:
-                job.store(path, f"{base}/{name}", name)
-            elif always or any(folder.iterdir()):
-                _pack(job, folder, f"{base}/{name}.tar.gz")
+                store(jobs, path, f"{base}/{name}", name)
+            elif always or any(any(job.inside(path).iterdir()) for job in jobs):
+                _pack(jobs, path, f"{base}/{name}.tar.gz")
 
     def last_words(self, job: Job) -> str:
         text = job.read("/opt/ml/output/failure")
@@ -183,24 +188,33 @@ def _checkpoints(config: Document) -> str:
     return str(config.get("LocalPath", "/opt/ml/checkpoints"))
 
 
-def _pack(job: Job, folder: Path, uri: str) -> None:
-    archive = job.folder / uri.rsplit("/", 1)[1]
+def _pack(jobs: Sequence[Job], container_path: str, uri: str) -> None:
+    """One archive of a folder of all instances; of files with the same name the last instance's stays."""
+    archive = jobs[0].folder / uri.rsplit("/", 1)[1]
     started = time.monotonic()
     try:
+        entries: dict[tuple[str, ...], Path] = {}
+        seen: dict[str, Job] = {}
+        for job in jobs:
+            folder = job.inside(container_path)
+            found = {path.relative_to(folder).parts: path for path in folder.rglob("*")}
+            files = ["/".join(parts) for parts, path in found.items() if not path.is_dir()]
+            warn_of_clashes(job, seen, sorted(files), archive.name)
+            entries |= found
         # A fixed gzip header: the same files make the same archive.
         with (
             archive.open("wb") as raw,
             gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream,
             tarfile.open(fileobj=stream, mode="w") as tar,
         ):
-            for path in sorted(folder.iterdir()):
-                tar.add(path, arcname=path.name, filter=_anonymous)
-        s3.upload_file(job.settings.client("s3"), archive, uri)
+            for parts, path in sorted(entries.items()):
+                tar.add(path, "/".join(parts), recursive=False, filter=_anonymous)
+        s3.upload_file(jobs[0].settings.client("s3"), archive, uri)
     except (s3.TransferError, OSError) as error:
         raise JobError(f"ClientError: Artifact upload failed: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
-    job.log.note(f"{archive.name} to {uri} ({time.monotonic() - started:.1f} s)")
+    jobs[0].log.note(f"{archive.name} to {uri} ({time.monotonic() - started:.1f} s)")
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

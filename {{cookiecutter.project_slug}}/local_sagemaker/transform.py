@@ -7,15 +7,16 @@ that starts a model server (`model_server`) and calls it (`batch_transform`).
 import json
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker import archives, batch_transform, data_processing, s3
+from local_sagemaker import archives, batch_transform, data_processing, instances, s3
 from local_sagemaker.batch_transform import STRATEGIES
 from local_sagemaker.errors import ValidationError
 from local_sagemaker.inference_images import EMULATED, kind_of
 from local_sagemaker.models import Models
-from local_sagemaker.work import Document, Job, JobError, check_one_instance, refuse, refuse_values
+from local_sagemaker.work import SHARDED, Document, Job, JobError, refuse, refuse_values, store
 
 KIND = "transform-job"
 CONTAINER = "Container"
@@ -57,7 +58,7 @@ class Transform:
 
     def check(self, request: Document) -> None:
         refuse(request, _REFUSED)
-        check_one_instance("TransformResources", request["TransformResources"])
+        self.instances(request)
         source = request["TransformInput"]
         refuse_values("TransformInput", source, {"SplitType": ("None", "Line")})
         where = "TransformInput.DataSource.S3DataSource"
@@ -84,7 +85,11 @@ class Transform:
         except ValueError as error:
             raise ValidationError(str(error)) from error
 
+    def instances(self, request: Document) -> int:
+        return instances.count("TransformResources", request["TransformResources"])
+
     def download(self, job: Job) -> None:
+        """As SageMaker does it, each instance gets whole objects: a part of them, by key."""
         container = job.request[CONTAINER]
         job.network = not container["Isolated"]
         _fetch_model(job, container)
@@ -131,16 +136,18 @@ class Transform:
                 return job.read(f"{folder}/requirements.txt")
         return None
 
-    def upload(self, job: Job, status: str) -> None:
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
         """The output of every object that was transformed as a whole; nothing of a stopped job."""
         if status == "Stopped":
             return
         outputs = f"/opt/ml/{batch_transform.OUTPUTS}"
-        for part in job.inside(outputs).rglob(f"*{batch_transform.PART}"):
-            part.unlink()  # of a job that was cut off
-        job.store(outputs, job.request["TransformOutput"]["S3OutputPath"], "output")
-        if reason := job.read(f"/opt/ml/{batch_transform.FAILURE}"):
-            raise JobError(reason)
+        for job in jobs:
+            for part in job.inside(outputs).rglob(f"*{batch_transform.PART}"):
+                part.unlink()  # of a job that was cut off
+        store(jobs, outputs, jobs[0].request["TransformOutput"]["S3OutputPath"], "output")
+        for job in jobs:
+            if reason := job.read(f"/opt/ml/{batch_transform.FAILURE}"):
+                raise JobError(reason)
 
     def last_words(self, job: Job) -> str:
         return ""
@@ -177,7 +184,7 @@ def _unpack(job: Job, uri: str, container_path: str, what: str) -> None:
 
 def _fetch_prefix(job: Job, uri: str) -> list[tuple[str, str]]:
     container_path = f"/opt/ml/{batch_transform.INPUTS}"
-    job.fetch(uri, container_path, "TransformInput")
+    job.fetch(uri, container_path, "TransformInput", SHARDED if len(job.hosts) > 1 else None)
     folder = job.inside(container_path)
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     name = uri.removeprefix("s3://")
@@ -193,6 +200,7 @@ def _fetch_listed(job: Job, uri: str) -> list[tuple[str, str]]:
     except (s3.TransferError, ValueError) as error:
         raise JobError(f"ClientError: Data download failed: manifest {uri}: {error}") from error
     inputs = f"/opt/ml/{batch_transform.INPUTS}"
+    paths = paths[job.rank :: len(job.hosts)]
     for path in paths:
         job.fetch(prefix + path, f"{inputs}/{path.rpartition('/')[0]}", f"TransformInput '{path}'")
     return [(f"{prefix.removeprefix('s3://')}{path}", path) for path in paths]

@@ -3,18 +3,20 @@
 import json
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from local_sagemaker import s3
 from local_sagemaker.errors import ValidationError
+from local_sagemaker.instances import Cluster
 from local_sagemaker.joblog import JobLog
 from local_sagemaker.layout import Settings
 from local_sagemaker.sandbox import CONTAINER_ROOT
 
 Document = dict[str, Any]
+SHARDED = "ShardedByS3Key"
 LONGEST_REASON = 1024  # characters, as the API has it
 
 # How the drivers of SageMaker's SDK name the requirements file that they are about to install.
@@ -27,7 +29,10 @@ class JobError(Exception):
 
 @dataclass
 class Job:
-    """One job on its way: the request, and the folder that it sees as ``/opt/ml``."""
+    """One instance of a job on its way: the request, and the folder that it sees as ``/opt/ml``.
+
+    It is the instance number `rank`, from 0, of `cluster`.
+    """
 
     settings: Settings
     name: str
@@ -35,9 +40,21 @@ class Job:
     request: Document
     folder: Path
     log: JobLog
+    cluster: Cluster
+    rank: int = 0
     network: bool = True
-    # What the work found out and `describe` is to say, beside the status.
+    # What the work found out and `describe` is to say, beside the status; that of the first instance counts.
     facts: Document = field(default_factory=dict)
+    # Files as they came from S3, by time of change and size: who did not change them does not send them back.
+    unchanged: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        return self.cluster.hosts[self.rank]
+
+    @property
+    def hosts(self) -> list[str]:
+        return list(self.cluster.hosts)
 
     @property
     def ml(self) -> Path:
@@ -61,28 +78,70 @@ class Job:
             return ""
         return text.strip()
 
-    def fetch(self, uri: str, container_path: str, what: str) -> None:
-        """Download `uri`. Raises JobError as SageMaker words it; `what` names the input."""
+    def fetch(self, uri: str, container_path: str, what: str, distribution: str | None = None) -> None:
+        """Download `uri`, of a `distribution` ShardedByS3Key this instance's part.
+
+        Raises JobError as SageMaker words it; `what` names the input.
+        """
+        sharded = distribution == SHARDED
+        part = (self.rank, len(self.hosts)) if sharded else (0, 1)
         try:
-            count, neighbours = s3.download(self.settings.client("s3"), uri, self.inside(container_path))
+            found = s3.download(self.settings.client("s3"), uri, self.inside(container_path), *part)
         except s3.TransferError as error:
             raise JobError(f"ClientError: Data download failed: {error} ({what})") from error
-        if not count:
+        if not found.objects:
             raise JobError(f"ClientError: Data download failed: no objects at {uri} ({what})")
-        self.log.note(f"{what}: {count} object{'s' * (count > 1)} from {uri}")
-        if neighbours:
+        share = f"{found.copied} of " if sharded else ""
+        self.log.note(f"{what}: {share}{found.objects} object{'s' * (found.objects > 1)} from {uri}")
+        if found.neighbours:
             self.log.note(
-                f"{what}: left out {len(neighbours)} whose key only starts alike, such as {neighbours[0]};"
-                " SageMaker may take them as well: end the URI with /"
+                f"{what}: left out {len(found.neighbours)} whose key only starts alike, such as"
+                f" {found.neighbours[0]}; SageMaker may take them as well: end the URI with /"
             )
 
-    def store(self, container_path: str, uri: str, what: str) -> None:
-        """Upload a folder. Raises JobError."""
+    def fetch_state(self, uri: str, container_path: str) -> int:
+        """Download what `uri` has, if anything, and remember it as unchanged; how many objects.
+
+        Raises TransferError.
+        """
+        folder = self.inside(container_path)
+        found = s3.download(self.settings.client("s3"), uri, folder)
+        self.unchanged |= {path: _state(path) for path in s3.files(folder)}
+        return found.copied
+
+    def files(self, container_path: str) -> list[Path]:
+        """The files of a folder that the instance made or changed. Raises OSError."""
+        found = s3.files(self.inside(container_path))
+        return [path for path in found if self.unchanged.get(path) != _state(path)]
+
+
+def store(jobs: Sequence[Job], container_path: str, uri: str, what: str) -> None:
+    """Upload a folder of all instances of a job, in their order, to one prefix. Raises JobError."""
+    seen: dict[str, Job] = {}
+    for job in jobs:
+        folder = job.inside(container_path)
         try:
-            count = s3.upload(self.settings.client("s3"), self.inside(container_path), uri)
+            files = job.files(container_path)
+            warn_of_clashes(job, seen, [path.relative_to(folder).as_posix() for path in files], what)
+            s3.upload(job.settings.client("s3"), folder, files, uri)
         except (s3.TransferError, OSError) as error:
             raise JobError(f"ClientError: Data upload failed: {error} ({what})") from error
-        self.log.note(f"{what}: {count} file{'s' * (count != 1)} to {uri}")
+        job.log.note(f"{what}: {len(files)} file{'s' * (len(files) != 1)} to {uri}")
+
+
+def warn_of_clashes(job: Job, seen: dict[str, Job], names: Sequence[str], what: str) -> None:
+    """Note in the log of `job` which of its files earlier instances (`seen`) have as well; add its own."""
+    if both := [name for name in names if name in seen]:
+        job.log.note(
+            f"WARNING {what}: {seen[both[0]].host} has {len(both)} of the same names, such as {both[0]}: the"
+            f" last one stays, here {job.host}'s; let each instance write names of its own"
+        )
+    seen |= dict.fromkeys(names, job)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
 
 
 class Work(Protocol):
@@ -91,8 +150,11 @@ class Work(Protocol):
     def check(self, request: Document) -> None:
         """Raise ValidationError for what cannot be done here, naming the member."""
 
+    def instances(self, request: Document) -> int:
+        """How many the request asks for."""
+
     def download(self, job: Job) -> None:
-        """Fill the folder: inputs, configuration. Raises JobError."""
+        """Fill the folder of one instance: inputs, configuration. Raises JobError."""
 
     def command(self, request: Document) -> list[str]:
         """Entrypoint and arguments."""
@@ -103,11 +165,11 @@ class Work(Protocol):
     def requirements(self, job: Job) -> str | None:
         """The text of the requirements file that the SDK's driver will install, if any."""
 
-    def upload(self, job: Job, status: str) -> None:
-        """Store what the job made before it became Completed, Failed or Stopped. Raises JobError."""
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
+        """Store what all made before the job became Completed, Failed or Stopped. Raises JobError."""
 
     def last_words(self, job: Job) -> str:
-        """The reason for its failure that the job left in a file; "" when none."""
+        """The reason for its failure that the instance left in a file; "" when none."""
 
 
 def refuse(request: Mapping[str, Any], members: Mapping[str, str]) -> None:
@@ -140,12 +202,12 @@ def check_local_path(where: str, path: str) -> None:
         raise ValidationError(f"{where} {path!r} has to be an absolute path below {CONTAINER_ROOT}/")
 
 
-def check_one_instance(where: str, resources: Mapping[str, Any]) -> None:
-    """Raise ValidationError for more than one instance."""
-    if resources.get("InstanceCount", 1) != 1:
+def check_isolation(member: str, isolated: bool, count: int) -> None:
+    """Raise ValidationError for several instances without a network: they could not reach each other."""
+    if isolated and count > 1:
         raise ValidationError(
-            f"{where}.InstanceCount {resources['InstanceCount']} is not supported by local_sagemaker:"
-            " a local job runs on one instance, this machine; set it to 1"
+            f"{member} with InstanceCount {count} is not supported by local_sagemaker: without a network"
+            " the instances of a local job do not reach each other; leave one of the two out"
         )
 
 

@@ -1,13 +1,16 @@
 """What a job's log says last, from CloudWatch Logs."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import boto3
 
 _FETCHED = 200
 _SHOWN = 6
 _SHOWN_OF_A_TRACEBACK = 12
+_SHOWN_INSTANCES = 3
 
 # What the SDK's drivers, their bash and the local services add when a script has failed.
 _VERDICT = re.compile(r"Command failed with exit code \d+\. Traceback")
@@ -24,19 +27,29 @@ def last_lines(kind: str, job: str) -> list[str]:
     group = f"/aws/sagemaker/{kind}Jobs"
     try:
         streams = client.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")["logStreams"]
-        events = [
-            event
-            for stream in streams
-            for event in client.get_log_events(
+        logs = {
+            stream["logStreamName"]: client.get_log_events(
                 logGroupName=group,
                 logStreamName=stream["logStreamName"],
                 limit=_FETCHED,
                 startFromHead=False,
             )["events"]
-        ]
+            for stream in streams
+        }
     except client.exceptions.ResourceNotFoundException:
         return []
-    return useful([line.rstrip() for event in events for line in event["message"].splitlines()])
+    return of_instances({name.removeprefix(f"{job}/"): events for name, events in logs.items()})
+
+
+def of_instances(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """`useful` for the events of each log stream: of several instances, those that ended first."""
+    found: list[str] = []
+    ends = sorted(logs, key=lambda name: logs[name][-1]["timestamp"] if logs[name] else math.inf)
+    for name in ends[:_SHOWN_INSTANCES]:
+        lines = useful([line.rstrip() for event in logs[name] for line in event["message"].splitlines()])
+        host = name.rpartition("-")[0]  # what follows is the time of its start
+        found += [f"{host} | {line}" for line in lines] if len(logs) > 1 else lines
+    return found
 
 
 def useful(lines: Sequence[str]) -> list[str]:

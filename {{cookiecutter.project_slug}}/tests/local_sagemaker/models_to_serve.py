@@ -89,7 +89,7 @@ class Transforming:
             ModelName=request.pop("ModelName", name),
             TransformInput=given | request.pop("TransformInput", {}),
             TransformOutput=target | request.pop("TransformOutput", {}),
-            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": request.pop("count", 1)},
             **request,
         )["TransformJobArn"]
         return arn

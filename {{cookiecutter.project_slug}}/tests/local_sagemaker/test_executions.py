@@ -308,5 +308,6 @@ def test_a_property_file_that_the_job_did_not_write(local: Settings, runner: Run
 def test_what_is_refused_by_the_job_fails_the_step(runner: Runner, name: str) -> None:
     arguments = processing("true")
     arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 2
+    arguments["NetworkConfig"] = {"EnableNetworkIsolation": True}
     done = runner.run(name, definition(step("Two", "Processing", arguments)))
     assert "InstanceCount" in done["FailureReason"]

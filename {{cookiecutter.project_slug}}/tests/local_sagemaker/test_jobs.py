@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ def test_what_the_container_is_told(processing: Processing, name: str) -> None:
         "current_host": "algo-1",
         "hosts": ["algo-1"],
         "current_instance_type": "ml.m5.large",
+        "network_interface_name": "lo" if sys.platform == "linux" else "lo0",
     }
     config = json.loads(lines[1])
     assert config["ProcessingJobName"] == name
@@ -269,9 +271,10 @@ def test_a_name_is_taken_for_ever(processing: Processing, name: str, sagemaker: 
             {
                 "ProcessingResources": {
                     "ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-                }
+                },
+                "NetworkConfig": {"EnableNetworkIsolation": True},
             },
-            "ProcessingResources.ClusterConfig.InstanceCount 2",
+            "NetworkConfig.EnableNetworkIsolation with InstanceCount 2",
         ),
         ({"ProcessingInputs": [source("a", "s3://b/c", S3InputMode="Pipe")]}, "S3InputMode 'Pipe'"),
         (

@@ -180,8 +180,8 @@ def test_a_job_that_runs_too_long_keeps_its_model(training: Training, name: str)
     ("request_part", "member"),
     [
         (
-            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}},
-            "ResourceConfig.InstanceCount 2",
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}},
+            "ResourceConfig.InstanceCount 0",
         ),
         ({"AlgorithmSpecification": {"TrainingInputMode": "Pipe"}}, "TrainingInputMode 'Pipe'"),
         (

@@ -310,7 +310,7 @@ CATEGORIES = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2"]}
         ({"strategy": "Grid"}, "Grid strategy takes CategoricalParameterRanges only"),
         ({"strategy": "Grid", "ranges": CATEGORIES}, "must be left out or be 2"),
         ({"jobs": 751}, "751; 750 training jobs are the most"),
-        ({"training": {"ResourceConfig": {"InstanceCount": 2}}}, "ResourceConfig.InstanceCount 2 is not"),
+        ({"training": {"ResourceConfig": {"InstanceCount": 101}}}, "ResourceConfig.InstanceCount 101 is not"),
         ({"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "f1"}}, "'f1' is not in"),
         ({"static": {"sagemaker_program": ""}}, "ContainerEntrypoint is needed"),
     ],

@@ -170,3 +170,21 @@ def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
     ]
     assert job_log.useful(log) == [*frames[-11:], "ValueError: no rows"]
     assert job_log.useful(["a", "+ b", "", "c", "An error occurred with exit code 3"]) == ["a", "c"]
+
+
+def test_of_several_instances_the_first_to_end_comes_first() -> None:
+    logs = {
+        "algo-1-1700000000": [{"timestamp": 5, "message": "lost algo-2"}],
+        "algo-2-1700000000": [
+            {"timestamp": 2, "message": "a\nb"},
+            {"timestamp": 3, "message": "no memory"},
+        ],
+        "algo-3-1700000000": [],
+    }
+    assert job_log.of_instances(logs) == [
+        "algo-2 | a",
+        "algo-2 | b",
+        "algo-2 | no memory",
+        "algo-1 | lost algo-2",
+    ]
+    assert job_log.of_instances({"algo-1-1700000000": logs["algo-2-1700000000"]}) == ["a", "b", "no memory"]
