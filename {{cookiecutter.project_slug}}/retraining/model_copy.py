@@ -92,6 +92,17 @@ def _rename_unit(file: YamlText, unit: yaml.Node, old: str, names: Names, folder
             written = _default_of(value_of(job, key))
             if written is not None:
                 file.replace(written, names.output_data(written.value))
+        for written in _places_in_arguments(job):
+            file.replace(written, names.output_data(written.value))
+
+
+def _places_in_arguments(job: yaml.Node) -> Iterator[yaml.Node]:
+    """The places in S3 that the arguments name: what a job keeps for its next run."""
+    arguments = value_of(job, "arguments")
+    for _, argument in arguments.value if isinstance(arguments, yaml.MappingNode) else []:
+        place = _default_of(argument)
+        if place is not None and place.value.startswith("s3://"):
+            yield place
 
 
 def _data_files(job: yaml.Node) -> Iterator[yaml.Node]:

@@ -180,6 +180,7 @@ def test_every_name_that_must_differ_does(shop: Path) -> None:
         "output_path": {"parameter": "Out", "default": "s3://models/trained"},
     }
     unit["preprocess"]["base_job_name"] = "prepare"
+    unit["preprocess"]["arguments"] = {"reference": "s3://kept/lightgbm/profile.json"}
     unit["preprocess"]["channels"]["shoppers"] = {
         "s3BucketName": "raw-data",
         "dataFiles": [{"sourceName": "shoppers", "fileName": "data/lightgbm/shoppers.csv"}],
@@ -192,6 +193,7 @@ def test_every_name_that_must_differ_does(shop: Path) -> None:
     assert copy["preprocess"]["base_job_name"] == "churn-risk-prepare"
     assert copy["train"]["checkpoint_s3_uri"] == "s3://checkpoints/churn_risk/latest"
     assert copy["train"]["output_path"]["default"] == "s3://models/trained/churn_risk"
+    assert copy["preprocess"]["arguments"]["reference"] == "s3://kept/churn_risk/profile.json"
     file = copy["preprocess"]["channels"]["shoppers"]["dataFiles"][0]
     assert file["fileName"] == "data/churn_risk/shoppers.csv"
     assert copy["registry"]["model_package_group"] == "SMP_PROJECT-churn-risk"
