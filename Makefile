@@ -9,6 +9,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PROJECT := {{cookiecutter.project_slug}}
 DEMO := build/demo
+MODELS := build/benchmarks/.venv
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -18,6 +19,11 @@ install: $(READY) ## make .venv from the lock
 $(READY): bootstrap.sh tools.lock requirements.lock
 	@sh bootstrap.sh
 	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	@touch $@
+
+$(MODELS)/ready: $(READY) $(PROJECT)/requirements.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(MODELS)
+	$(UV) pip sync --quiet --python $(MODELS) --require-hashes '$(PROJECT)/requirements.lock'
 	@touch $@
 
 demo: $(READY) ## scaffold a project with the default answers into build/demo and run its pipeline there

@@ -5,7 +5,7 @@ largest resident set: the local services and the jobs are processes of their own
 
 Then compiling beside the bare import of the SDK, for the default pipeline and for one of a hundred models
 (600 steps): the least of several runs each, taken in turns, and their ratio to the import. Last the speed of
-the example's training (benchmarks/training_speed.py).
+the example's training and preprocessing (benchmarks/training_speed.py, benchmarks/preprocessing.py).
 """
 
 import os
@@ -140,9 +140,13 @@ def compare(log: Path) -> None:
         print(f"{name:<28}{seconds:>9.2f} s{memory:>9.0f} MiB{seconds / bare:>9.2f}")
 
 
-def training() -> None:
-    """The training's iterations per second, in the project's environment."""
-    script = Path(__file__).parent / "benchmarks" / "training_speed.py"
+def example() -> None:
+    """The example's training and preprocessing, in the project's environment."""
+    for name in ("training_speed.py", "preprocessing.py"):
+        _run_benchmark(Path(__file__).parent / "benchmarks" / name)
+
+
+def _run_benchmark(script: Path) -> None:
     command = [str(FOLDER / ".venv/bin/python"), str(script), "--model", str(FOLDER / "models" / "scarcegan")]
     print(flush=True)
     subprocess.run(command, check=True)
@@ -173,7 +177,7 @@ def main() -> None:
             spent[name], memory = measure(command, log)
             print(f"{name:<28}{spent[name]:>9.2f} s{memory:>9.0f} MiB", flush=True)
         compare(log)
-        training()
+        example()
     finally:
         stop_services()
     print("\nas parts of the first run:")

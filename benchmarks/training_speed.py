@@ -35,9 +35,9 @@ class Eager:
             hidden = [keras.layers.Dense(count, activation="leaky_relu") for count in units]
             return keras.Sequential([keras.layers.Input([inputs]), *hidden])
 
-        self.trunk = mlp(FEATURES, 256, 128)
+        self.trunk = mlp(FEATURES, 128, 64)
         self.heads = [
-            keras.Sequential([keras.layers.Input([128]), keras.layers.Dense(count)])
+            keras.Sequential([keras.layers.Input([64]), keras.layers.Dense(count)])
             for count in (CLASSES + 1, 3)
         ]
         self.generator = keras.Sequential([mlp(NOISE, 64, 64), keras.layers.Dense(FEATURES)])
@@ -91,7 +91,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000, help="per round; the eager loop does 100")
     options = parser.parse_args()
     sys.path.insert(0, str(options.model.resolve()))
-    from gan import ScarceGan, Settings
+    from gan import ScarceGan
+    from variants import Settings
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -81,7 +81,7 @@ def models_with(block: Block) -> dict[str, Any]:
 
 
 def make_project(folder: Path, block: Block) -> list[str]:
-    """A project with the block's configuration and scripts that do nothing; returns the options to read it with."""
+    """A project with the block's configuration and empty scripts; returns the options to read it with."""
     models = models_with(block)
     others = {"conf/project.yaml": PROJECT | {"SMP_MODEL_CONFIGPATH": "models/*/conf.yaml"}}
     if block.file is not None:

@@ -17,7 +17,7 @@ import measures
 from failure import InputError
 
 THRESHOLD_METRICS = ("recall", "precision", "f1", "accuracy")
-METRICS = (*THRESHOLD_METRICS, "average_precision", "auc", "validation_loss")
+METRICS = (*THRESHOLD_METRICS, "average_precision", "recall_at_1_percent", "auc", "validation_loss")
 MINIMUMS = tuple(f"min_{metric}" for metric in THRESHOLD_METRICS)
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -119,9 +119,5 @@ def choose(
     sign = -1.0 if definition.mode == "min" and definition.metric in values else 1.0
     best = np.lexsort((-curve.f1, -sign * goal, shortfall))[0]
     metrics = {metric: float(value[best]) for metric, value in values.items()}
-    metrics |= {
-        "average_precision": measures.average_precision(positive, scores),
-        "auc": measures.auc(positive, scores),
-        "validation_loss": float(validation_loss),
-    }
+    metrics |= measures.ranking(positive, scores) | {"validation_loss": float(validation_loss)}
     return Choice(float(curve.thresholds[best]), metrics, bool(shortfall[best] == 0))

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from failure import InputError
 
-NAME = "scarcegan.npz"
 ADVICE = "delete it, there and in S3, to train from the start"
 DAMAGE = (zipfile.BadZipFile, zlib.error)
 
@@ -33,16 +32,16 @@ def fingerprint(hyperparameters: dict[str, Any], files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-class Checkpoints:
-    """The checkpoint of the training with this fingerprint.
+class Checkpoint:
+    """One training's state, of the job with this fingerprint.
 
     It lies in a folder of its own, as the next run of the pipeline, with other data, gets the same `root`.
     Without `root` nothing is kept: SageMaker makes it where the job has a CheckpointConfig.
     """
 
-    def __init__(self, root: Path, fingerprint: str) -> None:
+    def __init__(self, root: Path, fingerprint: str, name: str) -> None:
         self.root, self.fingerprint = root, fingerprint
-        self.path = root / f"run-{fingerprint[:16]}" / NAME
+        self.path = root / f"run-{fingerprint[:16]}" / f"{name}.npz"
 
     def save(self, document: dict[str, Any], arrays: Arrays) -> None:
         """Replace the checkpoint. Raises InputError where it cannot be written."""

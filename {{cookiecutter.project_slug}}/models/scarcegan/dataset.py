@@ -1,69 +1,114 @@
-"""Reading what preprocess.py wrote: rows of raw features, and their labels, joined by the key column."""
+"""Reading what preprocess.py wrote: rows of raw features, and their labels, joined by the key column.
 
-from dataclasses import dataclass
+Features are float32 from the start: ten million rows of 50 features are 2 GB, and reading them needs little
+more. Rows come in the order of their keys' hashes: it does not matter which files hold them, how many, and
+which instance wrote them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PolarsError
 
+import csv_blocks
+import key_hash
+import part_files
 from failure import InputError
+from key_hash import Hashes
+from scaler import Scaler
+
+_HASH_SEED = 0
 
 
 @dataclass(frozen=True)
 class Rows:
-    """n rows: keys [n], raw features [n, F], and group codes [n] (empty without labels)."""
+    """n rows: keys [n] and their hashes [n], features [n, F], and group codes [n] (empty without labels)."""
 
     features: list[str]
-    keys: NDArray[np.object_]
-    values: NDArray[np.float64]
+    keys: pl.Series
+    hashes: Hashes
+    values: NDArray[np.float32]
     groups: NDArray[np.int64]
 
 
-def read_features(paths: list[Path]) -> Rows:
-    """Read and join CSV files of the same columns; the first column is the key."""
-    tables = [_csv(path) for path in paths]
-    features = list(tables[0].columns[1:])
-    for path, table in zip(paths, tables, strict=True):
-        if list(table.columns) != list(tables[0].columns):
-            raise InputError(f"{path}: its columns differ from those of {paths[0]}")
-    table = pd.concat(tables, ignore_index=True)
-    values = table[features].to_numpy()
-    if values.dtype.kind not in "fiu" or not np.isfinite(values.astype(np.float64)).all():
+def read_features(paths: list[Path], scale: Scaler | None = None) -> Rows:
+    """Read and join CSV files of the same columns; the first column is the key. A file may lie in parts.
+
+    With `scale` the features are scaled as they are read, and must be its features. Raises InputError for
+    files that are none of preprocess.py's, and for a key that occurs twice.
+    """
+    files = [part for path in paths for part in part_files.find(path)]
+    columns = _columns(files)
+    if scale and columns[1:] != scale.features:
+        raise InputError(f"{files[0]}: its columns are not the features of scaler.json in the same order")
+    values = np.empty((sum(_lines(path) for path in files), len(columns) - 1), dtype=np.float32)
+    keys: list[pl.Series] = []
+    hashes: list[Hashes] = []
+    count = 0
+    for table in (table for path in files for table in _tables(path, columns)):
+        keys.append(table.to_series(0).alias("key"))
+        hashes.append(key_hash.hashes(keys[-1], _HASH_SEED))
+        raw = table.select(columns[1:]).to_numpy()
+        values[count : count + len(raw)] = scale.transform(raw) if scale else raw
+        count += len(raw)
+    values = values[:count]
+    if not count:
+        raise InputError(f"{files[0]}: has no rows")
+    if not np.isfinite(values).all():
         raise InputError(
-            f"{paths[0].parent}: a feature holds something that is no number; run preprocess.py on the data"
+            f"{files[0].parent}: a feature holds something that is no number; run preprocess.py on the data"
         )
-    return Rows(
-        features,
-        table.iloc[:, 0].to_numpy(dtype=object),
-        values.astype(np.float64),
-        np.empty(0, dtype=np.int64),
-    )
+    every = np.concatenate(hashes)
+    order = np.argsort(every, kind="stable")
+    for column in values.T:  # one at a time: a copy of all would double the memory
+        column[:] = column[order]
+    rows = Rows(columns[1:], pl.concat(keys)[order], every[order], values, np.empty(0, dtype=np.int64))
+    check_apart({str(files[0].parent): rows})
+    return rows
 
 
 def read_labelled(data: Path, label: Path, groups: list[str]) -> Rows:
-    """Read a data CSV and its label CSV (key, label), joined by key.
+    """Read a data CSV and its label CSV (key, label), joined by key. Each may lie in parts.
 
-    Rows come in the data's order, groups as positions in `groups`. Raises InputError when the keys do not
-    match one to one, or a label is not in `groups`.
+    Groups come as positions in `groups`. Raises InputError when the keys do not match one to one, or a label
+    is not in `groups`.
     """
-    rows, labels = read_features([data]), _csv(label)
-    if labels.shape[1] != 2:
-        raise InputError(f"{label}: must have the two columns key and label, not {list(labels.columns)}")
-    names = dict(zip(labels.iloc[:, 0], labels.iloc[:, 1], strict=True))
-    if len(names) != len(labels) or set(names) != set(rows.keys) or len(rows.keys) != len(labels):
+    rows = read_features([data])
+    files = part_files.find(label)
+    labels = pl.concat([_label_table(path) for path in files])
+    joined = rows.keys.to_frame("key").join(labels, on="key", how="left", maintain_order="left")
+    if labels.height != len(rows.keys) or joined.height != labels.height or joined["label"].null_count():
         raise InputError(
             f"{label}: its keys are not those of {data}; both must come from one preprocess.py run"
         )
-    unknown = sorted({str(name) for name in names.values()} - set(groups))
+    unknown = sorted(set(joined["label"].unique()) - set(groups))
     if unknown:
         raise InputError(f"{label}: label {unknown[0]!r} is not one of the groups {','.join(groups)}")
-    code = {name: number for number, name in enumerate(groups)}
-    return Rows(
-        rows.features,
-        rows.keys,
-        rows.values,
-        np.array([code[names[key]] for key in rows.keys], dtype=np.int64),
+    codes = joined["label"].replace_strict(groups, list(range(len(groups))), return_dtype=pl.Int64)
+    return replace(rows, groups=codes.to_numpy())
+
+
+def check_apart(parts: dict[str, Rows]) -> None:
+    """Raise InputError when a key occurs twice in the parts, which are named by where they are from.
+
+    Within one preprocessing instance no key does; the parts of several may share some.
+    """
+    hashes = np.sort(np.concatenate([rows.hashes for rows in parts.values()]))
+    if not (hashes[1:] == hashes[:-1]).any():
+        return
+    keys = pl.concat(rows.keys.to_frame("key") for rows in parts.values())
+    twice = keys.filter(pl.col("key").is_duplicated())
+    if twice.is_empty():  # two keys with one hash
+        return
+    key = twice["key"].min()
+    where = " and ".join(name for name, rows in parts.items() if rows.keys.is_in([key]).any())
+    raise InputError(
+        f"key {key!r} occurs twice, in {where} ({twice['key'].n_unique()} keys do): several preprocessing"
+        " instances had rows of it; keep a key's rows in one file, or use one instance"
     )
 
 
@@ -77,13 +122,40 @@ def parse_groups(text: str) -> list[str]:
     return groups
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _columns(files: list[Path]) -> list[str]:
+    found = [_table(path, n_rows=0).columns for path in files]
+    for path, columns in zip(files, found, strict=True):
+        if columns != found[0]:
+            raise InputError(f"{path}: its columns differ from those of {files[0]}")
+    return found[0]
+
+
+def _lines(path: Path) -> int:
+    with csv_blocks.open_file(path) as file:
+        return sum(block.count(b"\n") for block in csv_blocks.blocks(file)) + 1
+
+
+def _tables(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+    types = {name: pl.Float32 if number else pl.String for number, name in enumerate(columns)}
     try:
-        table = pd.read_csv(path, dtype={0: str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; preprocess.py writes it") from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a CSV file of preprocess.py ({error})") from None
-    if table.empty:
-        raise InputError(f"{path}: has no rows")
-    return table
+        with csv_blocks.open_file(path) as file:
+            csv_blocks.read_header(file)
+            for block in csv_blocks.blocks(file):
+                yield pl.read_csv(block, has_header=False, schema=types)
+    except (PolarsError, OSError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(f"{path}: not a CSV file of preprocess.py ({reason})") from None
+
+
+def _label_table(path: Path) -> pl.DataFrame:
+    table = _table(path)
+    if table.width != 2:
+        raise InputError(f"{path}: must have the two columns key and label, not {table.columns}")
+    return table.rename(dict(zip(table.columns, ("key", "label"), strict=True)))
+
+
+def _table(path: Path, n_rows: int | None = None) -> pl.DataFrame:
+    try:
+        return pl.read_csv(path, infer_schema=False, n_rows=n_rows)
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{path}: not a CSV file of preprocess.py ({str(error).splitlines()[0]})") from None

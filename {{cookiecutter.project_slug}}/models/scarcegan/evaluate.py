@@ -1,12 +1,13 @@
 """SageMaker processing job: score the test rows with every candidate and baseline; pack, compare, report.
 
 Inputs under <base>/input/: model/model.tar.gz (the training job's artifact), test/{data,label}.csv,
-train_data/ and train_label/ (for the baselines). Outputs under <base>/output/: candidates/<name>/model.tar.gz
-(TensorFlow Serving layout: 1/, code/inference.py, code/scaler.json), and evaluation/ with evaluation.json
-(the property file of the quality gate), metrics.csv, history.csv, model_quality/<candidate>.json, plots/ and
-report.html.
+train_data/ and train_label/ (for the baselines), unlabelled_folds/fold_*.csv (for the verbosity). Outputs
+under <base>/output/: candidates/<name>/model.tar.gz (TensorFlow Serving layout: 1/, code/inference.py,
+code/scaler.json), and evaluation/ with evaluation.json (the property file of the quality gate), metrics.csv,
+history.csv, model_quality/<candidate>.json, plots/ and report.html.
 
-Candidates are scored through their packed archive: what is measured is what will be served.
+Candidates are scored through their packed archive: what is measured is what will be served. No threshold, no
+calibration and no model depends on the labels of the test rows.
 """
 
 import json
@@ -23,110 +24,97 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from numpy.typing import NDArray
 
 import archive
+import artifact
 import baselines
 import candidates
 import dataset
 import failure
-import inference
-import measures
 import model_quality
-import plots
+import pictures
 import report
+import results
 import scaler
+import scoring
+import unlabelled
+from artifact import Entry
 from dataset import Rows
 from failure import ArgumentParser, InputError
+from scoring import Answer, Scored
 
 DEFAULT_BASE = "/opt/ml/processing"
-BATCH = 4096
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Scores [n] and predicted group codes [n] of the test rows, and the entry in candidates.json."""
+class Data:
+    """Training and test rows, and a sample of the unlabelled ones, raw [m, F]."""
 
-    entry: dict[str, Any]
-    scores: NDArray[np.float32]
-    groups: NDArray[np.int64]
-
-    @property
-    def name(self) -> str:
-        return str(self.entry["name"])
+    train: Rows
+    test: Rows
+    unlabelled: NDArray[np.float64]
 
 
-def read_listing(model: Path) -> list[dict[str, Any]]:
-    """The candidates of an extracted model artifact. Raises InputError when it is none of train.py's."""
-    try:
-        listing = json.loads((model / "candidates.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"model.tar.gz: holds no candidates.json of train.py ({error})") from None
-    if not listing:
-        raise InputError("model.tar.gz: candidates.json lists no candidate")
-    return list(listing)
+def read(source: Path, first: Entry) -> Data:
+    """Read the inputs. Raises InputError when they do not have the model's features and groups."""
+    groups, found = first["groups"], {}
+    for data, label, least in (("train_data", "train_label", 2), ("test", "test", 1)):
+        rows = dataset.read_labelled(source / data / "data.csv", source / label / "label.csv", groups)
+        if rows.features != first["features"]:
+            raise InputError(f"input {data}: its columns are not the features that the model was trained on")
+        if np.bincount(rows.groups == 0, minlength=2).min() < least:
+            raise InputError(f"input {data}: needs {least} row(s) of {groups[0]!r} and of the other groups")
+        found[data] = rows
+    dataset.check_apart(found)
+    sample = unlabelled.sample(source / "unlabelled_folds", first["features"])
+    return Data(found["train_data"], found["test"], sample)
 
 
-def pack(model: Path, name: str, path: Path) -> None:
-    """Pack one candidate for the TensorFlow Serving container: 1/ (the SavedModel) and code/."""
-    folder = model / "candidates" / name
-    if not (folder / "1" / "saved_model.pb").is_file():
-        raise InputError(f"model.tar.gz: candidate {name!r} has no candidates/{name}/1/saved_model.pb")
-    members = {str(file.relative_to(folder)): file for file in (folder / "1").rglob("*") if file.is_file()}
-    members |= {"code/inference.py": Path(inference.__file__), "code/scaler.json": folder / "scaler.json"}
-    archive.pack(members, path)
-
-
-def score(packed: Path, values: NDArray[np.float64], entry: dict[str, Any]) -> Scored:
+def score(packed: Path, rows: NDArray[np.floating], entry: Entry) -> Answer:
     """Score raw rows [n, F] with the SavedModel in a packed archive."""
     with tempfile.TemporaryDirectory() as folder:
         archive.extract(packed, Path(folder))
-        serve = tf.saved_model.load(str(Path(folder) / "1")).signatures["serving_default"]
-        parts = [
-            serve(features=tf.constant(values[start : start + BATCH], tf.float32))
-            for start in range(0, len(values), BATCH)
-        ]
-        scores = np.concatenate([part["score"].numpy() for part in parts])
-        labels = np.concatenate([part["label"].numpy() for part in parts])
-    code = {group.encode(): number for number, group in enumerate(entry["groups"])}
-    return Scored(entry, scores, np.array([code[label] for label in labels], dtype=np.int64))
+        return scoring.Model(Path(folder), entry).answer(rows)
 
 
-def row_of_metrics(
-    kind: str,
-    name: str,
-    threshold: float,
-    positive: NDArray[np.bool_],
-    flagged: NDArray[np.bool_],
-    scores: NDArray[np.floating],
-) -> dict[str, Any]:
-    """One row of metrics.csv: decisions are those of the model itself."""
-    return (
-        {"kind": kind, "name": name, "threshold": threshold}
-        | measures.at_threshold(positive, flagged.astype(float), 0.5)
-        | {
-            "average_precision": measures.average_precision(positive, scores),
-            "auc": measures.auc(positive, scores),
-        }
-        | {"rows": len(positive), "positives": int(positive.sum()), "flagged": int(flagged.sum())}
+def score_candidates(model: Path, listing: list[Entry], data: Data, out: Path) -> list[Scored]:
+    """Pack each candidate to `out`/<name>/model.tar.gz, and score with what was packed."""
+    found = []
+    for entry in listing:
+        packed = out / entry["name"] / "model.tar.gz"
+        artifact.pack(artifact.folder(model, "candidates", entry), packed)
+        with tempfile.TemporaryDirectory() as folder:
+            archive.extract(packed, Path(folder))
+            served = scoring.Model(Path(folder), entry)
+            found.append(scoring.scored("candidate", served, data.test.values, data.unlabelled))
+    return found
+
+
+def score_ablations(model: Path, listing: list[Entry], data: Data) -> list[Scored]:
+    """Score the ablations; nobody serves them, so they are not packed."""
+    return [
+        scoring.scored(
+            "ablation",
+            scoring.Model(artifact.folder(model, "ablations", entry), entry),
+            data.test.values,
+            data.unlabelled,
+        )
+        for entry in listing
+    ]
+
+
+def score_baselines(model: Path, first: Entry, data: Data) -> list[Scored]:
+    """Fit the baselines, with the scaler of the model and the definition of the first candidate."""
+    scale = scaler.load(model / "candidates" / first["name"] / "scaler.json")
+    (definition,) = candidates.parse(json.dumps({first["name"]: first["definition"]}))
+    rows = baselines.Data(
+        scale.transform(data.train.values),
+        data.train.groups == 0,
+        scale.transform(data.unlabelled),
+        scale.transform(data.test.values),
     )
-
-
-def evaluation(table: pd.DataFrame, gate: str) -> dict[str, Any]:
-    """The property file: `gate` is the first configured candidate, `best` the one with the highest F1."""
-    keys = ("recall", "precision", "f1", "average_precision", "auc", "accuracy", "threshold")
-    by_kind: dict[str, dict[str, Any]] = {"candidate": {}, "baseline": {}}
-    for row in table.to_dict("records"):
-        by_kind[row["kind"]][row["name"]] = {key: float(row[key]) for key in keys}
-    found = by_kind["candidate"]
-    best = max(found, key=lambda name: found[name]["f1"])
-    return {
-        "gate": {"candidate": gate} | {key: found[gate][key] for key in keys[:3]},
-        "best": {"candidate": best} | {key: found[best][key] for key in keys[:3]},
-        "candidates": found,
-        "baselines": by_kind["baseline"],
-    }
+    return baselines.fit(rows, definition)
 
 
 def quality(scored: Scored, test: Rows) -> dict[str, Any]:
@@ -135,7 +123,7 @@ def quality(scored: Scored, test: Rows) -> dict[str, Any]:
     return model_quality.document(
         len(positive),
         binary_classification_metrics=model_quality.binary_classification_metrics(
-            positive, scored.groups == 0, scored.scores
+            positive, scored.flagged, scored.scores
         ),
         multiclass_classification_metrics=model_quality.multiclass_classification_metrics(
             test.groups, scored.groups, scored.entry["groups"]
@@ -143,108 +131,35 @@ def quality(scored: Scored, test: Rows) -> dict[str, Any]:
     )
 
 
-def draw(
-    scored: list[Scored],
-    fitted: list[baselines.Baseline],
-    table: pd.DataFrame,
-    test: Rows,
-    history: pd.DataFrame,
-    out: Path,
-) -> None:
-    """Write all pictures to `out`."""
-    rows = {(row["kind"], row["name"]): row for row in table.to_dict("records")}
-    curves = [
-        plots.Curve(
-            model.name,
-            model.scores,
-            rows[kind, model.name]["recall"],
-            rows[kind, model.name]["precision"],
-            baseline,
-        )
-        for kind, models, baseline in (("candidate", scored, False), ("baseline", fitted, True))
-        for model in models
-    ]
-    plots.precision_recall(test.groups == 0, curves, out / "precision_recall.png")
-    plots.loss_curves(
-        history, {model.name: model.entry["epoch"] for model in scored}, out / "loss_curves.png"
-    )
-    first, groups = scored[0], scored[0].entry["groups"]
-    plots.scores(first.scores, test.groups, groups, first.entry["threshold"], first.name, out / "scores.png")
-    for model in scored:
-        plots.confusion(test.groups, model.groups, groups, model.name, out / f"confusion_{model.name}.png")
-
-
-def read_rows(source: Path, listing: list[dict[str, Any]]) -> tuple[Rows, Rows]:
-    """The training and test rows. Raises InputError when they do not have the model's features and groups."""
-    groups = listing[0]["groups"]
-    train = dataset.read_labelled(
-        source / "train_data" / "data.csv", source / "train_label" / "label.csv", groups
-    )
-    test = dataset.read_labelled(source / "test" / "data.csv", source / "test" / "label.csv", groups)
-    for where, rows, least in (("train_data", train, 2), ("test", test, 1)):
-        if rows.features != listing[0]["features"]:
-            raise InputError(f"input {where}: its columns are not the features that the model was trained on")
-        if np.bincount(rows.groups == 0, minlength=2).min() < least:
-            raise InputError(f"input {where}: needs {least} row(s) of {groups[0]!r} and of the other groups")
-    return train, test
-
-
-def fit_baselines(model: Path, first: dict[str, Any], train: Rows, test: Rows) -> list[baselines.Baseline]:
-    """The baselines, with the scaler of the model and the definition of the first candidate."""
-    scale = scaler.load(model / "candidates" / first["name"] / "scaler.json")
-    (definition,) = candidates.parse(json.dumps({first["name"]: first["definition"]}))
-    return baselines.fit(
-        scale.transform(train.values), train.groups == 0, scale.transform(test.values), definition
-    )
-
-
 def evaluate(source: Path, model: Path, out: Path) -> pd.DataFrame:
-    """Evaluate the extracted artifact `model` on the inputs in `source`; fill the two folders of `out`."""
-    listing = read_listing(model)
-    train, test = read_rows(source, listing)
-    positive, scored, rows = test.groups == 0, [], []
-    for entry in listing:
-        packed = out / "candidates" / entry["name"] / "model.tar.gz"
-        pack(model, entry["name"], packed)
-        one = score(packed, test.values, entry)
-        scored.append(one)
-        rows.append(
-            row_of_metrics("candidate", one.name, entry["threshold"], positive, one.groups == 0, one.scores)
-        )
-        model_quality.write(quality(one, test), out / "evaluation" / "model_quality" / f"{one.name}.json")
-    fitted = fit_baselines(model, listing[0], train, test)
-    for baseline in fitted:
-        flagged = baseline.scores >= baseline.threshold
-        rows.append(
-            row_of_metrics("baseline", baseline.name, baseline.threshold, positive, flagged, baseline.scores)
-        )
-    table = pd.DataFrame(rows)
-    write(scored, fitted, table, test, model / "history.csv", out / "evaluation")
-    return table
-
-
-def write(
-    scored: list[Scored],
-    fitted: list[baselines.Baseline],
-    table: pd.DataFrame,
-    test: Rows,
-    history: Path,
-    out: Path,
-) -> None:
-    """Write the tables, pictures, page and property file to `out`."""
-    draw(scored, fitted, table, test, pd.read_csv(history), out / "plots")
-    shutil.copyfile(history, out / "history.csv")
-    table.to_csv(out / "metrics.csv", index=False, lineterminator="\n")
+    """Evaluate an extracted model artifact; write everything to `out`; return the metrics table."""
+    listing, ablations = artifact.candidates(model), artifact.ablations(model)
+    folds, history = artifact.folds(model), artifact.history(model)
+    data = read(source, listing[0])
+    scored = score_candidates(model, listing, data, out / "candidates")
+    rivals = score_ablations(model, ablations, data)
+    rivals += score_baselines(model, listing[0], data)
+    metrics = results.table([*scored, *rivals], data.test.groups == 0)
+    folder = out / "evaluation"
+    for one in scored:
+        model_quality.write(quality(one, data.test), folder / "model_quality" / f"{one.name}.json")
+    shutil.copyfile(model / "history.csv", folder / "history.csv")
+    metrics.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
+    pictures.draw([*scored, *rivals], data.test.groups, history, folder / "plots")
+    counts = np.bincount(data.test.groups, minlength=len(listing[0]["groups"])).tolist()
     page = report.Report(
-        table,
-        {one.name: one.entry["definition"] for one in scored},
-        scored[0].name,
-        {group: int((test.groups == code).sum()) for code, group in enumerate(scored[0].entry["groups"])},
-        out / "plots",
+        metrics,
+        [*scored, *rivals],
+        data.test.groups == 0,
+        folds,
+        dict(zip(listing[0]["groups"], counts, strict=True)),
+        len(data.unlabelled),
+        folder / "plots",
     )
-    report.write(page, out / "report.html")
-    content = json.dumps(evaluation(table, scored[0].name), indent=2, allow_nan=False)
-    (out / "evaluation.json").write_text(content + "\n", encoding="utf-8")
+    report.write(page, folder / "report.html")
+    content = json.dumps(results.evaluation(metrics, listing[0]["name"]), indent=2, allow_nan=False)
+    (folder / "evaluation.json").write_text(content + "\n", encoding="utf-8")
+    return metrics
 
 
 def main(argv: list[str]) -> None:

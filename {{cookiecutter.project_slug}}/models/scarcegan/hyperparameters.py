@@ -7,6 +7,7 @@ from typing import Any
 
 import candidates
 import dataset
+import variants
 from failure import ArgumentParser, InputError
 
 
@@ -19,7 +20,13 @@ class Hyperparameters:
     learning_rate_generator: float
     noise_dim: int
     leeway: float
+    input_noise: float
+    input_dropout: float
     seed: int
+    units: tuple[int, ...]
+    variant: str
+    cross_validation: bool
+    ablations: bool
     groups: list[str]
     candidates: list[candidates.Definition]
 
@@ -46,9 +53,15 @@ NUMBERS = {
     ),
     "learning_rate_discriminator": _Number(float, 1e-3, 1e-7, 1.0, "peak rate of the discriminator"),
     "learning_rate_generator": _Number(float, 3e-4, 1e-7, 1.0, "peak rate of the generator"),
-    "noise_dim": _Number(int, 32, 1, 4096, "dimensions of the generator's noise"),
+    "noise_dim": _Number(int, 32, 4, 4096, "dimensions of the generator's noise"),
     "leeway": _Number(float, 0.1, 0.0, 0.9, "how far a negative label may be wrong"),
+    "input_noise": _Number(float, 0.5, 0.0, 10.0, "deviation of the noise on the scaled features"),
+    "input_dropout": _Number(float, 0.0, 0.0, 0.9, "share of the features that are left out, at random"),
     "seed": _Number(int, 7, 0, 1_000_000, "seed of weights, batches and noise"),
+}
+SWITCHES = {
+    "cross_validation": "also train on each fold, and take the epochs that are best over the folds",
+    "ablations": "also train every other variant, for comparison",
 }
 
 
@@ -60,12 +73,20 @@ def parse(argv: list[str]) -> Hyperparameters:
         parser.add_argument(
             f"--{name}", type=_reader(name, number), default=number.kind(number.default), help=number.help
         )
+    parser.add_argument("--units", default="128,64", type=_units, help="units of the discriminator's layers")
+    parser.add_argument("--variant", default=variants.SCARCEGAN, help=", ".join(variants.NAMES))
+    for name, text in SWITCHES.items():
+        parser.add_argument(f"--{name}", default=False, type=_switch(name), help=text)
     parser.add_argument(
         "--groups", default="risky,dormant,normal,heavy", help="label groups, the scarce one first"
     )
     parser.add_argument("--candidates", type=candidates.parse, help="JSON: candidate definitions by name")
     options = vars(parser.parse_args(argv))
     options.pop("base")
+    if options["variant"] not in variants.NAMES:
+        raise InputError(
+            f"hyperparameter variant: {options['variant']!r} is none; it must be {', '.join(variants.NAMES)}"
+        )
     options["groups"] = dataset.parse_groups(options["groups"])
     options["candidates"] = options["candidates"] or [
         candidates.Definition(name, entry["metric"], entry["mode"], _minimums(entry))
@@ -89,5 +110,23 @@ def _reader(name: str, number: _Number) -> Callable[[str], float]:
         if not number.low <= value <= number.high:
             raise InputError(f"hyperparameter {name}: {text} is out of range; {wanted}")
         return value
+
+    return read
+
+
+def _units(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 1 <= int(part) <= 8192 for part in parts) or len(parts) > 8:
+        raise InputError(
+            f"hyperparameter units: {text!r} is no list of layers; write 1 to 8 numbers up to 8192, as 128,64"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def _switch(name: str) -> Callable[[str], bool]:
+    def read(text: str) -> bool:
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"hyperparameter {name}: {text!r} must be true or false")
+        return text.lower() == "true"
 
     return read

@@ -5,6 +5,8 @@
       NeurIPS 2017, arXiv 1705.09783.
 [IG]  Salimans et al.: Improved techniques for training GANs, NeurIPS 2016, arXiv 1606.03498, section 3.1.
 [EB]  Zhao, Mathieu, LeCun: Energy-based GAN, ICLR 2017, arXiv 1609.03126, section 2.4.
+[PU]  Kiryo, Niu, du Plessis, Sugiyama: Positive-unlabeled learning with non-negative risk estimator, NeurIPS
+      2017, arXiv 1703.00593; for a class so scarce that its share among the unlabelled may be taken for 0.
 
 K groups, of which group 0 is the scarce one; class K of the supervised head is `unknown`. All return scalars.
 """
@@ -40,8 +42,35 @@ def unsupervised(real_logits: tf.Tensor, fake_logits: tf.Tensor, leeway: float) 
     return 0.5 * (real + fake)
 
 
+def unlabelled_not_scarce(logits: tf.Tensor) -> tf.Tensor:
+    """-log(1 - p(0|x)) of unlabelled samples: hardly one of them is scarce, whatever else they are [PU].
+
+    Mean over supervised logits [n, K + 1]. Without it nothing keeps behaviour that no label shows away from
+    the scarce class.
+    """
+    rest = tf.reduce_logsumexp(tf.nn.log_softmax(logits)[:, 1:], axis=1)
+    return -tf.reduce_mean(rest)
+
+
+def generated_unknown(logits: tf.Tensor) -> tf.Tensor:
+    """-log p(K|G(z)): what lies between the groups, as a bad generator makes it, is unknown [BG, SG].
+
+    Mean over supervised logits [n, K + 1].
+    """
+    return -tf.reduce_mean(tf.nn.log_softmax(logits)[:, -1])
+
+
+def known_or_generated(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """The unsupervised loss of a GAN with one head of K + 1 classes, the last for generated samples [IG].
+
+    -log(1 - p(K|x)) for real x, -log p(K|G(z)) for generated ones, averaged. Both logits are [n, K + 1].
+    """
+    known = tf.reduce_logsumexp(tf.nn.log_softmax(real_logits)[:, :-1], axis=1)
+    return 0.5 * (generated_unknown(fake_logits) - tf.reduce_mean(known))
+
+
 def conditional_entropy(logits: tf.Tensor) -> tf.Tensor:
-    """Mean entropy of supervised logits [n, K + 1] of unlabelled samples: decide where data is thin [BG]."""
+    """Mean entropy of supervised logits [n, K + 1], in nats: how undecided the model is."""
     log = tf.nn.log_softmax(logits)
     return -tf.reduce_mean(tf.reduce_sum(tf.exp(log) * log, axis=1))
 

@@ -1,6 +1,7 @@
 """Measures of a scarce-class detector: `positive` bool [n] is the truth, `scores` [n] grow with suspicion.
 
-A row is flagged when its score >= the threshold. A ratio without a denominator is 0.
+A row is flagged when its score >= the threshold. A ratio without a denominator is 0. `recall_at_1_percent` is
+the recall at a false-positive rate of at most 1 %.
 """
 
 from dataclasses import dataclass
@@ -83,3 +84,19 @@ def auc(positive: Bools, scores: Floats) -> float:
     false_positive_rate = np.insert((curve.flagged - curve.true_positives) / negatives, 0, 0.0)
     recall = np.insert(curve.recall, 0, 0.0)
     return float(np.sum(np.diff(false_positive_rate) * (recall[1:] + recall[:-1]) / 2))
+
+
+def recall_at_false_positive_rate(positive: Bools, scores: Floats, rate: float) -> float:
+    """The largest recall of a threshold that flags at most `rate` of the negatives; 0 without positives."""
+    curve = sweep(positive, scores)
+    allowed = curve.flagged - curve.true_positives <= rate * (curve.rows - curve.positives)
+    return float(np.max(curve.recall, initial=0.0, where=allowed))
+
+
+def ranking(positive: Bools, scores: Floats) -> dict[str, float]:
+    """The measures that need no threshold."""
+    return {
+        "average_precision": average_precision(positive, scores),
+        "recall_at_1_percent": recall_at_false_positive_rate(positive, scores, 0.01),
+        "auc": auc(positive, scores),
+    }

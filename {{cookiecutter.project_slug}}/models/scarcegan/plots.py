@@ -1,7 +1,7 @@
-"""The evaluation's pictures, as PNG files."""
+"""What the models make of the rows, as PNG files."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -9,17 +9,19 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 import measures
+import reliability
+from calibration import Calibration
+from scoring import Scored
 
-COLOURS = ("#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72", "#6940a5", "#64473a")
+COLOURS = ("#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72", "#6940a5", "#64473a", "#dfab01", "#9b9a97")
 GREY = "#787774"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 130,
     "font.size": 10,
     "axes.titlesize": 12,
@@ -31,83 +33,99 @@ STYLE = {
     "axes.axisbelow": True,
     "grid.color": "#e9e9e7",
     "legend.frameon": False,
-    "savefig.bbox": "tight",
 }
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A model's scores of the test rows [n], and the recall and precision it works at."""
+def precision_recall(positive: NDArray[np.bool_], models: list[Scored], path: Path) -> None:
+    """Precision against recall of every model on the test rows; a dot marks the chosen decision threshold.
 
-    name: str
-    scores: NDArray[np.floating]
-    recall: float
-    precision: float
-    baseline: bool
-
-
-def loss_curves(history: pd.DataFrame, epochs: dict[str, int], path: Path) -> None:
-    """Losses and validation metrics by epoch; `epochs` says which epoch each candidate is from."""
+    Ablations have a panel of their own, beside the first candidate.
+    """
+    panels = {"Candidates and baselines": [model for model in models if model.kind != "ablation"]}
+    if ablations := [model for model in models if model.kind == "ablation"]:
+        panels["First candidate and ablations"] = [models[0], *ablations]
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
-        losses = {
-            "discriminator, supervised": "discriminator_supervised_loss",
-            "discriminator, unsupervised": "discriminator_unsupervised_loss",
-            "generator": "generator_loss",
-            "validation": "validation_loss",
-        }
-        _lines(left, history, losses, "Losses", "loss")
-        metrics = {
-            "recall": "recall",
-            "precision": "precision",
-            "F1": "f1",
-            "average precision": "average_precision",
-        }
-        _lines(right, history, metrics, "Scarce group, validation rows (at highest F1)", "value")
-        right.set_ylim(0, 1.02)
-        by_epoch: dict[int, list[str]] = {}
-        for name, epoch in epochs.items():
-            by_epoch.setdefault(epoch, []).append(name)
-        for epoch, names in by_epoch.items():
-            for axes in (left, right):
-                axes.axvline(epoch, color=GREY, linewidth=0.8, linestyle=":")
-            right.text(
-                epoch,
-                0.02,
-                " " + ", ".join(names),
-                rotation=90,
-                fontsize=8,
-                color=GREY,
-                va="bottom",
-                ha="right",
+        figure, row = plt.subplots(
+            1,
+            len(panels),
+            figsize=(7.5 if len(panels) == 1 else 12, 5.2),
+            squeeze=False,
+            layout="constrained",
+        )
+        for axes, (title, shown) in zip(row[0], panels.items(), strict=True):
+            for number, model in enumerate(shown):
+                _precision_recall(axes, positive, model, COLOURS[number % len(COLOURS)])
+            share = float(positive.mean())
+            axes.axhline(share, color=GREY, linewidth=0.8)
+            axes.text(
+                0.99, share + 0.012, f"flagging at random ({share:.1%})", color=GREY, fontsize=8, ha="right"
             )
-        _save(figure, path)
+            axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision", title=title)
+            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.06), fontsize=8.5)
+        save(figure, path)
 
 
-def precision_recall(positive: NDArray[np.bool_], curves: list[Curve], path: Path) -> None:
-    """Precision against recall of every model on the test rows; a dot marks the chosen decision threshold."""
+def _precision_recall(axes: Axes, positive: NDArray[np.bool_], model: Scored, colour: str) -> None:
+    swept = measures.sweep(positive, model.scores)
+    area = measures.average_precision(positive, model.scores)
+    style = {"candidate": "-", "baseline": "--", "ablation": "-."}[model.kind]
+    label = f"{model.name} (average precision {area:.3f})"
+    axes.plot(swept.recall, swept.precision, color=colour, linewidth=1.4, linestyle=style, label=label)
+    at = measures.at_threshold(positive, model.flagged.astype(float), 0.5)
+    axes.plot(at["recall"], at["precision"], "o", color=colour, markersize=8, markeredgecolor="white")
+
+
+def calibration(positive: NDArray[np.bool_], models: list[Scored], path: Path) -> None:
+    """Reliability of each candidate on the test rows, before and after calibration.
+
+    A dot is a tenth of the scale; the larger, the more rows it holds.
+    """
+    columns = min(4, len(models))
+    rows = -(-len(models) // columns)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.5, 5.2), constrained_layout=True)
-        for number, curve in enumerate(curves):
-            swept = measures.sweep(positive, curve.scores)
-            colour = COLOURS[number % len(COLOURS)]
-            area = measures.average_precision(positive, curve.scores)
-            axes.plot(
-                swept.recall,
-                swept.precision,
-                color=colour,
-                linewidth=1.4,
-                linestyle="--" if curve.baseline else "-",
-                label=f"{curve.name} (average precision {area:.2f})",
-            )
-            axes.plot(curve.recall, curve.precision, "o", color=colour, markersize=8, markeredgecolor="white")
-        share = float(positive.mean())
-        axes.axhline(share, color=GREY, linewidth=0.8)
-        axes.text(0.01, share + 0.015, f"flagging at random ({share:.1%})", color=GREY, fontsize=8)
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision")
-        axes.set_title("Precision and recall of the scarce group, test rows")
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.06), fontsize=9)
-        _save(figure, path)
+        figure, grid = plt.subplots(
+            rows, columns, figsize=(3.1 * columns, 3.4 * rows), squeeze=False, layout="constrained"
+        )
+        for axes, model in zip(grid.flat, models, strict=False):
+            calibrated = Calibration(**model.entry["calibration"])
+            _reliability(axes, positive, calibrated.undo(model.scores), GREY, "before")
+            _reliability(axes, positive, model.scores, COLOURS[0], "after")
+            axes.plot([0, 1], [0, 1], color="#37352f", linewidth=0.8, linestyle=":")
+            axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="mean score", title=model.name)
+            axes.set_aspect("equal")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("share that is scarce")
+        for axes in list(grid.flat)[len(models) :]:
+            axes.set_visible(False)
+        grid[0, 0].legend(loc="upper left", fontsize=8.5)
+        save(figure, path)
+
+
+def _reliability(
+    axes: Axes, positive: NDArray[np.bool_], probabilities: NDArray[np.floating], colour: str, label: str
+) -> None:
+    found = reliability.reliability(positive, probabilities)
+    axes.plot(found.predicted, found.observed, color=colour, linewidth=1.2, label=label)
+    sizes = 8 + 14 * np.log10(found.rows)
+    axes.scatter(found.predicted, found.observed, s=sizes, color=colour, edgecolor="white", zorder=3)
+
+
+def verbosity(models: list[Scored], path: Path) -> None:
+    """The share of unlabelled rows that each model flags."""
+    colours = {"candidate": COLOURS[0], "ablation": COLOURS[4], "baseline": GREY}
+    with plt.rc_context(STYLE | {"axes.grid": False}):
+        figure, axes = plt.subplots(figsize=(7.5, 0.8 + 0.34 * len(models)), layout="constrained")
+        shares = [100 * model.verbosity for model in models]
+        bars = axes.barh(
+            [model.name for model in models], shares, color=[colours[model.kind] for model in models]
+        )
+        axes.bar_label(bars, [f"{share:.2f} %" for share in shares], padding=4, fontsize=9)
+        axes.invert_yaxis()
+        axes.set(xlabel="unlabelled rows flagged as scarce, %", xlim=(0, max([*shares, 0.01]) * 1.15))
+        axes.set_title("Verbosity in the unknown space")
+        handles = [Patch(color=colours[kind], label=kind) for kind in dict.fromkeys(m.kind for m in models)]
+        axes.legend(handles=handles, loc="lower right", fontsize=8.5)
+        save(figure, path)
 
 
 def confusion(
@@ -119,7 +137,7 @@ def confusion(
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     size = 2.6 + 0.75 * len(groups)
     with plt.rc_context(STYLE | {"axes.grid": False}):
-        figure, axes = plt.subplots(figsize=(size + 0.8, size), constrained_layout=True)
+        figure, axes = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for row, column in np.ndindex(counts.shape):
             colour = "white" if shares[row, column] > 0.55 else "#37352f"
@@ -130,7 +148,7 @@ def confusion(
         axes.set(xlabel="predicted group", ylabel="labelled group")
         axes.set_title(name)
         figure.colorbar(image, ax=axes, label="share of the labelled group", shrink=0.8)
-        _save(figure, path)
+        save(figure, path)
 
 
 def scores(
@@ -143,7 +161,7 @@ def scores(
 ) -> None:
     """How a candidate's scores of the test rows are distributed, by labelled group."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.5, 4.2), constrained_layout=True)
+        figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
         bins = np.linspace(0, 1, 21)
         for code, group in enumerate(groups):
             heights, _ = np.histogram(values[actual == code], bins)
@@ -155,19 +173,10 @@ def scores(
         axes.set(xlabel=f"score of {name}", ylabel="share of the group", xlim=(0, 1), ylim=(0, 1.2))
         axes.set_title("Scores by labelled group, test rows")
         axes.legend(loc="upper center", ncols=3)
-        _save(figure, path)
+        save(figure, path)
 
 
-def _lines(axes: Axes, history: pd.DataFrame, columns: dict[str, str], title: str, unit: str) -> None:
-    for number, (label, column) in enumerate(columns.items()):
-        axes.plot(history["epoch"], history[column], color=COLOURS[number], linewidth=1.6, label=label)
-    axes.set(xlabel="epoch", ylabel=unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(title)
-    axes.legend(fontsize=9)
-
-
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the software version in the file, the same picture is the same bytes.
     figure.savefig(path, metadata={"Software": None})

@@ -1,121 +1,118 @@
-"""SageMaker processing job: validate the groups' CSV files, split them, fit the scaler, write ten outputs.
+"""SageMaker processing job: check the groups' files, split them, fit the scaler, write ten outputs.
 
-Inputs: <base>/input/<group>/ and <base>/input/unlabelled/, any number of .csv or .csv.gz files. The label of
-a row is the name of its folder. Outputs, under <base>/output/: train_data (data.csv, scaler.json),
-train_label (label.csv), validation_data, validation_label, test (data.csv, label.csv),
-kfold_{train,validation}_{data,label} and unlabelled_folds (fold_<i>.csv). Data are raw: the scaler is part of
-the exported model, so that training and serving cannot differ.
+Inputs: <base>/input/<group>/ and <base>/input/unlabelled/, any number of .csv, .csv.gz or .parquet files. The
+label of a row is the name of its folder. Outputs, under <base>/output/: train_data (data.csv, scaler.json,
+profile.json, drift.json, data_quality.json and .html), train_label (label.csv), validation_data,
+validation_label, test (data.csv, label.csv), kfold_{train,validation}_{data,label} and unlabelled_folds
+(fold_<i>.csv). Data are raw: the scaler is part of the exported model, so that training and serving cannot
+differ.
 
 Rules: a value that is no finite number within the schema's range ends the job. So does a key that occurs
-twice in the labelled groups. A labelled key that is also among the unlabelled stays labelled and leaves the
-unlabelled.
+twice in a group or in two labelled groups. A labelled key that is also among the unlabelled stays labelled
+and leaves the unlabelled.
+
+Files are read in blocks, and a hash of its key says where a row goes. With several instances each works on
+its shard alone (ShardedByS3Key), and its files carry its host's name; the training reads them together.
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 import dataset
 import failure
-import scaler
+import labelled_rows
+import parallel
+import part_files
+import reading
+import reports
 import splits
-import table
 import table_schema
+import unlabelled_rows
+from column_statistics import ColumnStatistics
+from data_quality import Group
+from drift import Profile
 from failure import ArgumentParser, InputError
-from splits import Fractions, Splits
+from outputs import Outputs
+from problems import Problems
+from reference import Reference
+from splits import Fractions
+from table import Source
 from table_schema import Schema
+from unlabelled_rows import UNLABELLED
 
 DEFAULT_BASE = "/opt/ml/processing"
-UNLABELLED = "unlabelled"
-OUTPUTS = (
-    "train_data", "train_label", "validation_data", "validation_label", "kfold_train_data",
-    "kfold_train_label", "kfold_validation_data", "kfold_validation_label", "unlabelled_folds", "test",
-)  # fmt: skip
-
-
-def read(folder: Path, groups: list[str], columns: Schema) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Read all groups; return the labelled ones by name, and the unlabelled rows without a label."""
-    labelled = {name: table.read_group(folder / name, name, columns) for name in groups}
-    unlabelled = table.read_group(folder / UNLABELLED, UNLABELLED, columns)
-    seen: dict[str, str] = {}
-    for name, rows in labelled.items():
-        for key in rows[columns.key]:
-            if key in seen:
-                raise InputError(
-                    f"{columns.key} {key!r} is in the groups {seen[key]!r} and {name!r}; keep it in one"
-                )
-            seen[key] = name
-    known = unlabelled[columns.key].isin(seen.keys())
-    if known.any():
-        print(f"{UNLABELLED}: left out {int(known.sum())} rows whose {columns.key} has a label")
-    return labelled, unlabelled[~known]
-
-
-def files(parts: Splits, columns: Schema) -> dict[str, pd.DataFrame]:
-    """The CSV files to write, by their path under the output folder."""
-    labels = [columns.key, "label"]
-    written = {
-        f"unlabelled_folds/fold_{i}.csv": part[columns.columns] for i, part in enumerate(parts.unlabelled)
-    }
-    for name, part in (("train", parts.train), ("validation", parts.validation)):
-        written[f"{name}_data/data.csv"], written[f"{name}_label/label.csv"] = (
-            part[columns.columns],
-            part[labels],
-        )
-    written["test/data.csv"], written["test/label.csv"] = parts.test[columns.columns], parts.test[labels]
-    for i, pair in enumerate(parts.folds):
-        for name, part in zip(("train", "validation"), pair, strict=True):
-            written[f"kfold_{name}_data/fold_{i}.csv"] = part[columns.columns]
-            written[f"kfold_{name}_label/fold_{i}.csv"] = part[labels]
-    return written
-
-
-def write(tables: dict[str, pd.DataFrame], fitted: scaler.Scaler, out: Path) -> None:
-    """Write everything beside the outputs first, then move it in: a job that fails leaves no half of them."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as name:
-        staging = Path(name)
-        for folder in OUTPUTS:
-            (staging / folder).mkdir()
-        for path, rows in tables.items():
-            rows.to_csv(staging / path, index=False, lineterminator="\n")
-        fitted.save(staging / "train_data" / "scaler.json")
-        for folder in OUTPUTS:
-            target = out / folder
-            target.mkdir(exist_ok=True)
-            for old in (*target.glob("*.csv"), *target.glob("scaler.json")):
-                old.unlink()
-            for file in sorted((staging / folder).iterdir()):
-                shutil.move(file, target / file.name)
-
-
-def summarise(parts: Splits, groups: list[str]) -> str:
-    """Rows per group and split, as a small table."""
-    named = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    lines = ["rows".ljust(14) + "".join(name.rjust(12) for name in named)]
-    for group in groups:
-        counts = [int((rows["label"] == group).sum()) for rows in named.values()]
-        lines.append(group.ljust(14) + "".join(f"{count:12d}" for count in counts))
-    lines.append(f"{UNLABELLED.ljust(14)}{sum(len(part) for part in parts.unlabelled):12d}")
-    sizes = ", ".join(str(len(held_out)) for _, held_out in parts.folds)
-    lines.append(f"{len(parts.folds)} folds of {sizes} labelled rows")
-    return "\n".join(lines)
 
 
 def main(argv: list[str]) -> None:
+    parallel.keep_memory()
     options = _arguments(argv)
     groups = dataset.parse_groups(options.groups)
-    columns = table_schema.load(_schema_path(options.schema))
-    labelled, unlabelled = read(options.base / "input", groups, columns)
+    schema = table_schema.load(_schema_path(options.schema))
+    cluster = part_files.cluster(options.base.parent / "config" / "resourceconfig.json")
     wanted = Fractions(options.validation_fraction, options.test_fraction, options.folds, options.seed)
-    parts = splits.split(labelled, unlabelled, columns, wanted)
-    fitted = scaler.fit(columns.names, parts.train[columns.names].to_numpy())
-    write(files(parts, columns), fitted, options.base / "output")
-    print(summarise(parts, groups))
+    reference = Reference(cluster.name_in(options.reference))
+    reference.read()
+    with tempfile.TemporaryDirectory(dir=options.base, prefix=".partial-") as name:
+        problems = Problems()
+        sources = reading.sources(options.base / "input", [*groups, UNLABELLED], schema, cluster, problems)
+        problems.end()
+        if not any(sources.values()):
+            print(f"Host {cluster.host} of {len(cluster.hosts)}: its shard has no files; it writes nothing")
+            return
+        outputs = Outputs(Path(name) / "output", schema, wanted.folds, cluster)
+        profile = prepare(sources, schema, wanted, outputs, Path(name) / "rows", reference)
+        outputs.publish(options.base / "output")
+    reference.publish(profile)
+
+
+def prepare(
+    sources: dict[str, list[Source]],
+    schema: Schema,
+    wanted: Fractions,
+    outputs: Outputs,
+    spill: Path,
+    reference: Reference,
+) -> Profile:
+    """Read the sources and fill the outputs; the profile of the rows that the model is trained on.
+
+    Raises InputError for whatever is wrong with the data, the first of it, after all of it was printed.
+    """
+    problems = Problems()
+    files = dict(sources)
+    rest = files.pop(UNLABELLED)
+    labelled = labelled_rows.read(files, schema, wanted.seed, spill, problems)
+    labelled_rows.check_keys(labelled, schema, problems)
+    unlabelled = unlabelled_rows.write(rest, schema, labelled.hashes(), wanted, outputs, problems)
+    if not outputs.cluster.several:
+        _check_none_empty(
+            sources, {*labelled.buckets, *([UNLABELLED] if sum(unlabelled.counts) else [])}, problems
+        )
+    problems.end()
+    training, statistics, groups = ColumnStatistics(schema.names), [], {}
+    for group, rows in labelled.buckets.items():
+        sizes, trained, parts = labelled_rows.write(group, rows, schema, wanted, outputs)
+        training.merge(trained)
+        statistics += parts
+        groups[group] = Group(labelled.statistics[group], sizes, 0)
+    if rest:
+        ranges = splits.unlabelled(UNLABELLED, unlabelled.counts)
+        training.merge(unlabelled.statistics)
+        groups[UNLABELLED] = Group(unlabelled.statistics, splits.sizes(ranges), unlabelled.left_out)
+    if unlabelled.left_out:
+        print(f"{UNLABELLED}: left out {unlabelled.left_out} rows whose {schema.key} has a label")
+    reports.write_scaler(statistics, outputs)
+    profile = reports.write(groups, schema, training, reference, outputs)
+    print(reports.summary(groups, wanted.folds))
+    return profile
+
+
+def _check_none_empty(sources: dict[str, list[Source]], filled: set[str], problems: Problems) -> None:
+    for group, found in sources.items():
+        if group not in filled and not problems.lines:
+            folder = found[0].path.parent
+            problems.add(f"group {group!r}: no rows in {folder} ({len(found)} file(s) with a header alone)")
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -131,6 +128,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--test-fraction", type=float, default=0.2)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--reference", help="s3:// URI or path of the last run's profile: compared with, then replaced"
+    )
     options = parser.parse_args(argv)
     for name in ("validation_fraction", "test_fraction"):
         if not 0 < getattr(options, name) < 1:
@@ -139,8 +139,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         raise InputError("arguments: --validation-fraction and --test-fraction together must be less than 1")
     if not 2 <= options.folds <= 100:
         raise InputError(f"arguments: --folds must be between 2 and 100, not {options.folds}")
-    if options.seed < 0:
-        raise InputError("arguments: --seed must not be negative")
+    if not 0 <= options.seed < 1 << 63:
+        raise InputError("arguments: --seed must not be negative, nor have more than 63 bits")
     return options
 
 

@@ -1,27 +1,12 @@
-"""Stratified splits and folds. Rows are ordered by key first: the files' order and number do not matter."""
+"""Which rows go where. Rows are ordered by a hash of their key: neither files nor their order matter.
+
+Appended rows shift the limits between the parts a little: few of the other rows change their part.
+"""
 
 from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
+from itertools import pairwise
 
 from failure import InputError
-from table_schema import Schema
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Labelled tables have the schema's columns and `label`; no key is in two of train, validation and test.
-
-    A fold is a pair (train, validation) over the rows of train and validation together. `unlabelled` are
-    disjoint parts.
-    """
-
-    train: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-    folds: list[tuple[pd.DataFrame, pd.DataFrame]]
-    unlabelled: list[pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -32,47 +17,62 @@ class Fractions:
     seed: int
 
 
-def split(
-    groups: dict[str, pd.DataFrame], unlabelled: pd.DataFrame, schema: Schema, wanted: Fractions
-) -> Splits:
-    """Split each group by the fractions; every part gets at least one row of every group.
+@dataclass(frozen=True)
+class Range:
+    """Rows start..stop of a group in the order of the hash: their split, and the fold that holds them out."""
 
-    Raises InputError when a group has too few rows for that, or fewer rows than folds.
+    start: int
+    stop: int
+    split: str  # "train", "validation", "test" or "unlabelled"
+    fold: int | None
+
+    def within(self, start: int, stop: int) -> "Range | None":
+        """The part of it in start..stop."""
+        low, high = max(self.start, start), min(self.stop, stop)
+        return Range(low, high, self.split, self.fold) if low < high else None
+
+
+def labelled(group: str, count: int, wanted: Fractions) -> list[Range]:
+    """Cut `count` labelled rows by the fractions; every split and every fold gets at least one row.
+
+    The folds are over the rows of train and validation together. Raises InputError when the rows are too few.
     """
-    rng = np.random.default_rng(wanted.seed)
-    parts: dict[str, list[pd.DataFrame]] = {"train": [], "validation": [], "test": []}
-    fold_parts: list[list[pd.DataFrame]] = [[] for _ in range(wanted.folds)]
-    for name, rows in groups.items():
-        shuffled = _shuffled(rows.assign(label=name), schema, rng)
-        test, validation = (
-            max(1, round(fraction * len(rows))) for fraction in (wanted.test, wanted.validation)
+    test, validation = (max(1, round(fraction * count)) for fraction in (wanted.test, wanted.validation))
+    rest = count - test
+    if rest - validation < 1 or rest < wanted.folds:
+        raise InputError(
+            f"group {group!r}: {count} rows are too few for train, validation, test and {wanted.folds}"
+            f" folds; it needs about {max(3, wanted.folds + 1)} or more"
         )
-        rest = len(rows) - test
-        if rest - validation < 1 or rest < wanted.folds:
-            raise InputError(
-                f"group {name!r}: {len(rows)} rows are too few for train, validation, test and {wanted.folds}"
-                f" folds; it needs about {max(3, wanted.folds + 1)} or more"
-            )
-        parts["test"].append(shuffled.iloc[:test])
-        parts["validation"].append(shuffled.iloc[test : test + validation])
-        parts["train"].append(shuffled.iloc[test + validation :])
-        for number, chosen in enumerate(np.array_split(np.arange(test, len(rows)), wanted.folds)):
-            fold_parts[number].append(shuffled.iloc[chosen])
-    if len(unlabelled) < wanted.folds:
-        raise InputError(f"group 'unlabelled': {len(unlabelled)} rows are fewer than {wanted.folds} folds")
-    shuffled = _shuffled(unlabelled, schema, rng)
-    held_out = [_ordered(part, schema) for part in fold_parts]
-    rest_of = [_ordered(held_out[:number] + held_out[number + 1 :], schema) for number in range(wanted.folds)]
-    return Splits(
-        **{name: _ordered(tables, schema) for name, tables in parts.items()},
-        folds=list(zip(rest_of, held_out, strict=True)),
-        unlabelled=[shuffled.iloc[part] for part in np.array_split(np.arange(len(shuffled)), wanted.folds)],
-    )
+    held_out = _equal(test, count, wanted.folds)
+    ranges = [Range(0, test, "test", None)]
+    for split, start, stop in (("validation", test, test + validation), ("train", test + validation, count)):
+        parts = [Range(low, high, split, fold) for fold, (low, high) in enumerate(held_out)]
+        ranges += [found for part in parts if (found := part.within(start, stop))]
+    return ranges
 
 
-def _shuffled(rows: pd.DataFrame, schema: Schema, rng: np.random.Generator) -> pd.DataFrame:
-    return rows.sort_values(schema.key, kind="stable").iloc[rng.permutation(len(rows))]
+def unlabelled(group: str, counts: list[int]) -> list[Range]:
+    """The folds of unlabelled rows, whose hashes alone have put `counts` of them in each.
+
+    A fold is an equal part of the hashes' range: an appended row moves no other. Raises InputError when a
+    fold is empty, as of about ten rows per fold none ever is.
+    """
+    total, folds = sum(counts), len(counts)
+    if min(counts) == 0:
+        least = "are fewer than" if total < folds else "are too few for"
+        raise InputError(f"group {group!r}: {total} rows {least} {folds} folds; it needs about {10 * folds}")
+    return [Range(0, count, group, fold) for fold, count in enumerate(counts)]
 
 
-def _ordered(tables: list[pd.DataFrame], schema: Schema) -> pd.DataFrame:
-    return pd.concat(tables).sort_values(schema.key, kind="stable")
+def sizes(ranges: list[Range]) -> dict[str, int]:
+    """Rows per split."""
+    found: dict[str, int] = {}
+    for one in ranges:
+        found[one.split] = found.get(one.split, 0) + one.stop - one.start
+    return found
+
+
+def _equal(start: int, stop: int, parts: int) -> list[tuple[int, int]]:
+    limits = [start + (stop - start) * number // parts for number in range(parts + 1)]
+    return list(pairwise(limits))

@@ -1,89 +1,128 @@
-"""Reading a group's CSV files: every value is a number within its range, or the job says which one is not."""
+"""A group's files, CSV or Parquet, as blocks of rows that are read and checked one by one."""
 
 import csv
 import difflib
-import gzip
-import math
-import warnings
-import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
-import numpy as np
-import pandas as pd
+import polars as pl
+from polars.exceptions import PolarsError
 
+import csv_blocks
+from csv_blocks import UNREADABLE
 from failure import InputError
 from table_schema import Schema
 
-SUFFIXES = (".csv", ".csv.gz")
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+PARQUET_ROWS = 32_768  # rows of a block
 
 
-def read_group(folder: Path, group: str, schema: Schema) -> pd.DataFrame:
-    """All rows of the CSV files (plain or gzip) in `folder`, with the schema's columns in the schema's order.
+@dataclass(frozen=True)
+class Source:
+    """A file of a group, and its columns in its own order."""
 
-    Columns may come in any order, but must be exactly the schema's. Raises InputError naming group, file, row
-    (data rows count from 1), column and value for a bad file, header, value or key, and for a group without
-    rows.
+    group: str
+    path: Path
+    columns: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return f"group {self.group!r}: {self.path}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a file from row `first` of it on (data rows count from 1): CSV text, or a table."""
+
+    source: Source
+    first: int
+    data: bytes | pl.DataFrame
+
+
+def files(folder: Path) -> list[Path]:
+    """All data files below `folder`."""
+    return sorted(path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
+
+
+def size(path: Path) -> int:
+    """About how many bytes the file's rows have as plain CSV."""
+    return path.stat().st_size * (1 if path.name.endswith(".csv") else 4)
+
+
+def open_source(path: Path, group: str, schema: Schema) -> Source:
+    """Look at a file's columns. They may come in any order, but must be exactly the schema's.
+
+    Raises InputError for a file that cannot be read, other columns, or a Parquet column of another type.
     """
-    paths = sorted(path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
-    if not paths:
-        raise InputError(f"group {group!r}: no .csv or .csv.gz file in {folder}")
-    tables = [_read(path, group, schema) for path in paths]
-    if not sum(len(table) for table in tables):
-        raise InputError(f"group {group!r}: no rows in {folder} ({len(paths)} file(s) with a header alone)")
-    rows = pd.concat(tables, ignore_index=True)
-    repeated = rows[schema.key].duplicated()
-    if repeated.any():
-        count, first = int(repeated.sum()), rows[schema.key][repeated].iloc[0]
-        raise InputError(
-            f"group {group!r}: {schema.key} {first!r} occurs twice ({count} repeated rows in {folder})"
-        )
-    return rows
-
-
-def _read(path: Path, group: str, schema: Schema) -> pd.DataFrame:
     where = f"group {group!r}: {path}"
+    if path.name.endswith(".parquet"):
+        try:
+            types = dict(pl.read_parquet_schema(path))
+        except (PolarsError, OSError) as error:
+            raise InputError(f"{where}: cannot be read as Parquet ({_short(error)})") from None
+        _check_names(where, list(types), schema)
+        _check_types(where, types, schema)
+        return Source(group, path, tuple(types))
     try:
-        with _open(path) as file:
-            _check_header(where, next(csv.reader(file), []), schema)
-        types = dict.fromkeys(schema.names, np.float64) | {schema.key: str}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                dtype=types,
-                index_col=False,
-                na_filter=False,
-                encoding="utf-8-sig",
-                skip_blank_lines=False,
-            )
+        with csv_blocks.open_file(path) as file:
+            header = csv_blocks.read_header(file)
     except UNREADABLE as error:
         raise InputError(f"{where}: cannot be read as CSV ({error})") from None
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise _find_fault(where, path, schema) or InputError(
-            f"{where}: cannot be read as CSV ({error})"
-        ) from None
-    table = table[schema.columns]
-    values = table[schema.names].to_numpy()
-    low = np.array([feature.minimum for feature in schema.features])
-    high = np.array([feature.maximum for feature in schema.features])
-    keys = table[schema.key].str.strip()
-    if not ((values >= low) & (values <= high)).all() or (keys == "").any():
-        raise _find_fault(where, path, schema) or InputError(f"{where}: a value is not allowed by the schema")
-    return table.assign(**{schema.key: keys})
-
-
-def _open(path: Path) -> TextIO:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _check_header(where: str, header: list[str], schema: Schema) -> None:
-    if not header:
+    if "\r" in header:
+        raise InputError(f"{where}: its lines end in a carriage return alone; save it with line feeds")
+    columns = next(csv.reader([header]), [])
+    if not columns:
         raise InputError(f"{where}: is empty; the first line must name the columns")
+    _check_names(where, columns, schema)
+    return Source(group, path, tuple(columns))
+
+
+def blocks(source: Source) -> Iterator[Block]:
+    """The file's rows. Raises InputError when it cannot be read to its end."""
+    first = 1
+    try:
+        if source.path.name.endswith(".parquet"):
+            for table in pl.scan_parquet(source.path).collect_batches(chunk_size=PARQUET_ROWS):
+                if table.height:
+                    yield Block(source, first, table)
+                first += table.height
+            return
+        with csv_blocks.open_file(source.path) as file:
+            csv_blocks.read_header(file)
+            for data in csv_blocks.blocks(file):
+                yield Block(source, first, data)
+                first += data.count(b"\n")
+    except UNREADABLE as error:
+        raise InputError(f"{source.where}: cannot be read as CSV ({error})") from None
+    except PolarsError as error:
+        raise InputError(f"{source.where}: cannot be read as Parquet ({_short(error)})") from None
+
+
+def parse(block: Block, schema: Schema) -> pl.DataFrame:
+    """The block with the schema's columns in the schema's order: the key as text, the features as Float64.
+
+    Raises PolarsError where the text is no such table.
+    """
+    table = block.data
+    if isinstance(table, bytes):
+        types = {name: pl.String if name == schema.key else pl.Float64 for name in block.source.columns}
+        table = pl.read_csv(table, has_header=False, schema=types)
+    return table.select(
+        pl.col(schema.key).cast(pl.String).str.strip_chars(), pl.col(schema.names).cast(pl.Float64)
+    )
+
+
+def _check_types(where: str, types: dict[str, pl.DataType], schema: Schema) -> None:
+    for name in schema.columns:
+        is_key = name == schema.key
+        allowed = "text or whole numbers" if is_key else "numbers"
+        kind = types[name]
+        if not (kind.is_integer() or kind == pl.String if is_key else kind.is_numeric()):
+            raise InputError(f"{where}: column {name!r} is of the type {kind}; {allowed} are expected")
+
+
+def _check_names(where: str, header: list[str], schema: Schema) -> None:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InputError(f"{where}: column {repeated[0]!r} occurs twice in the header")
@@ -108,52 +147,5 @@ def _listed(names: list[str]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def _find_fault(where: str, path: Path, schema: Schema) -> InputError | None:
-    """Go through the file slowly: the first fault in full, and how many rows have one."""
-    faults = []
-    with _open(path) as file:
-        reader = csv.reader(file)
-        header = next(reader)
-        try:
-            for number, row in enumerate(reader, start=1):
-                faults += _faults(number, row, header, schema)
-        except UNREADABLE as error:
-            faults.append((reader.line_num, f"cannot be read as CSV ({error})"))
-    if not faults:
-        return None
-    number, text = faults[0]
-    rows = len({row for row, _ in faults})
-    more = f" ({len(faults)} bad values in {rows} rows of this file)" if len(faults) > 1 else ""
-    return InputError(f"{where}: row {number}: {text}{more}")
-
-
-def _faults(number: int, row: list[str], header: list[str], schema: Schema) -> Iterator[tuple[int, str]]:
-    if len(row) != len(header):
-        yield number, f"has {len(row)} fields where the header has {len(header)}"
-        return
-    ranges = {feature.name: feature for feature in schema.features}
-    for name, text in zip(header, row, strict=True):
-        if name == schema.key:
-            if not text.strip():
-                yield number, f"column {name!r} is empty"
-            continue
-        value = _number(text)
-        if value is None:
-            yield (
-                number,
-                f"column {name!r} holds {text!r}, which is not a number"
-                if text.strip()
-                else (f"column {name!r} is empty"),
-            )
-        elif not math.isfinite(value):
-            yield number, f"column {name!r} holds {text!r}; only finite numbers are allowed"
-        elif not ranges[name].minimum <= value <= ranges[name].maximum:
-            allowed = f"{ranges[name].minimum:g} to {ranges[name].maximum:g}"
-            yield number, f"column {name!r} holds {text}, outside the schema's range {allowed}"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
+def _short(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from failure import InputError
 
 
@@ -31,6 +33,11 @@ class Schema:
     @property
     def columns(self) -> list[str]:
         return [self.key, *self.names]
+
+    @property
+    def types(self) -> dict[str, pl.DataType]:
+        """Of the columns, as they are worked with."""
+        return {name: pl.String() if name == self.key else pl.Float64() for name in self.columns}
 
 
 def load(path: Path) -> Schema:

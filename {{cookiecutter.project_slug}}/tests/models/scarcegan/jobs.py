@@ -64,7 +64,7 @@ def run_chain(
         (source / "model").mkdir(parents=True)
         with tarfile.open(source / "model" / "model.tar.gz", "w:gz") as tar:
             tar.add(root / "train" / "model", arcname=".")
-        for name in ("test", "train_data", "train_label"):
+        for name in ("test", "train_data", "train_label", "unlabelled_folds"):
             (source / name).symlink_to(data.resolve() / name, target_is_directory=True)
         logs["evaluate"] = succeed("evaluate.py", "--base", root / "evaluate")
     return Chain(root, logs)

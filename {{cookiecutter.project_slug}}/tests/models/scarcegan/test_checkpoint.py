@@ -11,13 +11,14 @@ import pytest
 import tensorflow as tf
 from jobs import MODEL, run_chain, succeed
 
-import checkpoint
 import hyperparameters
 import train
-from checkpoint import Checkpoints
+from checkpoint import Checkpoint
 from failure import InputError
 
 OPTIONS = ("--epochs", 100, "--iterations_per_epoch", 20, "--batch_size", 32)
+FOLDS = ("--epochs", 12, "--iterations_per_epoch", 20, "--batch_size", 32)
+FOLDS += ("--cross_validation", "true", "--ablations", "true")
 KILLS = 10
 
 
@@ -36,7 +37,7 @@ def content(model: Path) -> dict[str, object]:
     found: dict[str, object] = {
         path.name: path.read_bytes() for path in model.iterdir() if path.suffix in (".json", ".csv")
     }
-    for folder in sorted((model / "candidates").iterdir()):
+    for folder in sorted([*model.glob("candidates/*"), *model.glob("ablations/*")]):
         reader = tf.train.load_checkpoint(str(folder / "1" / "variables" / "variables"))
         shapes = reader.get_variable_to_shape_map()
         found[folder.name] = {
@@ -46,14 +47,14 @@ def content(model: Path) -> dict[str, object]:
     return found
 
 
-def kill_after_epochs(base: Path, epochs: int, seconds: float = 0.0) -> int:
+def kill_after_epochs(base: Path, options: tuple[object, ...], epochs: int, seconds: float = 0.0) -> int:
     """Start the training; kill it `seconds` after so many more epochs. Returns its exit status."""
-    command = [sys.executable, str(MODEL / "train.py"), "--base", str(base), *map(str, OPTIONS)]
+    command = [sys.executable, str(MODEL / "train.py"), "--base", str(base), *map(str, options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     seen = 0
     for line in process.stdout:
-        seen += line.startswith("Iteration=")
+        seen += "Iteration=" in line
         if seen >= epochs:
             break
     time.sleep(seconds)
@@ -64,22 +65,28 @@ def kill_after_epochs(base: Path, epochs: int, seconds: float = 0.0) -> int:
 
 @pytest.mark.slow
 def test_a_training_that_was_killed_ten_times_ends_with_the_same_models(whole: Path, tmp_path: Path) -> None:
-    """The kills come in an epoch, and before, in and after the writing of a checkpoint."""
-    (tmp_path / "input").symlink_to(whole / "input", target_is_directory=True)
-    (tmp_path / "checkpoints").mkdir()
+    """The kills come in an epoch, and before, in and after the writing of a checkpoint; in all trainings."""
+    bases = [tmp_path / name for name in ("whole", "killed")]
+    for base in bases:
+        base.mkdir()
+        (base / "input").symlink_to(whole / "input", target_is_directory=True)
+        (base / "checkpoints").mkdir()
+    succeed("train.py", "--base", bases[0], *FOLDS)
     draw = random.Random(7)
     for _ in range(KILLS):
-        assert kill_after_epochs(tmp_path, draw.randint(1, 3), draw.choice([0, draw.random() / 10])) == -9
-        assert not (tmp_path / "model").exists()
-    log = succeed("train.py", "--base", tmp_path, *OPTIONS)
+        epochs, seconds = draw.randint(4, 12), draw.choice([0, draw.random() / 10])
+        assert kill_after_epochs(bases[1], FOLDS, epochs, seconds) == -9
+        assert not (bases[1] / "model").exists()
+    log = succeed("train.py", "--base", bases[1], *FOLDS)
     assert "Checkpoint: going on after epoch" in log
-    assert content(tmp_path / "model") == content(whole / "model")
+    assert content(bases[1] / "model") == content(bases[0] / "model")
+    assert len(content(bases[1] / "model")) == 5 + 4 + 4
 
 
 def test_a_training_goes_on_from_its_checkpoint(whole: Path, tmp_path: Path) -> None:
     (tmp_path / "input").symlink_to(whole / "input", target_is_directory=True)
     (tmp_path / "checkpoints").mkdir()
-    assert kill_after_epochs(tmp_path, 5) == -9
+    assert kill_after_epochs(tmp_path, OPTIONS, 5) == -9
     log = succeed("train.py", "--base", tmp_path, *OPTIONS)
     assert "Checkpoint: going on after epoch" in log
     assert log.count("Iteration=") < 100
@@ -100,14 +107,14 @@ def test_other_hyperparameters_or_data_do_not_meet_the_checkpoint(whole: Path, t
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path, "a" * 64)
+    kept = Checkpoint(tmp_path, "a" * 64, "model")
     assert kept.load() is None
     kept.save({"history": [{"loss": 0.1}]}, {"weights": np.arange(3.0)})
     loaded = kept.load()
     assert loaded is not None
     assert loaded[0] == {"history": [{"loss": 0.1}]}
     np.testing.assert_array_equal(loaded[1]["weights"], [0, 1, 2])
-    absent = Checkpoints(tmp_path / "absent", "a" * 64)
+    absent = Checkpoint(tmp_path / "absent", "a" * 64, "model")
     absent.save({}, {})
     assert not absent.root.exists()
     assert absent.load() is None
@@ -115,23 +122,23 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "flipped"])
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, damage: str) -> None:
-    kept = Checkpoints(tmp_path, "a" * 64)
+    kept = Checkpoint(tmp_path, "a" * 64, "model")
     kept.save({"history": []}, {"weights": np.arange(1000.0)})
     whole = kept.path.read_bytes()
     flipped = bytes([*whole[:3000], whole[3000] ^ 0xFF, *whole[3001:]])
     kept.path.write_bytes(
         {"cut": whole[:900], "empty": b"", "text": b"no archive", "flipped": flipped}[damage]
     )
-    with pytest.raises(InputError, match=r"scarcegan\.npz: it is damaged .*; delete it") as raised:
+    with pytest.raises(InputError, match=r"model\.npz: it is damaged .*; delete it") as raised:
         kept.load()
     assert "\n" not in str(raised.value)
 
 
 def test_a_checkpoint_of_another_training_is_one_line(tmp_path: Path) -> None:
-    other, mine = Checkpoints(tmp_path, "a" * 64), Checkpoints(tmp_path, "b" * 64)
+    other, mine = Checkpoint(tmp_path, "a" * 64, "model"), Checkpoint(tmp_path, "b" * 64, "model")
     other.save({}, {})
     mine.path.parent.mkdir()
     shutil.copy(other.path, mine.path)
     with pytest.raises(InputError, match="other data or hyperparameters; delete it"):
         mine.load()
-    assert mine.path.name == checkpoint.NAME
+    assert mine.path.name == "model.npz"

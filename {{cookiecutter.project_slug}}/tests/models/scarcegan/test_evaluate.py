@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,19 @@ import tensorflow as tf
 from jobs import MODEL, Chain, run, simulated_chain
 
 import archive
+import artifact
 import candidates
 import evaluate
 import failure
+import measures
 import model_quality
+import reliability
+import scoring
 import table_schema
+from calibration import Calibration
 from failure import InputError
+
+BASELINES = ["logistic-regression", "gradient-boosting", "self-training"]
 
 
 def assert_quality(chain: Chain) -> None:
@@ -43,18 +51,18 @@ def test_the_scarce_group_is_found_with_other_seeds(seed: int, tmp_path: Path) -
 def test_the_gate_reads_the_first_candidate_and_best_has_the_highest_f1(chain: Chain) -> None:
     result = json.loads((chain.evaluated / "evaluation" / "evaluation.json").read_text())
     table = pd.read_csv(chain.evaluated / "evaluation" / "metrics.csv")
-    assert list(table["kind"]) == ["candidate"] * 4 + ["baseline"] * 2
+    assert list(table["kind"]) == ["candidate"] * 4 + ["baseline"] * 3
     assert list(result["candidates"]) == list(candidates.DEFAULT)
-    assert list(result["baselines"]) == ["logistic-regression", "gradient-boosting"]
+    assert list(result["baselines"]) == BASELINES
     assert result["gate"]["candidate"] == "best-recall"
-    for key in ("recall", "precision", "f1"):
+    for key in ("recall", "precision", "f1", "average_precision", "recall_at_1_percent"):
         assert result["gate"][key] == result["candidates"]["best-recall"][key]
         assert result["best"][key] == result["candidates"][result["best"]["candidate"]][key]
     assert result["best"]["f1"] == max(entry["f1"] for entry in result["candidates"].values())
     for row in table.to_dict("records"):
         found = result[row["kind"] + "s"][row["name"]]
-        assert found["average_precision"] == pytest.approx(row["average_precision"])
-        assert found["recall"] == pytest.approx(row["recall"])
+        for key, value in found.items():
+            assert value == pytest.approx(row[key]), key
 
 
 def test_metrics_are_those_of_the_packed_model(chain: Chain, tmp_path: Path) -> None:
@@ -88,26 +96,30 @@ def test_packages_have_the_layout_of_the_serving_container(chain: Chain) -> None
 def test_packing_gives_the_same_bytes_again(chain: Chain, tmp_path: Path) -> None:
     packed = tmp_path / "again.tar.gz"
     shutil.copytree(chain.model, tmp_path / "copy")
-    evaluate.pack(tmp_path / "copy", "best-f1", packed)
+    entry = next(entry for entry in artifact.candidates(chain.model) if entry["name"] == "best-f1")
+    artifact.pack(artifact.folder(tmp_path / "copy", "candidates", entry), packed)
     first = (chain.evaluated / "candidates" / "best-f1" / "model.tar.gz").read_bytes()
     assert hashlib.sha256(packed.read_bytes()).digest() == hashlib.sha256(first).digest()
 
 
 def test_the_report_stands_alone_and_names_every_model(chain: Chain) -> None:
     page = (chain.evaluated / "evaluation" / "report.html").read_text()
-    for name in (*candidates.DEFAULT, "logistic-regression", "gradient-boosting"):
+    for name in (*candidates.DEFAULT, *BASELINES):
         assert name in page
     sources = re.findall(r'src="([^"]{30})', page)
-    assert len(sources) == 3 + len(candidates.DEFAULT)
+    assert len(sources) == 6 + len(candidates.DEFAULT)
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not re.search(r'(src|href)="(https?:|/)', page)
 
 
 def test_every_picture_is_drawn(chain: Chain) -> None:
     names = {
+        "calibration",
+        "entropy",
         "loss_curves",
         "precision_recall",
         "scores",
+        "verbosity",
         *(f"confusion_{name}" for name in candidates.DEFAULT),
     }
     folder = chain.evaluated / "evaluation" / "plots"
@@ -115,7 +127,7 @@ def test_every_picture_is_drawn(chain: Chain) -> None:
     for path in folder.iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")
         picture = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
-        assert min(picture.shape[:2]) > 300
+        assert min(picture.shape[:2]) > 250
         assert picture.std() > 10, path.name
 
 
@@ -132,6 +144,47 @@ def test_model_quality_documents_agree_with_the_metrics(chain: Chain) -> None:
         matrix = content["multiclass_classification_metrics"]["confusion_matrix"]
         assert list(matrix) == groups
         assert sum(sum(row.values()) for row in matrix.values()) == content["dataset"]["item_count"]
+
+
+def test_no_threshold_and_no_model_depends_on_the_labels_of_the_test_rows(
+    chain: Chain, tmp_path: Path
+) -> None:
+    source = input_of(chain, tmp_path)
+    path = source / "test" / "label.csv"
+    labels = pd.read_csv(path)
+    labels["label"] = labels["label"].sample(frac=1, random_state=1).to_numpy()
+    labels.to_csv(path, index=False)
+    with tempfile.TemporaryDirectory() as model:
+        archive.extract(source / "model" / "model.tar.gz", Path(model))
+        after = evaluate.evaluate(source, Path(model), tmp_path / "out")
+    before = pd.read_csv(chain.evaluated / "evaluation" / "metrics.csv")
+    for column in ("kind", "name", "threshold", "flagged", "verbosity"):
+        np.testing.assert_array_equal(after[column], before[column])
+    assert (after["average_precision"] < 0.5 * before["average_precision"]).all()
+    for name in candidates.DEFAULT:
+        packed = Path(name) / "model.tar.gz"
+        first = (chain.evaluated / "candidates" / packed).read_bytes()
+        assert (tmp_path / "out" / "candidates" / packed).read_bytes() == first
+
+
+def test_calibration_brings_scores_nearer_to_probabilities(chain: Chain) -> None:
+    positive = (pd.read_csv(chain.preprocessed / "test" / "label.csv")["label"] == "risky").to_numpy()
+    rows = pd.read_csv(chain.preprocessed / "test" / "data.csv").iloc[:, 1:].to_numpy()
+    for entry in artifact.candidates(chain.model):
+        answer = scoring.Model(chain.model / "candidates" / entry["name"], entry).answer(rows)
+        before = Calibration(**entry["calibration"]).undo(answer.scores)
+        for measure in (reliability.brier, reliability.calibration_error):
+            assert measure(positive, answer.scores) < measure(positive, before)
+        assert measures.auc(positive, before) == pytest.approx(measures.auc(positive, answer.scores))
+
+
+def test_the_verbosity_is_the_share_of_unlabelled_rows_that_are_flagged(chain: Chain) -> None:
+    table = pd.read_csv(chain.evaluated / "evaluation" / "metrics.csv").set_index("name")
+    files = sorted((chain.preprocessed / "unlabelled_folds").glob("fold_*.csv"))
+    rows = np.concatenate([pd.read_csv(file).iloc[:, 1:].to_numpy() for file in files])
+    for entry in artifact.candidates(chain.model):
+        answer = scoring.Model(chain.model / "candidates" / entry["name"], entry).answer(rows)
+        assert table.loc[entry["name"], "verbosity"] == pytest.approx((answer.groups == 0).mean())
 
 
 def input_of(chain: Chain, tmp_path: Path) -> Path:
@@ -158,10 +211,10 @@ def test_bad_input_ends_with_one_line(chain: Chain, tmp_path: Path) -> None:
     assert_fails(tmp_path, "input test: its columns are not the features")
     data.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
     assert_fails(tmp_path, "its keys are not those of")
-    artifact = source / "model" / "model.tar.gz"
-    artifact.write_bytes(artifact.read_bytes()[:1000])
+    packed = source / "model" / "model.tar.gz"
+    packed.write_bytes(packed.read_bytes()[:1000])
     assert_fails(tmp_path, "not a complete .tar.gz archive")
-    artifact.unlink()
+    packed.unlink()
     assert_fails(tmp_path, "model.tar.gz: there is no such file")
     done = run("evaluate.py", "--base", tmp_path / "processing")
     assert done.returncode == 1
@@ -184,19 +237,9 @@ def test_an_archive_that_leaves_its_folder_is_refused(name: str, tmp_path: Path)
     assert not (tmp_path / "outside").exists()
 
 
-def test_a_model_without_candidates_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no candidates\.json"):
-        evaluate.read_listing(tmp_path)
-    (tmp_path / "candidates.json").write_text("[]")
-    with pytest.raises(InputError, match="lists no candidate"):
-        evaluate.read_listing(tmp_path)
-    with pytest.raises(InputError, match="'ghost' has no"):
-        evaluate.pack(tmp_path, "ghost", tmp_path / "model.tar.gz")
-
-
 def test_scores_stay_finite_at_the_edges_of_the_schema(chain: Chain) -> None:
     columns = table_schema.load(MODEL / "schema.json")
     edges = np.array([[f.minimum for f in columns.features], [f.maximum for f in columns.features]])
-    entry = evaluate.read_listing(chain.model)[0]
+    entry = artifact.candidates(chain.model)[0]
     scored = evaluate.score(chain.evaluated / "candidates" / entry["name"] / "model.tar.gz", edges, entry)
     assert ((scored.scores >= 0) & (scored.scores <= 1)).all()

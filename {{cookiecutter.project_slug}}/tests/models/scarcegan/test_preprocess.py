@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from jobs import MODEL, Chain, run
 
+import dataset
 import failure
+import outputs
 import preprocess
 import scaler
 import table_schema
@@ -36,8 +38,8 @@ def base(tmp_path: Path, small: Path) -> Path:
 
 
 def test_there_are_ten_outputs(chain: Chain) -> None:
-    assert sorted(path.name for path in chain.preprocessed.iterdir()) == sorted(preprocess.OUTPUTS)
-    assert len(preprocess.OUTPUTS) == 10
+    assert sorted(path.name for path in chain.preprocessed.iterdir()) == sorted(outputs.OUTPUTS)
+    assert len(outputs.OUTPUTS) == 10
     for path in chain.preprocessed.rglob("data.csv"):
         assert list(read(path).columns) == COLUMNS.columns
 
@@ -129,6 +131,48 @@ def test_fewer_folds_in_a_second_run_leave_no_old_ones(base: Path) -> None:
     assert folds == ["fold_0.csv", "fold_1.csv"]
 
 
+def test_unlabelled_rows_may_be_in_any_files_and_any_order(base: Path) -> None:
+    assert prepare(base) == 0
+    out = base / "processing" / "output"
+    first = {path.name: set(path.read_text().splitlines()) for path in (out / "unlabelled_folds").iterdir()}
+    part = base / "processing" / "input" / "unlabelled" / "part-0000.csv"
+    rows = pd.read_csv(part, dtype=str).sample(frac=1, random_state=3)
+    rows.iloc[:300].to_csv(part.with_name("z.csv"), index=False)
+    rows.iloc[300:].to_csv(part, index=False)
+    assert prepare(base) == 0
+    again = {path.name: set(path.read_text().splitlines()) for path in (out / "unlabelled_folds").iterdir()}
+    assert again == first
+    assert dataset.read_features(sorted((out / "unlabelled_folds").iterdir())).keys.len() == len(rows)
+
+
+def test_all_problems_are_told_at_once(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = base / "processing" / "input"
+    put("stake_mean", "inf")(source)
+    put("night_share", "7")(source)
+    edit("risky", lambda table: table.assign(stake_mean="x"))(source)
+    edit("unlabelled", lambda table: pd.concat([table, table.head(1)]))(source)
+    rows = len(read(source / "risky" / "part-0000.csv"))
+    assert prepare(base) == 1
+    told = capsys.readouterr()
+    assert "group 'risky'" in told.err
+    assert "row 1: column 'stake_mean' holds 'x'" in told.err
+    assert f"({rows} bad values in {rows} rows of this file)" in told.err
+    log = told.out
+    assert f"{rows + 2} problems:" in log
+    outside = "column 'night_share' holds 7, outside the schema's range 0 to 1"
+    assert f"{outside} (2 bad values in 1 rows of this file)" in log
+    assert "column 'stake_mean' holds 'inf'; only finite numbers are allowed" in log
+
+
+def test_a_constant_feature_is_warned_of(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for group in (*LABELLED, "unlabelled"):
+        edit(group, lambda table: table.assign(night_share="0.5"))(base / "processing" / "input")
+    assert prepare(base) == 0
+    assert (
+        "Warning: the same value in all rows, nothing to learn from: night_share\n" in capsys.readouterr().out
+    )
+
+
 def test_a_labelled_player_leaves_the_unlabelled(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = base / "processing" / "input"
     both = read(source / "risky" / "part-0000.csv").head(2)
@@ -191,6 +235,9 @@ BAD: dict[str, tuple[Change, list[str]]] = {
         edit("heavy", lambda table: table.assign(night_share="x")),
         ["row 1", "bad values in", "rows of this file"],
     ),
+    "padded number": (put("stake_mean", " 1.5 "), ["row 4", "' 1.5 ', which is not a number"]),
+    "long key": (put("player_id", "p" * 300), ["row 4", "a key of 300 bytes; at most 256"]),
+    "control character": (put("player_id", "p\x01"), ["row 4", "has no control characters"]),
     "no key": (put("player_id", " "), ["row 4", "column 'player_id' is empty"]),
     "long row": (
         rewrite("heavy", lambda raw: raw + b"p1" + b",1" * 51 + b"\n"),
@@ -228,6 +275,24 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "few unlabelled": (
         edit("unlabelled", lambda table: table.head(2)),
         ["group 'unlabelled'", "2 rows are fewer than 3 folds"],
+    ),
+    "unlabelled player twice": (
+        edit("unlabelled", lambda table: pd.concat([table, table.head(2)])),
+        ["group 'unlabelled'", "player_id 'p", "occurs twice (2 keys do)"],
+    ),
+    "all constant": (
+        lambda source: [
+            edit(group, lambda table: table.assign(**dict.fromkeys(COLUMNS.names, "0")))(source)
+            for group in (*LABELLED, "unlabelled")
+        ],
+        ["every feature has the same value in all rows"],
+    ),
+    "carriage returns": (
+        rewrite("heavy", lambda raw: raw.replace(b"\n", b"\r")),
+        ["part-0000.csv", "carriage return alone"],
+    ),
+    "UTF-16": (
+        rewrite("heavy", lambda raw: raw.decode().encode("utf-16")), ["cannot be read as CSV"]
     ),
     "player twice": (
         edit("normal", lambda table: pd.concat([table, table.head(1)])),

@@ -1,0 +1,82 @@
+"""Network connections in the format of KDD Cup 1999 and of NSL-KDD, by kind of attack.
+
+A line has 41 features, the name of the attack or `normal` (in KDD Cup 1999 with a final dot), and in NSL-KDD
+a difficulty. Source of the kinds: the attack types of KDD Cup 1999's training data, and for the attacks that
+only its test data has, Tavallaee, Bagheri, Lu, Ghorbani: A detailed analysis of the KDD CUP 99 data set,
+CISDA 2009.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FEATURES = 41
+SYMBOLIC = (1, 2, 3)  # protocol, service, flag
+ATTACKS = {
+    "dos": "back land neptune pod smurf teardrop apache2 mailbomb processtable udpstorm",
+    "probe": "ipsweep nmap portsweep satan mscan saint",
+    "r2l": "ftp_write guess_passwd imap multihop phf spy warezclient warezmaster named sendmail snmpgetattack"
+    " snmpguess worm xlock xsnoop",
+    "u2r": "buffer_overflow loadmodule perl rootkit httptunnel ps sqlattack xterm",
+}
+KINDS = {"normal": "normal"} | {name: kind for kind, names in ATTACKS.items() for name in names.split()}
+
+
+class FormatError(Exception):
+    """A file that is not in the format; the text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Connections:
+    """The feature columns as they are, and the kind of each row."""
+
+    table: pd.DataFrame
+    kinds: NDArray[np.object_]
+
+
+def read(path: Path) -> Connections:
+    """Read a file, plain or gzip. Raises FormatError."""
+    try:
+        with path.open("rb") as opened:
+            is_gzip = opened.read(2) == b"\x1f\x8b"
+        table = pd.read_csv(path, header=None, compression="gzip" if is_gzip else None, low_memory=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FormatError(f"{path}: cannot be read as CSV ({error})") from None
+    if table.shape[1] not in (FEATURES + 1, FEATURES + 2):
+        raise FormatError(
+            f"{path}: has {table.shape[1]} columns; it must have {FEATURES} features, the label, and perhaps"
+            " the difficulty"
+        )
+    numeric = [column for column in range(FEATURES) if column not in SYMBOLIC]
+    odd = [column for column in numeric if table[column].dtype.kind not in "iuf"]
+    if odd or table[numeric].isna().any(axis=None):
+        odd = odd or [column for column in numeric if table[column].isna().any()]
+        raise FormatError(f"{path}: column {odd[0] + 1} holds something that is no number")
+    labels = table[FEATURES].astype(str).str.strip().str.rstrip(".")
+    unknown = sorted(set(labels) - set(KINDS))
+    if unknown:
+        raise FormatError(f"{path}: {unknown[0]!r} in column {FEATURES + 1} is no attack of KDD Cup 1999")
+    return Connections(table[list(range(FEATURES))], labels.map(KINDS).to_numpy(object))
+
+
+def check(train: Connections, test: Connections, scarce: str) -> None:
+    """Raises FormatError where there are too few rows to learn or measure anything."""
+    for what, part in (("training", train), ("test", test)):
+        for kind in (scarce, "normal"):
+            if (part.kinds == kind).sum() < 2:
+                raise FormatError(f"the {what} file has fewer than two rows of the kind {kind}")
+
+
+def numbers(train: Connections, test: Connections) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both as numbers [n, F]; symbolic features one-hot coded by the values that the training rows have."""
+    found = []
+    for part in (train, test):
+        columns = [part.table.drop(columns=list(SYMBOLIC)).to_numpy(np.float64)]
+        for column in SYMBOLIC:
+            values = sorted(train.table[column].astype(str).unique())
+            columns.append(part.table[column].astype(str).to_numpy()[:, None] == np.array(values)[None])
+        found.append(np.concatenate(columns, axis=1))
+    return found[0], found[1]

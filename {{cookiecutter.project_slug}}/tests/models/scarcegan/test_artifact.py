@@ -1,0 +1,148 @@
+import json
+import shutil
+from pathlib import Path
+
+import exported
+import numpy as np
+import pandas as pd
+import pytest
+
+import artifact
+import scaler
+import scoring
+import unlabelled
+from failure import InputError
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    exported.save(folder, "candidates", ["only"], exported.fitted(), exported.rows(200))
+    return folder
+
+
+@pytest.fixture
+def model(saved: Path, tmp_path: Path) -> Path:
+    """A model artifact of one candidate, to be spoilt."""
+    shutil.copytree(saved, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_an_artifact_without_candidates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no candidates\.json"):
+        artifact.candidates(tmp_path)
+    path = tmp_path / "candidates.json"
+    for text, message in (
+        ("[]", "lists no candidate"),
+        ("{}", "lists no candidate"),
+        ("[", r"holds no candidates\.json of train\.py \("),
+        ("[1]", "candidate 1 has no 'name'"),
+        ('[{"name": "a"}]', "candidate 1 has no 'definition'; train again"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            artifact.candidates(tmp_path)
+
+
+def test_a_candidate_without_its_model_is_refused(model: Path) -> None:
+    (entry,) = artifact.candidates(model)
+    with pytest.raises(InputError, match=r"candidate 'ghost' has no candidates/ghost/1/saved_model\.pb"):
+        artifact.folder(model, "candidates", entry | {"name": "ghost"})
+    with pytest.raises(InputError, match="ablation 'only' has no ablations/only/1"):
+        artifact.folder(model, "ablations", entry)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (["f0", "f1", "f2", "f3", "f4", "late_share"], "it has 'late_share', the model has not"),
+        (["f1", "f0", "f2", "f3", "f4", "f5"], "their number or order differs"),
+        (["f0", "f1", "f2", "f3", "f4"], "their number or order differs"),
+    ],
+)
+def test_a_scaler_of_another_schema_is_refused(model: Path, features: list[str], message: str) -> None:
+    (entry,) = artifact.candidates(model)
+    assert artifact.folder(model, "candidates", entry) == model / "candidates" / "only"
+    scaler.fit(features, exported.rows(50)[:, : len(features)]).save(
+        model / "candidates" / "only" / "scaler.json"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        artifact.folder(model, "candidates", entry)
+    assert "candidates/only/scaler.json is of another schema than the model" in str(caught.value)
+    (model / "candidates" / "only" / "scaler.json").write_text("{}")
+    with pytest.raises(InputError, match=r"not a scaler\.json of preprocess\.py"):
+        artifact.folder(model, "candidates", entry)
+
+
+def test_ablations_and_folds_may_be_absent(model: Path) -> None:
+    assert artifact.ablations(model) == []
+    assert artifact.folds(model) is None
+
+
+def test_tables_of_another_shape_are_refused(model: Path) -> None:
+    (model / "ablations.json").write_text("[]")
+    with pytest.raises(InputError, match=r"ablations\.json lists no ablation"):
+        artifact.ablations(model)
+    pd.DataFrame({"fold": [0], "candidate": ["only"]}).to_csv(model / "folds.csv", index=False)
+    with pytest.raises(InputError, match=r"folds\.csv has no column 'recall'; train\.py writes it"):
+        artifact.folds(model)
+    (model / "folds.csv").write_text("")
+    with pytest.raises(InputError, match=r"folds\.csv cannot be read"):
+        artifact.folds(model)
+    with pytest.raises(InputError, match=r"history\.csv cannot be read"):
+        artifact.history(model)
+
+
+def test_a_candidate_that_gives_every_row_the_same_score_is_refused(model: Path) -> None:
+    (entry,) = artifact.candidates(model)
+    candidate = scoring.Model(model / "candidates" / "only", entry)
+    same = np.zeros((20, len(exported.FEATURES)))
+    with pytest.raises(
+        InputError, match=r"candidate 'only': every test row has the same score \S+, so it tells"
+    ):
+        scoring.scored("candidate", candidate, same, same)
+    assert scoring.scored("ablation", candidate, same, same).verbosity in (0.0, 1.0)
+
+
+def write_folds(folder: Path, values: np.ndarray, names: list[str], order: np.ndarray) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, part in zip(names, np.array_split(order, len(names)), strict=True):
+        table = pd.DataFrame(values[part], columns=exported.FEATURES)
+        table.insert(0, "player_id", [f"p{index}" for index in part])
+        table.to_csv(folder / name, index=False)
+
+
+def test_the_sample_of_unlabelled_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, rng = exported.rows(1000), np.random.default_rng(0)
+    write_folds(tmp_path / "a", values, ["fold_0.csv", "fold_1.csv", "fold_2.csv"], np.arange(1000))
+    everything = unlabelled.sample(tmp_path / "a", exported.FEATURES)
+    place = {row.tobytes(): index for index, row in enumerate(values)}
+    order = [place[row.tobytes()] for row in everything]
+    assert sorted(order) == list(range(1000))
+    few = unlabelled.sample(tmp_path / "a", exported.FEATURES, 300)
+    np.testing.assert_array_equal(few, everything[:300])
+    assert 60 <= sum(index < 333 for index in order[:300]) <= 140  # from all files evenly
+    # Other files, other parts of them, another order: the same sample.
+    parts = ["fold_0-algo-1.csv", "fold_0-algo-2.csv", "fold_1-algo-1.csv"]
+    write_folds(tmp_path / "b", values, parts, rng.permutation(1000))
+    monkeypatch.setattr(unlabelled, "CHUNK", 64)
+    np.testing.assert_array_equal(unlabelled.sample(tmp_path / "b", exported.FEATURES, 300), few)
+
+
+def test_unlabelled_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"input unlabelled_folds: no fold_\*\.csv in"):
+        unlabelled.sample(tmp_path, exported.FEATURES)
+    write_folds(tmp_path, exported.rows(10), ["fold_0.csv"], np.arange(10))
+    with pytest.raises(InputError, match=r"the columns of fold_0\.csv are not the model's features"):
+        unlabelled.sample(tmp_path, exported.FEATURES[::-1])
+    path = tmp_path / "fold_0.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\np1,1,2,3,4,5,x\n")
+    with pytest.raises(InputError, match=r"fold_0\.csv is no CSV of numbers"):
+        unlabelled.sample(tmp_path, exported.FEATURES)
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(InputError, match="has no rows"):
+        unlabelled.sample(tmp_path, exported.FEATURES)
+
+
+def test_listings_are_read_back_as_they_were_written(model: Path) -> None:
+    assert artifact.candidates(model) == json.loads((model / "candidates.json").read_text())

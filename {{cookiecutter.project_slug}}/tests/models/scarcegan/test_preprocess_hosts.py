@@ -1,0 +1,211 @@
+"""Several instances, each with its shard of the files, as SageMaker's ShardedByS3Key deals them out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from jobs import run, succeed
+
+import dataset
+import failure
+import scaler
+import training_data
+from failure import InputError
+
+GROUPS = ["risky", "dormant", "normal", "heavy"]
+HOSTS = ("algo-1", "algo-2")
+QUICK = ("--epochs", 1, "--iterations_per_epoch", 10, "--batch_size", 32, "--cross_validation", "false")
+
+
+def deal(source: Path, target: Path, host: str, hosts: tuple[str, ...] = HOSTS) -> Path:
+    """An instance's folders: its shard of the files, and resourceconfig.json; its --base."""
+    base = target / "processing"
+    for folder in sorted(source.iterdir()):
+        (base / "input" / folder.name).mkdir(parents=True)
+        for number, path in enumerate(sorted(folder.iterdir())):
+            if hosts[number % len(hosts)] == host:
+                shutil.copy(path, base / "input" / folder.name / path.name)
+    (target / "config").mkdir()
+    (target / "config" / "resourceconfig.json").write_text(
+        json.dumps({"current_host": host, "hosts": hosts, "current_instance_type": "ml.m5.xlarge"})
+    )
+    return base
+
+
+@pytest.fixture(scope="module")
+def files(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated rows in four files a group."""
+    out = tmp_path_factory.mktemp("files")
+    for path in sorted(small.glob("*/part-0000.csv")):
+        (out / path.parent.name).mkdir()
+        rows = pd.read_csv(path, dtype=str)
+        for number in range(4):
+            rows.iloc[number::4].to_csv(out / path.parent.name / f"part-{number}.csv", index=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def together(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What both instances uploaded to the same prefixes."""
+    root = tmp_path_factory.mktemp("hosts")
+    for host in HOSTS:
+        base = deal(files, root / host, host)
+        log = succeed("preprocess.py", "--base", base, "--reference", root / "profile.json")
+        assert f"there is no {root}/profile-{host}.json" in log
+        for path in (path for path in (base / "output").rglob("*") if path.is_file()):
+            target = root / "data" / path.relative_to(base / "output")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            assert not target.exists()
+            shutil.copy(path, target)
+    return root / "data"
+
+
+def test_no_file_of_two_hosts_has_the_same_name(together: Path) -> None:
+    names = sorted(path.name for path in (together / "train_data").iterdir())
+    kinds = ("data.csv", "data_quality.html", "data_quality.json", "drift.json", "profile.json")
+    expected = [name.replace(".", f"-{host}.") for name in (*kinds, "statistics.json") for host in HOSTS]
+    assert names == sorted(expected)
+
+
+def test_all_rows_are_there_and_none_is_in_two_splits(together: Path, files: Path) -> None:
+    labelled = {
+        name: dataset.read_labelled(together / data / "data.csv", together / label / "label.csv", GROUPS)
+        for name, data, label in (
+            ("train", "train_data", "train_label"),
+            ("validation", "validation_data", "validation_label"),
+            ("test", "test", "test"),
+        )
+    }
+    dataset.check_apart(labelled)
+    for code, group in enumerate(GROUPS):
+        expected = pd.concat([pd.read_csv(path) for path in (files / group).iterdir()])
+        found = [key for rows in labelled.values() for key in rows.keys.to_numpy()[rows.groups == code]]
+        assert sorted(found) == sorted(expected["player_id"])
+
+
+def test_the_scaler_is_that_of_all_training_rows(together: Path) -> None:
+    merged = scaler.load(together / "train_data" / "scaler.json")
+    raw = pd.concat([pd.read_csv(path) for path in sorted((together / "train_data").glob("data-*.csv"))])
+    assert scaler.fit(merged.features, raw[merged.features].to_numpy()) == merged
+
+
+def test_the_training_reads_the_parts_together(together: Path, tmp_path: Path) -> None:
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "data").symlink_to(together, target_is_directory=True)
+    log = succeed("train.py", "--base", tmp_path, *QUICK)
+    assert "Candidate=best-recall" in log
+    channel = training_data.channels(tmp_path)
+    data = training_data.load(channel, GROUPS)
+    parts = training_data.load_folds(channel, GROUPS, data.scaler)
+    assert len(parts) == 3
+    assert len(data.unlabelled) == sum(
+        len(pd.read_csv(path)) for path in (together / "unlabelled_folds").iterdir()
+    )
+
+
+def test_a_key_in_the_shards_of_two_hosts_is_found(together: Path, tmp_path: Path) -> None:
+    data = tmp_path / "input" / "data"
+    shutil.copytree(together, data)
+    one, two = (pd.read_csv(data / f"validation_data/data-{host}.csv", dtype=str) for host in HOSTS)
+    key = one["player_id"].iloc[0]
+    train = data / "train_data" / "data-algo-2.csv"
+    rows = pd.read_csv(train, dtype=str)
+    labels = data / "train_label" / "label-algo-2.csv"
+    text = labels.read_text().replace(f"{rows['player_id'].iloc[0]},", f"{key},")
+    labels.write_text(text)
+    rows.loc[0, "player_id"] = key
+    rows.to_csv(train, index=False)
+    with pytest.raises(InputError, match=rf"key '{key}' occurs twice, in train_data and validation_data"):
+        training_data.load(training_data.channels(tmp_path), GROUPS)
+    pd.concat([two, two.head(1)]).to_csv(data / "validation_data" / "data-algo-2.csv", index=False)
+    with pytest.raises(InputError, match=r"occurs twice, in .*validation_data "):
+        dataset.read_features([data / "validation_data" / "data.csv"])
+
+
+def test_statistics_of_other_features_do_not_merge(together: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "train_data"
+    shutil.copytree(together / "train_data", folder)
+    path = folder / "statistics-algo-2.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"features": document["features"][::-1]}))
+    with pytest.raises(
+        InputError, match=r"statistics-algo-2\.json: its features are not those of statistics-"
+    ):
+        scaler.load(folder / "scaler.json")
+    path.write_text("[]")
+    with pytest.raises(InputError, match=r"statistics-algo-2\.json: not statistics of preprocess\.py"):
+        scaler.load(folder / "scaler.json")
+
+
+def test_a_shard_without_a_group_and_one_without_any_file(files: Path, small: Path, tmp_path: Path) -> None:
+    """One file a group: the second of two hosts gets nothing. Without a group it writes the others."""
+    base = deal(small, tmp_path / "empty", "algo-2")
+    log = succeed("preprocess.py", "--base", base)
+    assert "Host algo-2 of 2: its shard has no files; it writes nothing" in log
+    assert not (base / "output").exists()
+    base = deal(files, tmp_path / "some", "algo-1")
+    shutil.rmtree(base / "input" / "risky")
+    log = succeed("preprocess.py", "--base", base)
+    assert "group 'risky': no file for the host algo-1" in log
+    labels = pd.read_csv(base / "output" / "test" / "label-algo-1.csv")["label"]
+    assert set(labels) == set(GROUPS[1:])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"current_host": "algo-3", "hosts": ["algo-1", "algo-2"]}'])
+def test_a_broken_resource_configuration_is_named(text: str, small: Path, tmp_path: Path) -> None:
+    base = deal(small, tmp_path, "algo-1", ("algo-1",))
+    (tmp_path / "config" / "resourceconfig.json").write_text(text)
+    done = run("preprocess.py", "--base", base)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "resourceconfig.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_one_host_named_in_the_configuration_writes_whole_files(small: Path, tmp_path: Path) -> None:
+    base = deal(small, tmp_path, "algo-1", ("algo-1",))
+    succeed("preprocess.py", "--base", base)
+    assert (base / "output" / "train_data" / "data.csv").is_file()
+
+
+def test_parts_beside_a_whole_file_are_refused(together: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "validation_data"
+    shutil.copytree(together / "validation_data", folder)
+    shutil.copy(folder / "data-algo-1.csv", folder / "data.csv")
+    with pytest.raises(InputError, match=r"data\.csv: lies beside data-algo-1\.csv"):
+        dataset.read_features([folder / "data.csv"])
+
+
+def test_rows_are_read_in_one_order_whatever_the_files(together: Path, tmp_path: Path) -> None:
+    folds = sorted((together / "unlabelled_folds").iterdir())
+    rows = dataset.read_features(folds)
+    table = pd.concat([pd.read_csv(path) for path in folds]).sample(frac=1, random_state=1)
+    table.to_csv(tmp_path / "all.csv", index=False)
+    again = dataset.read_features([tmp_path / "all.csv"])
+    assert rows.values.dtype == np.float32
+    assert rows.keys.to_list() == again.keys.to_list()
+    np.testing.assert_array_equal(rows.values, again.values)
+    by_key = table.set_index("player_id").loc[rows.keys.to_list()]
+    np.testing.assert_array_equal(rows.values, by_key.to_numpy(np.float32))
+    scale = scaler.load(together / "train_data" / "scaler.json")
+    scaled = dataset.read_features([tmp_path / "all.csv"], scale)
+    np.testing.assert_array_equal(scaled.values, scale.transform(by_key.to_numpy()))
+    with pytest.raises(InputError, match="not the features of scaler"):
+        dataset.read_features([tmp_path / "all.csv"], scaler.fit(["a"], np.ones((2, 1))))
+
+
+def test_a_damaged_output_ends_in_one_line(tmp_path: Path) -> None:
+    for text, message in (
+        ("player_id,a\n", "has no rows"),
+        ("player_id,a\np1,x\n", "not a CSV file of preprocess"),
+        ("player_id,a\np1,nan\n", "no number"),
+        ("", "not a CSV file of preprocess"),
+    ):
+        (tmp_path / "data.csv").write_text(text)
+        assert failure.run(lambda: dataset.read_features([tmp_path / "data.csv"]), tmp_path / "reason") == 1
+        reason = (tmp_path / "reason").read_text()
+        assert message in reason
+        assert "unexpected" not in reason
