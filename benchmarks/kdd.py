@@ -44,7 +44,7 @@ def read(path: Path) -> Connections:
             is_gzip = opened.read(2) == b"\x1f\x8b"
         table = pd.read_csv(path, header=None, compression="gzip" if is_gzip else None, low_memory=False)
     except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"{path}: cannot be read as CSV ({error})") from None
+        raise FormatError(f"{path}: cannot be read as CSV ({str(error).strip()})") from None
     if table.shape[1] not in (FEATURES + 1, FEATURES + 2):
         raise FormatError(
             f"{path}: has {table.shape[1]} columns; it must have {FEATURES} features, the label, and perhaps"
@@ -52,8 +52,9 @@ def read(path: Path) -> Connections:
         )
     numeric = [column for column in range(FEATURES) if column not in SYMBOLIC]
     odd = [column for column in numeric if table[column].dtype.kind not in "iuf"]
-    if odd or table[numeric].isna().any(axis=None):
-        odd = odd or [column for column in numeric if table[column].isna().any()]
+    if not odd:
+        odd = [column for column in numeric if not np.isfinite(table[column]).all()]
+    if odd:
         raise FormatError(f"{path}: column {odd[0] + 1} holds something that is no number")
     labels = table[FEATURES].astype(str).str.strip().str.rstrip(".")
     unknown = sorted(set(labels) - set(KINDS))
@@ -62,8 +63,11 @@ def read(path: Path) -> Connections:
     return Connections(table[list(range(FEATURES))], labels.map(KINDS).to_numpy(object))
 
 
-def check(train: Connections, test: Connections, scarce: str) -> None:
+def check(train: Connections, test: Connections, scarce: str, positives: int, normals: int) -> None:
     """Raises FormatError where there are too few rows to learn or measure anything."""
+    counts = [(train.kinds == scarce).sum(), (train.kinds == "normal").sum()]
+    if min(counts[0], positives) + min(counts[1], normals) == len(train.kinds):
+        raise FormatError("every row of the training file would have a label; lower --positives or --normals")
     for what, part in (("training", train), ("test", test)):
         for kind in (scarce, "normal"):
             if (part.kinds == kind).sum() < 2:

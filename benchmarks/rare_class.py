@@ -13,6 +13,7 @@ Prints mean and spread of recall at 1 % false positives, average precision and A
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -38,14 +39,14 @@ def main() -> None:
     for name, least in (("positives", 2), ("normals", 2), ("seeds", 1)):
         if getattr(options, name) < least:
             parser.error(f"--{name} must be {least} or more")
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {options.json.parent}")
+    if options.json and (options.json.is_dir() or not os.access(options.json.parent, os.W_OK)):
+        parser.error(f"--json: {options.json} is a folder, or lies where nothing can be written")
     environment.enter()
     import kdd
 
     try:
         train, test = kdd.read(options.train), kdd.read(options.test)
-        kdd.check(train, test, options.scarce)
+        kdd.check(train, test, options.scarce, options.positives, options.normals)
     except kdd.FormatError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -78,9 +78,17 @@ def test_both_formats_and_gzip(python: Path, tmp_path: Path) -> None:
         ("1,2,3\n", "has 3 columns; it must have 41 features, the label, and perhaps the difficulty"),
         (connections(1).replace("guess_passwd", "guessing"), "'guessing' in column 42 is no attack"),
         (connections(1).replace("guess_passwd", "normal"), "the training file has fewer than two rows"),
+        (
+            connections(1)
+            .replace("neptune", "normal")
+            .replace("ipsweep", "normal")
+            .replace("rootkit", "normal"),
+            "every row of the training file would have a label",
+        ),
         ("x" + connections(1), "column 1 holds something that is no number"),
+        ("inf," + connections(1).partition(",")[2], "column 1 holds something that is no number"),
     ],
-    ids=["empty", "columns", "attack", "none", "number"],
+    ids=["empty", "columns", "attack", "none", "all", "number", "infinite"],
 )
 def test_a_bad_file_is_one_line(python: Path, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "train").write_text(text)

@@ -162,7 +162,8 @@ def _keep_uploads(session: Any, uploads: Uploads, default_bucket: str) -> None:
             uploads[place, f"{key_prefix}/{Path(path).name}"] = Path(path).read_bytes()
             return f"s3://{place}/{key_prefix}/{Path(path).name}"
         for file in Path(path).rglob("*"):
-            if file.is_file():
+            # The SDK's own drivers get compiled files as soon as something imports them.
+            if file.is_file() and "__pycache__" not in file.parts:
                 uploads[place, f"{key_prefix}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
         return f"s3://{place}/{key_prefix}"
 

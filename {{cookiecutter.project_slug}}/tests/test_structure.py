@@ -26,7 +26,9 @@ LAMBDA_PACKAGES = {"boto3", "botocore"}
 
 
 def modules(folder: str) -> list[str]:
-    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py"))
+    """Paths of a folder's modules; the tests that an example keeps in its own folder are none of them."""
+    found = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path.as_posix() for path in found if path.parts[2:3] != ("tests",))
 
 
 def imported(path: str) -> set[str]:

@@ -16,6 +16,8 @@ def extract(path: Path, folder: Path) -> None:
         with tarfile.open(path, "r:gz") as tar:
             for member in tar:
                 _extract_member(tar, member, path, folder)
+            while tar.fileobj and tar.fileobj.read(1 << 20):
+                pass  # to the end, where the checksum is
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; it is the training job's model artifact") from None
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

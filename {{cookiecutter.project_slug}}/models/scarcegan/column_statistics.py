@@ -99,7 +99,8 @@ class ColumnStatistics:
 
         A row of the sample stands for `weight` rows. Threads may do so at once.
         """
-        columns = [_bits(column.to_numpy().astype(np.float32)) for column in sample.iter_columns()]
+        with np.errstate(over="ignore"):  # what is too large for float32 is not in the schema's range
+            columns = [_bits(column.to_numpy().astype(np.float32)) for column in sample.iter_columns()]
         minimum, maximum, zeros, mean, variance = (
             found[name].to_numpy() for name in ("minimum", "maximum", "zeros", "mean", "variance")
         )

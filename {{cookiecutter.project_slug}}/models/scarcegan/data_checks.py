@@ -134,8 +134,8 @@ def _in_feature(text: str, feature: Feature) -> str | None:
 
 
 def _number(text: str) -> float | None:
-    """As Polars reads it: neither spaces nor underscores."""
+    """As Polars reads it: neither spaces nor underscores, nor the digits of other scripts."""
     try:
-        return None if "_" in text or text != text.strip() else float(text)
+        return None if "_" in text or text != text.strip() or not text.isascii() else float(text)
     except ValueError:
         return None

@@ -117,6 +117,11 @@ def parse_groups(text: str) -> list[str]:
     groups = [name.strip() for name in text.split(",")]
     if len(groups) < 2 or len(set(groups)) != len(groups) or not all(groups):
         raise InputError(f"groups: {text!r} must name at least two different groups, separated by commas")
+    folders = [name for name in groups if name.startswith(".") or "/" in name]
+    if folders:
+        raise InputError(
+            f"groups: {folders[0]!r} must be the name of a folder, without a slash or leading dot"
+        )
     if "unlabelled" in groups:
         raise InputError("groups: 'unlabelled' is the name of the rows without a label")
     return groups
@@ -141,8 +146,11 @@ def _tables(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
         with csv_blocks.open_file(path) as file:
             csv_blocks.read_header(file)
             for block in csv_blocks.blocks(file):
-                yield pl.read_csv(block, has_header=False, schema=types)
-    except (PolarsError, OSError) as error:
+                table = pl.read_csv(block, has_header=False, schema=types)
+                if table.to_series(0).null_count():
+                    raise InputError(f"{path}: a row has no {columns[0]}; preprocess.py writes none such")
+                yield table
+    except (PolarsError, *csv_blocks.UNREADABLE) as error:
         reason = str(error).split("\n")[0]
         raise InputError(f"{path}: not a CSV file of preprocess.py ({reason})") from None
 

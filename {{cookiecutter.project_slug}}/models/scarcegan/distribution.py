@@ -120,12 +120,15 @@ def _hosts(config: Path) -> tuple[list[str], int]:
     try:
         found = json.loads(config.read_text(encoding="utf-8"))
         hosts = [str(host) for host in found["hosts"]]
-        return hosts, hosts.index(found["current_host"])
+        rank = hosts.index(found["current_host"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{config}: it does not name hosts and current_host, one of them ({type(error).__name__});"
             " SageMaker writes it"
         ) from None
+    if len(set(hosts)) != len(hosts):
+        raise InputError(f"{config}: a host is named twice in {hosts}; each needs its own name")
+    return hosts, rank
 
 
 def _check_port(port: int) -> None:

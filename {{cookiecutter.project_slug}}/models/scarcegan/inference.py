@@ -118,7 +118,7 @@ def _row(number: int, row: Any, names: list[str], width: int) -> list[float]:
 def _number(row: int, column: int, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"row {row}, column {column} holds {value!r}, which is not a finite number")

@@ -42,13 +42,15 @@ def cluster(path: Path) -> Cluster:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        found = Cluster(document["current_host"], tuple(document["hosts"]))
+        found = Cluster(str(document["current_host"]), tuple(map(str, document["hosts"])))
     except FileNotFoundError:
         return Cluster("algo-1", ("algo-1",))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a resourceconfig.json of SageMaker ({error!r})") from None
     if found.host not in found.hosts or not all(re.fullmatch(r"[\w.-]+", host) for host in found.hosts):
         raise InputError(f"{path}: current_host {found.host!r} is none of the hosts {list(found.hosts)}")
+    if len(set(found.hosts)) != len(found.hosts):
+        raise InputError(f"{path}: a host is named twice in {list(found.hosts)}; each needs its own name")
     return found
 
 

@@ -85,6 +85,8 @@ def prepare(
     labelled = labelled_rows.read(files, schema, wanted.seed, spill, problems)
     labelled_rows.check_keys(labelled, schema, problems)
     unlabelled = unlabelled_rows.write(rest, schema, labelled.hashes(), wanted, outputs, problems)
+    if unlabelled.left_out and not sum(unlabelled.counts):
+        problems.add(f"group {UNLABELLED!r}: the {schema.key} of every row has a label; none is left")
     if not outputs.cluster.several:
         _check_none_empty(
             sources, {*labelled.buckets, *([UNLABELLED] if sum(unlabelled.counts) else [])}, problems

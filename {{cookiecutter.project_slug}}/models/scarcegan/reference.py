@@ -39,8 +39,8 @@ class Reference:
             document = json.loads(text)
             self._ours = "current" in document
             self._found = document if self._ours else {"current": document, "previous": None}
-            if not all(one is None or one["features"] for one in self._found.values()):
-                raise ValueError("no features")
+            if not all(one is None or (one["features"] and one["rows"]) for one in self._found.values()):
+                raise ValueError("no features or rows")
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"reference {self.where}: no profile of preprocess.py ({error}); delete it"

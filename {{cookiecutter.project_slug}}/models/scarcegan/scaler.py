@@ -133,6 +133,15 @@ def _scaler(path: Path) -> Scaler:
         lengths = set()
     if len(lengths) != 1:
         raise InputError(f"scaler {path}: features, log, mean and std differ in length")
+    try:
+        numbers = np.array([*scaler.mean, *scaler.std, scaler.clip], np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if numbers.ndim != 1 or not np.isfinite(numbers).all() or min(*scaler.std, scaler.clip) <= 0:
+        raise InputError(
+            f"scaler {path}: mean, std and clip must be finite numbers, std and clip above 0;"
+            " run preprocess.py again"
+        )
     return scaler
 
 

@@ -41,8 +41,9 @@ class Block:
 
 
 def files(folder: Path) -> list[Path]:
-    """All data files below `folder`."""
-    return sorted(path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
+    """All data files below `folder`, but no hidden ones, which editors and file systems leave behind."""
+    found = (path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
+    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder)}")
 
 
 def size(path: Path) -> int:

@@ -1,7 +1,6 @@
 """The columns of the data: one key and the features in their serving order, each with its allowed range."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from failure import InputError
+
+LARGEST = 1e38  # the model takes float32
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,11 @@ def _feature(path: Path, number: int, entry: Any) -> Feature:
         raise InputError(f"{where} has no name")
     low, high = entry.get("min"), entry.get("max")
     if (
-        not all(isinstance(bound, (int, float)) and math.isfinite(bound) for bound in (low, high))
+        not all(isinstance(bound, (int, float)) and abs(bound) <= LARGEST for bound in (low, high))
         or low > high
     ):
-        raise InputError(f"{where} ({entry['name']!r}): 'min' and 'max' must be numbers with min <= max")
+        raise InputError(
+            f"{where} ({entry['name']!r}): 'min' and 'max' must be numbers with min <= max, of at most"
+            f" {LARGEST:g}"
+        )
     return Feature(entry["name"], float(low), float(high), str(entry.get("description", "")))

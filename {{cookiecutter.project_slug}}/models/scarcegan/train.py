@@ -58,9 +58,9 @@ def mark(
     content = options.document() | {"settings": asdict(shape), "tensorflow": tf.__version__}
     content |= {"instances": workers.count}
     read = (*CHANNELS, *(FOLD_CHANNELS if options.cross_validation else ()))
-    return checkpoint.fingerprint(
-        content, [path for name in read for path in sorted(channel[name].iterdir())]
-    )
+    files = [path for name in read for path in sorted(channel[name].iterdir()) if path.is_file()]
+    code = sorted(Path(__file__).parent.glob("*.py"))  # a changed loss is another training
+    return checkpoint.fingerprint(content, [*code, *files])
 
 
 def print_epoch(row: dict[str, float]) -> None:

@@ -33,8 +33,11 @@ def sample(folder: Path, features: list[str], limit: int = LIMIT) -> NDArray[np.
                     raise InputError(
                         f"input unlabelled_folds: the columns of {file.name} are not the model's features"
                     )
+                values = part[features].to_numpy(np.float64)
+                if part.iloc[:, 0].isna().any() or not np.isfinite(values).all():
+                    raise ValueError("a row has no key, or a value is empty or infinite")
                 keys = pl.Series(part.iloc[:, 0].to_list(), dtype=pl.String)
-                rows = np.concatenate([rows, part[features].to_numpy(np.float64)])
+                rows = np.concatenate([rows, values])
                 hashes = np.concatenate([hashes, key_hash.hashes(keys, SEED)])
                 kept = np.argsort(hashes, kind="stable")[:limit]
                 rows, hashes = rows[kept], hashes[kept]

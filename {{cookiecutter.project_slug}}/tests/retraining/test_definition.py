@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,7 +14,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from retraining import configuration
+from retraining import configuration, offline
 from retraining.definition import Definition, compile_pipeline
 from retraining.errors import UserError
 
@@ -185,6 +186,18 @@ def test_compiling_needs_no_credentials_and_no_network(project: Path, tmp_path: 
     )
     assert [path for path in after if path not in before] == [out]
     assert boto3.DEFAULT_SESSION is None
+
+
+def test_compiled_files_beside_the_sources_are_not_uploaded(tmp_path: Path) -> None:
+    # Else the code of a step would change as soon as a program imports the SDK's drivers.
+    (tmp_path / "common" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "common" / "utils.py").write_text("")
+    (tmp_path / "common" / "__pycache__" / "utils.cpython-311.pyc").write_text("")
+    uploads: offline.Uploads = {}
+    session = SimpleNamespace()
+    offline._keep_uploads(session, uploads, "bucket")
+    session.upload_data(str(tmp_path), key_prefix="drivers")
+    assert list(uploads) == [("bucket", "drivers/common/utils.py")]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ def test_a_training_goes_on_from_its_checkpoint(whole: Path, tmp_path: Path) -> 
     assert content(tmp_path / "model") == content(whole / "model")
 
 
-def test_other_hyperparameters_or_data_do_not_meet_the_checkpoint(whole: Path, tmp_path: Path) -> None:
+def test_other_hyperparameters_data_or_code_do_not_meet_the_checkpoint(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(whole / "input" / "data", tmp_path / "data")
     channel = {name: tmp_path / "data" / name for name in train.CHANNELS}
     options = hyperparameters.parse([])
@@ -102,6 +104,13 @@ def test_other_hyperparameters_or_data_do_not_meet_the_checkpoint(whole: Path, t
     assert mark == train.mark(settings, options, channel)
     assert mark != train.mark(settings, hyperparameters.parse(["--leeway", "0.2"]), channel)
     with (tmp_path / "data" / "train_data" / "data.csv").open("a") as opened:
+        opened.write("\n")
+    assert mark != (mark := train.mark(settings, options, channel))
+    (tmp_path / "data" / "train_data" / "folder").mkdir()
+    shutil.copytree(MODEL, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(train, "__file__", str(tmp_path / "code" / "train.py"))
+    assert mark == train.mark(settings, options, channel)
+    with (tmp_path / "code" / "losses.py").open("a") as opened:
         opened.write("\n")
     assert mark != train.mark(settings, options, channel)
 

@@ -148,6 +148,13 @@ def test_a_resourceconfig_that_names_no_host_is_one_line(tmp_path: Path, text: s
     assert "\n" not in str(raised.value)
 
 
+def test_two_instances_of_one_name_are_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "resourceconfig.json"
+    config.write_text('{"current_host": "algo-1", "hosts": ["algo-1", "algo-1"]}')
+    with pytest.raises(InputError, match="a host is named twice"):
+        distribution.join(config, "job")
+
+
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     config = tmp_path / "resourceconfig.json"
     config.write_text('{"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}')

@@ -211,9 +211,18 @@ def test_bad_input_ends_with_one_line(chain: Chain, tmp_path: Path) -> None:
     assert_fails(tmp_path, "input test: its columns are not the features")
     data.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
     assert_fails(tmp_path, "its keys are not those of")
+    data.write_text(whole)
+    fold = source / "unlabelled_folds" / "fold_0.csv"
+    head, first, rest = (rows := fold.read_text()).split("\n", 2)
+    for damaged in (first[first.index(",") :], first[: first.rindex(",") + 1]):
+        fold.write_text("\n".join([head, damaged, rest]))
+        assert_fails(tmp_path, "fold_0.csv is no CSV of numbers (a row has no key, or a value is empty")
+    fold.write_text(rows)
     packed = source / "model" / "model.tar.gz"
-    packed.write_bytes(packed.read_bytes()[:1000])
-    assert_fails(tmp_path, "not a complete .tar.gz archive")
+    content = packed.read_bytes()
+    for damaged in (content[:1000], content[:-5], content[:-8] + b"\0" * 4 + content[-4:]):
+        packed.write_bytes(damaged)
+        assert_fails(tmp_path, "not a complete .tar.gz archive")
     packed.unlink()
     assert_fails(tmp_path, "model.tar.gz: there is no such file")
     done = run("evaluate.py", "--base", tmp_path / "processing")

@@ -294,6 +294,11 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "UTF-16": (
         rewrite("heavy", lambda raw: raw.decode().encode("utf-16")), ["cannot be read as CSV"]
     ),
+    "every unlabelled player has a label": (
+        lambda source: shutil.copy(source / "normal/part-0000.csv", source / "unlabelled/part-0000.csv"),
+        ["group 'unlabelled'", "the player_id of every row has a label"],
+    ),
+    "digits of another script": (put("stake_mean", "\u0663"), ["row 4", "'stake_mean'", "not a number"]),
     "player twice": (
         edit("normal", lambda table: pd.concat([table, table.head(1)])),
         ["group 'normal'", "player_id 'p", "occurs twice"],
@@ -330,6 +335,7 @@ def test_bad_input_ends_with_one_line_and_no_output(
         (["--folds", "three"], "--folds"),
         (["--fold", "3"], "unrecognized arguments: --fold"),
         (["--groups", "risky"], "at least two different groups"),
+        (["--groups", "risky,../normal"], "without a slash or leading dot"),
         (["--schema", "nowhere.json"], "nowhere.json: cannot be read"),
     ],
 )
@@ -340,6 +346,14 @@ def test_wrong_arguments_are_named(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Error: ")
     assert text in line
+
+
+def test_hidden_files_are_none_of_the_data(base: Path) -> None:
+    source = base / "processing" / "input" / "normal"
+    (source / "._part-0000.csv").write_bytes(b"\x00\x05\x16\x07")
+    (source / ".ipynb_checkpoints").mkdir()
+    shutil.copy(source / "part-0000.csv", source / ".ipynb_checkpoints" / "part-0000-checkpoint.csv")
+    assert prepare(base) == 0
 
 
 def test_the_process_itself_ends_without_a_traceback(base: Path) -> None:

@@ -154,7 +154,15 @@ def test_a_shard_without_a_group_and_one_without_any_file(files: Path, small: Pa
     assert set(labels) == set(GROUPS[1:])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"current_host": "algo-3", "hosts": ["algo-1", "algo-2"]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"current_host": "algo-3", "hosts": ["algo-1", "algo-2"]}',
+        '{"current_host": "algo-1", "hosts": ["algo-1", "algo-1"]}',
+    ],
+)
 def test_a_broken_resource_configuration_is_named(text: str, small: Path, tmp_path: Path) -> None:
     base = deal(small, tmp_path, "algo-1", ("algo-1",))
     (tmp_path / "config" / "resourceconfig.json").write_text(text)

@@ -192,6 +192,20 @@ def test_bad_channels_end_with_one_line(quick: Chain, tmp_path: Path) -> None:
     assert_fails("scaler.json: cannot be read")
     data = tmp_path / "input" / "data"
     shutil.copytree(quick.preprocessed, data)
+    fitted = data / "train_data" / "scaler.json"
+    whole = fitted.read_text()
+    for name, value in (("mean", "a"), ("std", 0.0), ("std", None), ("mean", [1.0])):
+        fitted.write_text(json.dumps({**json.loads(whole), name: [value] * 50}))
+        assert_fails("mean, std and clip must be finite numbers")
+    fitted.write_text(whole)
+    rows = data / "train_data" / "data.csv"
+    whole = rows.read_text()
+    rows.write_bytes(b"\xaf\xfe\n")
+    assert_fails("data.csv: not a CSV file of preprocess.py")
+    head, first, rest = whole.split("\n", 2)
+    rows.write_text("\n".join([head, first[first.index(",") :], rest]))
+    assert_fails("data.csv: a row has no player_id")
+    rows.write_text(whole)
     labels = data / "train_label" / "label.csv"
     whole = labels.read_text()
     labels.write_text(whole.replace(",dormant", ",sleepy", 1))
