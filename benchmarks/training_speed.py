@@ -60,7 +60,8 @@ class Eager:
             trunk, real_trunk, fake_trunk = (self.trunk(part) for part in (features, real, fake))
             loss = losses.supervised_with_leeway(self.heads[0](trunk), tf.constant(labels, tf.int32), 0.1)
             loss += losses.unsupervised(self.heads[1](real_trunk), self.heads[1](fake_trunk), 0.1)
-            loss += 0.01 * losses.conditional_entropy(self.heads[0](real_trunk))
+            loss += losses.unlabelled_not_scarce(self.heads[0](real_trunk))
+            loss += losses.generated_unknown(self.heads[0](fake_trunk))
         variables = [value for part in (self.trunk, *self.heads) for value in part.trainable_variables]
         self.optimizers[0].apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         with tf.GradientTape() as tape:
