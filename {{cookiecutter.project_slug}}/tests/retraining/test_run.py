@@ -21,6 +21,7 @@ from tests.retraining.conftest import ROOT, make_project
 
 COMMAND = [sys.executable, "-c", "from retraining.cli import main; main()"]
 SMALL = ["--param", "Epochs=2", "--param", "IterationsPerEpoch=30", "--param", "MinimumRecall=0"]
+SMALL += ["--param", "CrossValidation=false"]
 CANDIDATES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
 BUCKET = "sagemaker-eu-west-1-111122223333"
 
