@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where three times the data have room")
     options = parser.parse_args()
     sys.path.insert(0, str(options.model.resolve()))
-    import table_schema
+    from preparation import table_schema
 
     schema = table_schema.load(options.model / "schema.json")
     features = [(feature.name, feature.minimum, feature.maximum) for feature in schema.features]

@@ -52,7 +52,7 @@ class Eager:
         return np.concatenate(drawn), np.repeat(np.arange(CLASSES), share), real
 
     def iterate(self) -> None:
-        import losses
+        from model import losses
 
         features, labels, real = self.batch()
         with tf.GradientTape() as tape:
@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=2000, help="per round; the eager loop does 100")
     options = parser.parse_args()
     sys.path.insert(0, str(options.model.resolve()))
-    from gan import ScarceGan
-    from variants import Settings
+    from model.gan import ScarceGan
+    from model.variants import Settings
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -26,23 +26,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import archive
-import artifact
-import baselines
 import candidates
 import dataset
 import failure
-import model_quality
-import pictures
-import report
-import results
 import scaler
-import scoring
-import unlabelled
-from artifact import Entry
 from dataset import Rows
+from evaluation import (
+    archive,
+    artifact,
+    baselines,
+    model_quality,
+    pictures,
+    report,
+    results,
+    scoring,
+    unlabelled,
+)
+from evaluation.artifact import Entry
+from evaluation.scoring import Answer, Scored
 from failure import ArgumentParser, InputError
-from scoring import Answer, Scored
 
 DEFAULT_BASE = "/opt/ml/processing"
 

@@ -22,25 +22,19 @@ from pathlib import Path
 
 import dataset
 import failure
-import labelled_rows
-import parallel
 import part_files
-import reading
-import reports
-import splits
-import table_schema
-import unlabelled_rows
-from column_statistics import ColumnStatistics
-from data_quality import Group
-from drift import Profile
 from failure import ArgumentParser, InputError
-from outputs import Outputs
-from problems import Problems
-from reference import Reference
-from splits import Fractions
-from table import Source
-from table_schema import Schema
-from unlabelled_rows import UNLABELLED
+from preparation import labelled_rows, parallel, reading, reports, splits, table_schema, unlabelled_rows
+from preparation.column_statistics import ColumnStatistics
+from preparation.data_quality import Group
+from preparation.drift import Profile
+from preparation.outputs import Outputs
+from preparation.problems import Problems
+from preparation.reference import Reference
+from preparation.splits import Fractions
+from preparation.table import Source
+from preparation.table_schema import Schema
+from preparation.unlabelled_rows import UNLABELLED
 
 DEFAULT_BASE = "/opt/ml/processing"
 

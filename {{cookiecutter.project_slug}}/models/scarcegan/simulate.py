@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import aggregates
-import players
-import telemetry
 from failure import ArgumentParser, InputError
+from simulation import aggregates, players, telemetry
 
 
 def simulate(

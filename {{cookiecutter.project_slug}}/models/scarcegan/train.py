@@ -20,19 +20,14 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differe
 
 import tensorflow as tf
 
-import checkpoint
-import distribution
 import failure
-import hyperparameters
-import progress
-import saving
-import training_data
-from checkpoint import Checkpoint
-from distribution import ALONE, Workers
-from hyperparameters import Hyperparameters
-from training import train
-from training_data import CHANNELS, DEFAULT_BASE, FOLD_CHANNELS
-from variants import ABLATIONS, Settings
+from model import checkpoint, distribution, hyperparameters, progress, saving, training_data
+from model.checkpoint import Checkpoint
+from model.distribution import ALONE, Workers
+from model.hyperparameters import Hyperparameters
+from model.training import train
+from model.training_data import CHANNELS, DEFAULT_BASE, FOLD_CHANNELS
+from model.variants import ABLATIONS, Settings
 
 UNLIKE = (
     "channels: the instances do not have the same data or hyperparameters; give each of them all data"
@@ -59,7 +54,7 @@ def mark(
     content |= {"instances": workers.count}
     read = (*CHANNELS, *(FOLD_CHANNELS if options.cross_validation else ()))
     files = [path for name in read for path in sorted(channel[name].iterdir()) if path.is_file()]
-    code = sorted(Path(__file__).parent.glob("*.py"))  # a changed loss is another training
+    code = sorted(Path(__file__).parent.rglob("*.py"))  # a changed loss is another training
     return checkpoint.fingerprint(content, [*code, *files])
 
 

@@ -21,18 +21,24 @@ _imported: dict[str, dict[str, ModuleType]] = {}
 def modules_of(model: str) -> Iterator[None]:
     """Within it, the model's modules are the ones that were imported before for the same model."""
     folders = [MODELS / model, HERE / model]
-    names = {path.stem for folder in folders for path in folder.glob("*.py")}
-    hidden = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    roots = {path.stem for folder in folders for path in folder.iterdir()}  # modules and packages
+    hidden = _taken_out(roots)
     search = [str(folder) for folder in folders]
     sys.path[:0] = search
     sys.modules.update(_imported.get(model, {}))
     try:
         yield
     finally:
-        _imported[model] = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+        _imported[model] = _taken_out(roots)
         sys.modules.update(hidden)
         for folder in search:
             sys.path.remove(folder)
+
+
+def _taken_out(roots: set[str]) -> dict[str, ModuleType]:
+    """The imported modules of these names, and those inside them: no longer in sys.modules."""
+    inside = [name for name in sys.modules if name.partition(".")[0] in roots]
+    return {name: sys.modules.pop(name) for name in inside}
 
 
 def _model_of(path: Path) -> str | None:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import candidates
-import export
-import networks
 import scaler
+from model import export, networks
 from scaler import Scaler
 
 GROUPS = ["risky", "dormant", "normal", "heavy"]

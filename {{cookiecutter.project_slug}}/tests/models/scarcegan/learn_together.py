@@ -11,11 +11,8 @@ from jobs import MODEL
 
 sys.path.insert(0, str(MODEL))
 
-import distribution
-import hyperparameters
 import train
-import training
-import training_data
+from model import distribution, hyperparameters, training, training_data
 
 if __name__ == "__main__":
     base, variant = Path(sys.argv[1]), sys.argv[2]

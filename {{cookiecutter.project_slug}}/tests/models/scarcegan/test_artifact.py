@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import artifact
 import scaler
-import scoring
-import unlabelled
+from evaluation import artifact, scoring, unlabelled
 from failure import InputError
 
 

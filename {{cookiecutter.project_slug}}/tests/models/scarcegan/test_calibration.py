@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import calibration
-import reliability
 from calibration import Calibration
+from evaluation import reliability
 from failure import InputError
 
 truth_and_scores = st.lists(

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 from jobs import MODEL, run_chain, succeed
 
-import hyperparameters
 import train
-from checkpoint import Checkpoint
 from failure import InputError
+from model import hyperparameters
+from model.checkpoint import Checkpoint
 
 OPTIONS = ("--epochs", 100, "--iterations_per_epoch", 20, "--batch_size", 32)
 FOLDS = ("--epochs", 12, "--iterations_per_epoch", 20, "--batch_size", 32)

@@ -13,8 +13,8 @@ from jobs import MODEL, succeed
 from numpy.typing import NDArray
 from test_checkpoint import content
 
-import distribution
 from failure import InputError
+from model import distribution
 
 SMALL = ("--iterations_per_epoch", "20", "--batch_size", "32", "--cross_validation")
 FOLDS = ("--epochs", "4", *SMALL, "true")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from jobs import MODEL, succeed
 
-import training_data
 from local_sagemaker import s3, stack
 from local_sagemaker.layout import Settings
+from model import training_data
+from retraining import code_package
 from tests.local_sagemaker.conftest import make_settings
 
 WORDS = ["--epochs", "3", "--iterations_per_epoch", "20", "--batch_size", "32", "--cross_validation", "false"]
@@ -31,10 +32,11 @@ def test_two_instances_make_one_model(small: Path, tmp_path: Path, local: Settin
     succeed("preprocess.py", "--base", tmp_path / "preprocess")
     bucket, client = f"s3://{local.bucket}", local.client("s3")
     data = tmp_path / "preprocess" / "output"
-    folders = {name: data / name for name in training_data.CHANNELS} | {"code": MODEL}
+    code_package.stage(MODEL, tmp_path / "code", "train.py")
+    folders = {name: data / name for name in training_data.CHANNELS} | {"code": tmp_path / "code"}
     channels = []
     for name, folder in folders.items():
-        s3.upload(client, folder, [path for path in folder.iterdir() if path.is_file()], f"{bucket}/{name}")
+        s3.upload(client, folder, [path for path in folder.rglob("*") if path.is_file()], f"{bucket}/{name}")
         source = {"S3DataType": "S3Prefix", "S3Uri": f"{bucket}/{name}/"}
         channels.append({"ChannelName": name, "DataSource": {"S3DataSource": source}})
     sagemaker = local.client("sagemaker")

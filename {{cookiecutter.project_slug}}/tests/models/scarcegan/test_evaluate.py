@@ -13,18 +13,14 @@ import pytest
 import tensorflow as tf
 from jobs import MODEL, Chain, run, simulated_chain
 
-import archive
-import artifact
 import candidates
 import evaluate
 import failure
 import measures
-import model_quality
-import reliability
-import scoring
-import table_schema
 from calibration import Calibration
+from evaluation import archive, artifact, model_quality, reliability, scoring
 from failure import InputError
+from preparation import table_schema
 
 BASELINES = ["logistic-regression", "gradient-boosting", "self-training"]
 

@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import calibration
-import exact
-import networks
-import scoring
 from calibration import Calibration
+from evaluation import scoring
+from model import exact, networks
 
 ROWS = 4096
 

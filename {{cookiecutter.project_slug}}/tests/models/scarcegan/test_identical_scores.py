@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from jobs import Chain
 
-import archive
-import artifact
 import dataset
 import evaluate
+from evaluation import archive, artifact
 from local_sagemaker import stack
 from tests.local_sagemaker.conftest import make_settings
 from tests.local_sagemaker.models_to_serve import TENSORFLOW, Served, Transforming, serving

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs import Chain
 
-import archive
 import inference
+from evaluation import archive
 
 
 @dataclass(frozen=True)

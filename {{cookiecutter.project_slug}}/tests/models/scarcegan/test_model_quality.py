@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-import model_quality
-from model_quality import binary_classification_metrics, document, multiclass_classification_metrics
+from evaluation import model_quality
+from evaluation.model_quality import (
+    binary_classification_metrics,
+    document,
+    multiclass_classification_metrics,
+)
 
 binary_rows = st.lists(
     st.tuples(st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5, 1.0]) | st.floats(-5, 5)),

@@ -11,10 +11,9 @@ from jobs import MODEL, Chain, run
 
 import dataset
 import failure
-import outputs
 import preprocess
 import scaler
-import table_schema
+from preparation import outputs, table_schema
 
 COLUMNS = table_schema.load(MODEL / "schema.json")
 LABELLED = ("risky", "dormant", "normal", "heavy")

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs import run, succeed
 
-import column_statistics
-import drift
 import moments
-from column_statistics import ColumnStatistics
+from preparation import column_statistics, drift
+from preparation.column_statistics import ColumnStatistics
 
 FLOATS = st.floats(-1e6, 1e6).map(lambda value: 0.0 if abs(value) < 1e-30 else value)
 COLUMN = st.lists(FLOATS, min_size=1, max_size=60)

@@ -12,8 +12,8 @@ from jobs import run, succeed
 import dataset
 import failure
 import scaler
-import training_data
 from failure import InputError
+from model import training_data
 
 GROUPS = ["risky", "dormant", "normal", "heavy"]
 HOSTS = ("algo-1", "algo-2")

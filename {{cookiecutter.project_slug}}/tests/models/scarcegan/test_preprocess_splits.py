@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 import csv_blocks
 import key_hash
-import labelled_rows
-import parallel
 import preprocess
-import splits
 from failure import InputError
-from splits import Fractions
+from preparation import labelled_rows, parallel, splits
+from preparation.splits import Fractions
 
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 fractions = st.builds(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
-import reliability
+from evaluation import reliability
 
 truth_and_scores = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.3, 1.0]) | st.floats(0, 1)), min_size=1, max_size=60

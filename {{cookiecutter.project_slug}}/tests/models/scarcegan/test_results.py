@@ -9,14 +9,11 @@ import pandas as pd
 import pytest
 from jobs import Chain
 
-import artifact
 import evaluate
-import report
-import report_tables
-import results
 import scaler
+from evaluation import artifact, report, report_tables, results
+from evaluation.scoring import Scored
 from failure import InputError
-from scoring import Scored
 
 ABLATIONS = ["vanilla", "no-leeway", "no-bad-generator", "adversarial-autoencoder"]
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs import MODEL, run, succeed
 
-import players
 import simulate
-import table_schema
+from preparation import table_schema
+from simulation import players
 
 GROUPS = ("unlabelled", "risky", "dormant", "normal", "heavy")
 COLUMNS = table_schema.load(MODEL / "schema.json")

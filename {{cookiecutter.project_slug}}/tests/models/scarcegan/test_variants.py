@@ -14,19 +14,14 @@ from hypothesis import strategies as st
 from jobs import Chain, run_chain
 from scipy.special import log_softmax
 
-import hyperparameters
-import loop
-import losses
 import measures
-import progress
-import training
-import variants
 from candidates import Choice, Definition
 from failure import InputError
-from loop import Loop
-from progress import Best, Progress
-from training_data import Part
-from variants import Settings
+from model import hyperparameters, loop, losses, progress, training, variants
+from model.loop import Loop
+from model.progress import Best, Progress
+from model.training_data import Part
+from model.variants import Settings
 
 QUICK = ("--epochs", 4, "--iterations_per_epoch", 20, "--batch_size", 32)
 Trained = dict[str, tuple[Loop, list[float], list[float]]]

@@ -1,0 +1,1 @@
+"""The networks, their losses, the loop that trains them, and the SavedModel they become."""

@@ -1,0 +1,152 @@
+"""A group's files, CSV or Parquet, as blocks of rows that are read and checked one by one."""
+
+import csv
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+import csv_blocks
+from csv_blocks import UNREADABLE
+from failure import InputError
+from preparation.table_schema import Schema
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+PARQUET_ROWS = 32_768  # rows of a block
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of a group, and its columns in its own order."""
+
+    group: str
+    path: Path
+    columns: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return f"group {self.group!r}: {self.path}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a file from row `first` of it on (data rows count from 1): CSV text, or a table."""
+
+    source: Source
+    first: int
+    data: bytes | pl.DataFrame
+
+
+def files(folder: Path) -> list[Path]:
+    """All data files below `folder`, but no hidden ones, which editors and file systems leave behind."""
+    found = (path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
+    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder)}")
+
+
+def size(path: Path) -> int:
+    """About how many bytes the file's rows have as plain CSV."""
+    return path.stat().st_size * (1 if path.name.endswith(".csv") else 4)
+
+
+def open_source(path: Path, group: str, schema: Schema) -> Source:
+    """Look at a file's columns. They may come in any order, but must be exactly the schema's.
+
+    Raises InputError for a file that cannot be read, other columns, or a Parquet column of another type.
+    """
+    where = f"group {group!r}: {path}"
+    if path.name.endswith(".parquet"):
+        try:
+            types = dict(pl.read_parquet_schema(path))
+        except (PolarsError, OSError) as error:
+            raise InputError(f"{where}: cannot be read as Parquet ({_short(error)})") from None
+        _check_names(where, list(types), schema)
+        _check_types(where, types, schema)
+        return Source(group, path, tuple(types))
+    try:
+        with csv_blocks.open_file(path) as file:
+            header = csv_blocks.read_header(file)
+    except UNREADABLE as error:
+        raise InputError(f"{where}: cannot be read as CSV ({error})") from None
+    if "\r" in header:
+        raise InputError(f"{where}: its lines end in a carriage return alone; save it with line feeds")
+    columns = next(csv.reader([header]), [])
+    if not columns:
+        raise InputError(f"{where}: is empty; the first line must name the columns")
+    _check_names(where, columns, schema)
+    return Source(group, path, tuple(columns))
+
+
+def blocks(source: Source) -> Iterator[Block]:
+    """The file's rows. Raises InputError when it cannot be read to its end."""
+    first = 1
+    try:
+        if source.path.name.endswith(".parquet"):
+            for table in pl.scan_parquet(source.path).collect_batches(chunk_size=PARQUET_ROWS):
+                if table.height:
+                    yield Block(source, first, table)
+                first += table.height
+            return
+        with csv_blocks.open_file(source.path) as file:
+            csv_blocks.read_header(file)
+            for data in csv_blocks.blocks(file):
+                yield Block(source, first, data)
+                first += data.count(b"\n")
+    except UNREADABLE as error:
+        raise InputError(f"{source.where}: cannot be read as CSV ({error})") from None
+    except PolarsError as error:
+        raise InputError(f"{source.where}: cannot be read as Parquet ({_short(error)})") from None
+
+
+def parse(block: Block, schema: Schema) -> pl.DataFrame:
+    """The block with the schema's columns in the schema's order: the key as text, the features as Float64.
+
+    Raises PolarsError where the text is no such table.
+    """
+    table = block.data
+    if isinstance(table, bytes):
+        types = {name: pl.String if name == schema.key else pl.Float64 for name in block.source.columns}
+        table = pl.read_csv(table, has_header=False, schema=types)
+    return table.select(
+        pl.col(schema.key).cast(pl.String).str.strip_chars(), pl.col(schema.names).cast(pl.Float64)
+    )
+
+
+def _check_types(where: str, types: dict[str, pl.DataType], schema: Schema) -> None:
+    for name in schema.columns:
+        is_key = name == schema.key
+        allowed = "text or whole numbers" if is_key else "numbers"
+        kind = types[name]
+        if not (kind.is_integer() or kind == pl.String if is_key else kind.is_numeric()):
+            raise InputError(f"{where}: column {name!r} is of the type {kind}; {allowed} are expected")
+
+
+def _check_names(where: str, header: list[str], schema: Schema) -> None:
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise InputError(f"{where}: column {repeated[0]!r} occurs twice in the header")
+    missing = [name for name in schema.columns if name not in header]
+    unexpected = [name for name in header if name not in schema.columns]
+    if not missing and not unexpected:
+        return
+    parts = []
+    if missing:
+        parts.append(f"missing column(s) {_listed(missing)}")
+    if unexpected:
+        parts.append(f"unexpected column(s) {_listed(unexpected)}")
+    near = [
+        (name, match) for name in missing for match in difflib.get_close_matches(name, unexpected, 1, 0.6)
+    ]
+    hint = f"; was {near[0][0]!r} renamed to {near[0][1]!r}?" if near else ""
+    raise InputError(f"{where}: {' and '.join(parts)}{hint}")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
