@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker import model_defaults
+from local_sagemaker.http_server import Answer
 from local_sagemaker.model_defaults import CSV, JSON, UnsupportedFormat
-from local_sagemaker.model_server import Answer, ModelError, guarded, inside
+from local_sagemaker.user_code import ModelError, guarded, inside
 
 _PROGRAM = "inference.py"
 _OWN = ("input_fn", "predict_fn", "output_fn")

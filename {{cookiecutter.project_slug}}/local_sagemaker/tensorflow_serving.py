@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local_sagemaker.model_server import HOST, Answer, HttpServer, ModelError, Request, guarded
+from local_sagemaker.http_server import HOST, Answer, HttpServer, Request
 from local_sagemaker.saved_models import RequestError, SavedModel, find
+from local_sagemaker.user_code import ModelError, guarded
 
 _JSON = "application/json"
 _JSON_TYPES = (_JSON, "application/jsonlines", "application/jsons")
