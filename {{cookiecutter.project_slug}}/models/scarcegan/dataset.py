@@ -5,8 +5,9 @@ more. Rows come in the order of their keys' hashes: it does not matter which fil
 which instance wrote them.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from key_hash import Hashes
 from scaler import Scaler
 
 _HASH_SEED = 0
+SPLITS = "splits.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,53 @@ class Rows:
     hashes: Hashes
     values: NDArray[np.float32]
     groups: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What preprocess.py has made, for those who read it: of which groups, the scarce one first; folds."""
+
+    groups: list[str]
+    folds: int
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+
+    def check_groups(self, groups: list[str]) -> None:
+        """Raise InputError for other groups, or another order of them."""
+        if groups != self.groups:
+            raise InputError(
+                f"groups: {','.join(groups)} here, but preprocess.py had {','.join(self.groups)}; give both"
+                " the same, the scarce one first"
+            )
+
+    def check_folds(self, folder: Path, found: int) -> None:
+        """Raise InputError where `folder` has not all of them."""
+        if found != self.folds:
+            raise InputError(
+                f"{folder}: has {found} folds, but preprocess.py made {self.folds}; copy all its"
+                " files, to each instance"
+            )
+
+
+def splits(folder: Path) -> Splits | None:
+    """Read splits.json, or that of each instance. None where there is none, as the data are not its.
+
+    Raises InputError where it is broken, or the instances had other arguments.
+    """
+    paths = sorted(folder.glob("splits*.json"))
+    found = []
+    for path in paths:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Splits([str(group) for group in document["groups"]], int(document["folds"])))
+        except (ValueError, KeyError, TypeError, OverflowError):
+            raise InputError(f"{path}: not a splits.json of preprocess.py; run it again") from None
+        if found[-1] != found[0]:
+            raise InputError(
+                f"{path}: has other groups or folds than {paths[0].name}; run preprocess.py again"
+            )
+    return found[0] if found else None
 
 
 def read_features(paths: list[Path], scale: Scaler | None = None) -> Rows:
@@ -107,8 +156,9 @@ def check_apart(parts: dict[str, Rows]) -> None:
     key = twice["key"].min()
     where = " and ".join(name for name, rows in parts.items() if rows.keys.is_in([key]).any())
     raise InputError(
-        f"key {key!r} occurs twice, in {where} ({twice['key'].n_unique()} keys do): several preprocessing"
-        " instances had rows of it; keep a key's rows in one file, or use one instance"
+        f"key {key!r} occurs twice, in {where} ({twice['key'].n_unique()} keys do): these are files of two"
+        " runs, or several preprocessing instances had rows of it; keep a key's rows in one file, or use one"
+        " instance"
     )
 
 
@@ -117,10 +167,10 @@ def parse_groups(text: str) -> list[str]:
     groups = [name.strip() for name in text.split(",")]
     if len(groups) < 2 or len(set(groups)) != len(groups) or not all(groups):
         raise InputError(f"groups: {text!r} must name at least two different groups, separated by commas")
-    folders = [name for name in groups if name.startswith(".") or "/" in name]
+    folders = [name for name in groups if name.startswith(".") or "/" in name or not name.isprintable()]
     if folders:
         raise InputError(
-            f"groups: {folders[0]!r} must be the name of a folder, without a slash or leading dot"
+            f"groups: {folders[0]!r} must be the name of a folder, in UTF-8, without a slash or leading dot"
         )
     if "unlabelled" in groups:
         raise InputError("groups: 'unlabelled' is the name of the rows without a label")

@@ -61,6 +61,8 @@ class Data:
 def read(source: Path, first: Entry) -> Data:
     """Read the inputs. Raises InputError when they do not have the model's features and groups."""
     groups, found = first["groups"], {}
+    if splits := dataset.splits(source / "train_data"):
+        splits.check_groups(groups)
     for data, label, least in (("train_data", "train_label", 2), ("test", "test", 1)):
         rows = dataset.read_labelled(source / data / "data.csv", source / label / "label.csv", groups)
         if rows.features != first["features"]:
@@ -86,7 +88,7 @@ def score_candidates(model: Path, listing: list[Entry], data: Data, out: Path) -
     for entry in listing:
         packed = out / entry["name"] / "model.tar.gz"
         artifact.pack(artifact.folder(model, "candidates", entry), packed)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=out) as folder:
             archive.extract(packed, Path(folder))
             served = scoring.Model(Path(folder), entry)
             found.append(scoring.scored("candidate", served, data.test.values, data.unlabelled))
@@ -164,15 +166,31 @@ def evaluate(source: Path, model: Path, out: Path) -> pd.DataFrame:
     return metrics
 
 
+def publish(staging: Path, out: Path) -> None:
+    """Move the outputs to `out`, in place of what an earlier run left there."""
+    folders = sorted(staging.iterdir())
+    for folder in folders:
+        (out / folder.name).mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        for old in (out / folder.name).iterdir():
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+        for new in sorted(folder.iterdir()):
+            shutil.move(new, out / folder.name / new.name)
+
+
 def main(argv: list[str]) -> None:
     parser = ArgumentParser(allow_abbrev=False, description="Score, compare, pack and report.")
     parser.add_argument(
         "--base", type=Path, default=Path(DEFAULT_BASE), help="folder with input/ and output/"
     )
     base = parser.parse_args(argv).base
-    with tempfile.TemporaryDirectory() as folder:
-        archive.extract(base / "input" / "model" / "model.tar.gz", Path(folder))
-        table = evaluate(base / "input", Path(folder), base / "output")
+    if not base.is_dir():
+        raise InputError(f"arguments: --base {base} is no folder; it must hold input/")
+    with tempfile.TemporaryDirectory(dir=base, prefix=".partial-") as name:
+        model, staging = Path(name) / "model", Path(name) / "output"
+        archive.extract(base / "input" / "model" / "model.tar.gz", model)
+        table = evaluate(base / "input", model, staging)
+        publish(staging, base / "output")
     shown = table.drop(columns=["rows", "positives", "flagged"]).round(4)
     print(shown.to_string(index=False))
 

@@ -73,6 +73,20 @@ def find(path: Path) -> list[Path]:
 
 
 def folds(folder: Path) -> list[Path]:
-    """fold_0.csv, fold_1.csv ... as far as `folder` has them or parts of them."""
-    found = (re.fullmatch(r"fold_(\d+)(-.+)?\.csv", path.name) for path in folder.glob("fold_*.csv"))
-    return [folder / f"fold_{number}.csv" for number in sorted({int(one[1]) for one in found if one})]
+    """fold_0.csv, fold_1.csv ... of which `folder` has all, or a part of each from the same hosts.
+
+    Raises InputError where one is missing below the last.
+    """
+    found: dict[str, set[int]] = {}
+    for path in folder.glob("fold_*.csv"):
+        if name := re.fullmatch(r"fold_(\d+)(-.+)?\.csv", path.name):
+            found.setdefault(name[2] or "", set()).add(int(name[1]))
+    last = max((max(numbers) for numbers in found.values()), default=-1)
+    for part, numbers in sorted(found.items()):
+        if len(numbers) <= last:
+            missing = next(number for number in range(last + 1) if number not in numbers)
+            raise InputError(
+                f"{folder}: has a fold_{last}, but no fold_{missing}{part}.csv; copy all files of one"
+                " preprocess.py run, to each instance"
+            )
+    return [folder / f"fold_{number}.csv" for number in range(last + 1)]

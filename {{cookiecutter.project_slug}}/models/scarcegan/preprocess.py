@@ -2,14 +2,15 @@
 
 Inputs: <base>/input/<group>/ and <base>/input/unlabelled/, any number of .csv, .csv.gz or .parquet files. The
 label of a row is the name of its folder. Outputs, under <base>/output/: train_data (data.csv, scaler.json,
-profile.json, drift.json, data_quality.json and .html), train_label (label.csv), validation_data,
+splits.json, profile.json, drift.json, data_quality.json and .html), train_label (label.csv), validation_data,
 validation_label, test (data.csv, label.csv), kfold_{train,validation}_{data,label} and unlabelled_folds
 (fold_<i>.csv). Data are raw: the scaler is part of the exported model, so that training and serving cannot
 differ.
 
 Rules: a value that is no finite number within the schema's range ends the job. So does a key that occurs
 twice in a group or in two labelled groups. A labelled key that is also among the unlabelled stays labelled
-and leaves the unlabelled.
+and leaves the unlabelled. Hidden files and markers such as _SUCCESS are none of the data; any other file of
+another kind ends the job.
 
 Files are read in blocks, and a hash of its key says where a row goes. With several instances each works on
 its shard alone (ShardedByS3Key), and its files carry its host's name; the training reads them together.
@@ -99,6 +100,7 @@ def prepare(
     if unlabelled.left_out:
         print(f"{UNLABELLED}: left out {unlabelled.left_out} rows whose {schema.key} has a label")
     reports.write_scaler(statistics, outputs)
+    dataset.Splits(list(files), wanted.folds).save(outputs.path(f"train_data/{dataset.SPLITS}"))
     profile = reports.write(groups, schema, training, reference, outputs)
     print(reports.summary(groups, wanted.folds))
     return profile
@@ -131,6 +133,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     for name in ("validation_fraction", "test_fraction"):
         if not 0 < getattr(options, name) < 1:
             raise InputError(f"arguments: --{name.replace('_', '-')} must be between 0 and 1")
+    if not options.base.is_dir():
+        raise InputError(f"arguments: --base {options.base} is no folder; it must hold input/")
     if options.validation_fraction + options.test_fraction >= 1:
         raise InputError("arguments: --validation-fraction and --test-fraction together must be less than 1")
     if not 2 <= options.folds <= 100:

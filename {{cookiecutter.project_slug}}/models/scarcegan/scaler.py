@@ -127,15 +127,16 @@ def _scaler(path: Path) -> Scaler:
         scaler = Scaler(**_document(path))
     except TypeError as error:
         raise InputError(f"scaler {path}: not a scaler.json of preprocess.py ({error})") from None
-    try:
-        lengths = {len(scaler.features), len(scaler.log), len(scaler.mean), len(scaler.std)}
-    except TypeError:
-        lengths = set()
-    if len(lengths) != 1:
+    lists = (scaler.features, scaler.log, scaler.mean, scaler.std)
+    if not all(isinstance(one, list) for one in lists) or len({len(one) for one in lists}) != 1:
         raise InputError(f"scaler {path}: features, log, mean and std differ in length")
+    if not all(isinstance(name, str) for name in scaler.features) or not {*map(type, scaler.log)} <= {bool}:
+        raise InputError(
+            f"scaler {path}: features must be names, and log true or false; run preprocess.py again"
+        )
     try:
         numbers = np.array([*scaler.mean, *scaler.std, scaler.clip], np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.array([np.nan])
     if numbers.ndim != 1 or not np.isfinite(numbers).all() or min(*scaler.std, scaler.clip) <= 0:
         raise InputError(
@@ -149,15 +150,21 @@ def _statistics(path: Path) -> Statistics:
     document = _document(path)
     try:
         raw, log = (
-            Moments(document["count"], np.array(part["mean"], float), np.array(part["squares"], float))
+            Moments(int(document["count"]), np.array(part["mean"], float), np.array(part["squares"], float))
             for part in (document["raw"], document["log"])
         )
         found = Statistics(document["features"], np.array(document["largest"], float), raw, log)
-    except (KeyError, TypeError, ValueError) as error:
+        if not all(isinstance(name, str) for name in found.features) or int(document["count"]) < 0:
+            raise ValueError("its features are no names, or its count no number of rows")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"scaler {path}: not statistics of preprocess.py ({error!r})") from None
     shapes = {part.shape for part in (found.largest, raw.mean, raw.squares, log.mean, log.squares)}
     if shapes != {(len(found.features),)}:
         raise InputError(f"scaler {path}: its lists differ in length")
+    if not all(
+        np.isfinite(part).all() for part in (found.largest, raw.mean, raw.squares, log.mean, log.squares)
+    ):
+        raise InputError(f"scaler {path}: a number is not finite; run preprocess.py again")
     return found
 
 

@@ -1,5 +1,6 @@
 """Model archives: safe extraction, and packing that gives the same bytes for the same files."""
 
+import errno
 import gzip
 import io
 import shutil
@@ -21,6 +22,8 @@ def extract(path: Path, folder: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; it is the training job's model artifact") from None
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise  # there is no room for what is in it
         raise InputError(f"{path}: not a complete .tar.gz archive ({error})") from None
 
 

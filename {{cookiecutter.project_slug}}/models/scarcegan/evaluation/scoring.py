@@ -44,20 +44,37 @@ class Model:
 
     def __init__(self, folder: Path, entry: dict[str, Any]) -> None:
         self.entry = entry
-        self._serve = tf.saved_model.load(str(folder / "1")).signatures["serving_default"]
         self._code = {group.encode(): number for number, group in enumerate(entry["groups"])}
+        try:
+            self._serve = tf.saved_model.load(str(folder / "1")).signatures["serving_default"]
+        except Exception as error:  # of whatever kind, as the bytes happen to be
+            raise self._refused("its SavedModel is damaged", error) from None
 
     def answer(self, rows: NDArray[np.floating]) -> Answer:
-        """Score raw rows [n, F]. The parts that they are sent in do not matter: see export.Serving."""
-        parts = [
-            self._serve(features=tf.constant(rows[start : start + BATCH], tf.float32))
-            for start in range(0, len(rows), BATCH)
-        ]
-        labels = np.concatenate([part["label"].numpy() for part in parts])
-        return Answer(
-            np.concatenate([part["score"].numpy() for part in parts]),
-            np.array([self._code[label] for label in labels], dtype=np.int64),
-        )
+        """Score raw rows [n, F]. The parts that they are sent in do not matter: see export.Serving.
+
+        Raises InputError where the model is not that of its entry.
+        """
+        try:
+            parts = [
+                self._serve(features=tf.constant(rows[start : start + BATCH], tf.float32))
+                for start in range(0, len(rows), BATCH)
+            ]
+            scores, labels = (
+                np.concatenate([part[name].numpy() for part in parts]) for name in ("score", "label")
+            )
+            groups = np.array([self._code[label] for label in labels], dtype=np.int64)
+        except (tf.errors.OpError, TypeError, ValueError, KeyError) as error:
+            raise self._refused("its SavedModel does not fit its entry of the listing", error) from None
+        if ((groups == 0) != (scores.astype(np.float64) >= self.entry["threshold"])).any():
+            raise self._refused(
+                f"its SavedModel has not the threshold {self.entry['threshold']} of its entry"
+            )
+        return Answer(scores, groups)
+
+    def _refused(self, what: str, error: Exception | None = None) -> InputError:
+        because = f" ({type(error).__name__}: {str(error)[:200]})" if error else ""
+        return InputError(f"model.tar.gz: {self.entry['name']!r}: {what}{because}; train again")
 
 
 def scored(kind: str, model: Model, test: NDArray[np.floating], unlabelled: NDArray[np.floating]) -> Scored:

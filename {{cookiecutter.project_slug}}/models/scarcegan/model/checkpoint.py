@@ -9,12 +9,14 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import failure
 from failure import InputError
 
 ADVICE = "delete it, there and in S3, to train from the start"
@@ -58,9 +60,22 @@ class Checkpoint:
                 os.fsync(opened.fileno())
             part.replace(self.path)
         except OSError as error:
+            raise failure.refused(error, self.path) or error from None
+
+    def restore(self, take: Callable[[dict[str, Any], Arrays], None]) -> bool:
+        """Hand what was saved last to `take`; False where there is no checkpoint.
+
+        Raises InputError as `load` does, and where it is not what `take` expects.
+        """
+        if (saved := self.load()) is None:
+            return False
+        try:
+            take(*saved)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise InputError(
-                f"checkpoint {self.path}: cannot be written ({error.strerror}); make room for it"
+                f"checkpoint {self.path}: it does not fit the model ({error}); {ADVICE}"
             ) from None
+        return True
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
         """The document and arrays that were saved last, or None where there is no checkpoint.

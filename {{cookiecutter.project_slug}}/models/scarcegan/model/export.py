@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import calibration
 import candidates
 from calibration import Calibration
+from failure import InputError
 from model import exact
 from model.loop import Weights
 from model.networks import Discriminator
@@ -132,5 +133,11 @@ def _number(value: float) -> tf.Variable:
 
 def save(serving: Serving, scaler: Scaler, folder: Path) -> None:
     """Write folder/1/ (the SavedModel) and folder/scaler.json."""
-    tf.saved_model.save(serving, str(folder / "1"), signatures={"serving_default": serving.serve})
+    try:
+        tf.saved_model.save(serving, str(folder / "1"), signatures={"serving_default": serving.serve})
+    except tf.errors.OpError as error:
+        reason = error.message.rpartition("}} ")[2]  # after the name of the graph's node
+        raise InputError(
+            f"{folder}: cannot be written ({reason}); make room there, or move away what lies there"
+        ) from None
     scaler.save(folder / "scaler.json")

@@ -171,13 +171,18 @@ class Loop(tf.Module):
         return distribution.mean(sums)
 
     def _blurred(self, rows: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-        """Rows [n, F] with noise, some features set to 0; `uniform` [n, F] decides both."""
+        """Rows [n, F] with noise, some features set to 0; `uniform` [n, F] decides both.
+
+        Every second row has the faint noise: it tells near rows apart; the full one smooths between them.
+        """
         s = self.settings
+        noise = np.full([rows.shape[0], 1], s.input_noise, np.float32)
+        noise[1::2] *= s.faint_noise
         if not s.input_dropout:
-            return rows + s.input_noise * _normal(uniform)
+            return rows + noise * _normal(uniform)
         size = tf.abs(uniform)
         rest = tf.sign(uniform) * tf.maximum(size - s.input_dropout, 0.0) / (1 - s.input_dropout)
-        return tf.where(size < s.input_dropout, 0.0, rows + s.input_noise * _normal(rest))
+        return tf.where(size < s.input_dropout, 0.0, rows + noise * _normal(rest))
 
     def _row_count(self) -> int:
         return sum(count for _, count in self.counts)

@@ -74,6 +74,17 @@ class Progress:
         for index, (best, entry) in enumerate(zip(self.bests, document["bests"], strict=True)):
             best.epoch, best.weights = entry["epoch"], arrays[f"best_{index}"]
             best.choice = Choice(**entry["choice"]) if entry["choice"] else None
+            self._check(best, model)
+        if [row["epoch"] for row in self.history] != list(range(1, len(self.choices) + 1)):
+            raise ValueError("its history has not the epochs of its choices")
+        if any(len(epoch) != len(self.bests) for epoch in self.choices):
+            raise ValueError("its choices are not those of the candidates")
+
+    def _check(self, best: Best, model: Loop) -> None:
+        is_taken = (best.wanted or 1) <= self.epoch
+        shape = model.weights().shape if is_taken else (0,)
+        if best.weights.shape != shape or (best.choice is not None) != is_taken:
+            raise ValueError(f"its best epoch has weights of the shape {best.weights.shape}, not {shape}")
 
 
 def best_epochs(folds: list[Progress]) -> dict[str, int]:

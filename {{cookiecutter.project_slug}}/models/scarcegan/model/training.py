@@ -1,5 +1,6 @@
 """One training: all epochs of one model, with a validation and a checkpoint after each."""
 
+import functools
 import json
 from collections.abc import Callable
 
@@ -47,8 +48,7 @@ def train(
     built = model(settings, part, unlabelled)
     built.workers = workers
     progress = Progress.start(options.candidates, epochs)
-    if saved := checkpoint.load():
-        progress.restore(built, *saved)
+    if checkpoint.restore(functools.partial(progress.restore, built)):
         print(f"Checkpoint: going on after epoch {progress.epoch}", flush=True)
     workers.check_same(
         json.dumps(progress.document()),

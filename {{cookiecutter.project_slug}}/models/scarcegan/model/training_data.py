@@ -41,6 +41,8 @@ class Data:
 def load(channel: dict[str, Path], groups: list[str]) -> Data:
     """Read the channels. Raises InputError when a channel is absent or its content is not preprocess.py's."""
     scale = scaler.load(channel["train_data"] / "scaler.json")
+    if splits := dataset.splits(channel["train_data"]):
+        splits.check_groups(groups)
     train, validation = (
         _labelled(channel, name, "data.csv", "label.csv", groups, scale) for name in ("train", "validation")
     )
@@ -104,6 +106,8 @@ def _fold_files(channel: dict[str, Path], name: str) -> list[Path]:
     files = part_files.folds(channel[name])
     if not files:
         raise InputError(f"channel {name}: no fold_*.csv in {channel[name]}")
+    if splits := dataset.splits(channel["train_data"]):
+        splits.check_folds(channel[name], len(files))
     return files
 
 

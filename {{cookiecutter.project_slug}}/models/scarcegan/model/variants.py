@@ -40,6 +40,7 @@ class Settings:
     units: tuple[int, ...] = (128, 64)
     generator_units: tuple[int, ...] = (64, 64)
     input_noise: float = 0.5  # deviation of what is added to the scaled features in training
+    faint_noise: float = 1.0  # every second row has this share of it
     input_dropout: float = 0.0  # share of them that is set to 0, their mean
     weight_decay: float = 0.01
     has_unknown_head: bool = True

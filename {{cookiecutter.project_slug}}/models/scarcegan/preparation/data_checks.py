@@ -16,6 +16,7 @@ import polars as pl
 from pandera.errors import SchemaErrors
 from polars.exceptions import PolarsError
 
+import csv_blocks
 from csv_blocks import UNREADABLE
 from key_hash import LONGEST_KEY
 from preparation.table import Block, Source
@@ -80,32 +81,52 @@ def breaking(summaries: list[pl.DataFrame], schema: Schema) -> list[int]:
 def faults(block: Block, schema: Schema, error: PolarsError | None) -> list[Fault]:
     """Every fault of a block, in the order of the rows; `error` is why it could not be parsed."""
     found, ranges = [], {feature.name: feature for feature in schema.features}
-    number = block.first - 1
-    try:
-        for number, row in enumerate(_texts(block), start=block.first):
-            for column, text in _in_row(row, block.source.columns, schema.key, ranges):
-                found.append(Fault(block.source, number, column, text))
-    except (*UNREADABLE, csv.Error) as broken:
-        found.append(Fault(block.source, number + 1, "", f"cannot be read as CSV ({broken})"))
+    for number, row in _texts(block):
+        for column, text in _in_row(row, block.source.columns, schema.key, ranges):
+            found.append(Fault(block.source, number, column, text))
     if found:
         return found
     reason = str(error).split("\n")[0] if error else "a value is not allowed by the schema"
     return [Fault(block.source, block.first, "", f"from here on cannot be read as CSV ({reason})")]
 
 
-def _texts(block: Block) -> Iterator[list[str]]:
-    if isinstance(block.data, bytes):
-        yield from csv.reader(io.TextIOWrapper(io.BytesIO(block.data), encoding="utf-8", newline=""))
-    else:
-        for row in block.data.iter_rows():
-            yield ["" if value is None else str(value) for value in row]
+def _texts(block: Block) -> Iterator[tuple[int, list[str] | str]]:
+    """Row numbers and fields; in place of the last fields, why nothing can be read from there on."""
+    if not isinstance(block.data, bytes):
+        for number, row in enumerate(block.data.iter_rows(), start=block.first):
+            yield number, ["" if value is None else str(value) for value in row]
+        return
+    reader, number = csv.reader(_lines(block.data), strict=True), block.first
+    try:
+        for fields in reader:
+            following = block.first + reader.line_num
+            if following > number + 1:
+                yield number, 'has a quote (") that is not closed in its line'
+                return
+            yield number, fields
+            number = following
+    except UNREADABLE as error:
+        yield block.first + reader.line_num, f"cannot be read as CSV ({csv_blocks.reason(error)})"
+    except csv.Error as error:
+        yield number, f'cannot be read as CSV ({error}); look at its quotes (")'
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    return (line.decode() for line in io.BytesIO(data))
 
 
 def _in_row(
-    row: list[str], columns: tuple[str, ...], key: str, ranges: dict[str, Feature]
+    row: list[str] | str, columns: tuple[str, ...], key: str, ranges: dict[str, Feature]
 ) -> Iterator[tuple[str, str]]:
+    if isinstance(row, str):
+        yield "", row
+        return
+    if not row:
+        yield "", "is an empty line; take it out"
+        return
     if len(row) != len(columns):
-        yield "", f"has {len(row)} fields where the header has {len(columns)}"
+        semicolons = f", and semicolons: {row[0][:40]!r}" if len(row) == 1 and ";" in row[0] else ""
+        yield "", f"has {len(row)} fields where the header has {len(columns)}{semicolons}"
         return
     for name, text in zip(columns, row, strict=True):
         wrong = _in_key(text) if name == key else _in_feature(text, ranges[name])
@@ -125,11 +146,11 @@ def _in_key(text: str) -> str | None:
 def _in_feature(text: str, feature: Feature) -> str | None:
     value = _number(text)
     if value is None:
-        return f"holds {text!r}, which is not a number" if text.strip() else "is empty"
+        return f"holds {text[:60]!r}, which is not a number" if text.strip() else "is empty"
     if not math.isfinite(value):
-        return f"holds {text!r}; only finite numbers are allowed"
+        return f"holds {text[:60]!r}; only finite numbers are allowed"
     if not feature.minimum <= value <= feature.maximum:
-        return f"holds {text}, outside the schema's range {feature.minimum:g} to {feature.maximum:g}"
+        return f"holds {text[:60]}, outside the schema's range {feature.minimum:g} to {feature.maximum:g}"
     return None
 
 

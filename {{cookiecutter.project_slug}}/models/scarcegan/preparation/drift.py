@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from failure import InputError
 from preparation import column_statistics
 from preparation.column_statistics import ColumnStatistics
 
@@ -40,7 +39,7 @@ def profile(rows: ColumnStatistics) -> Profile:
 
 
 def against(reference: Profile, rows: ColumnStatistics) -> dict[str, float]:
-    """The index of each feature that both have. Raises InputError when `reference` is no profile."""
+    """The index of each feature that both have. Raises ValueError when `reference` is no profile."""
     found, histogram = {}, rows.histogram
     try:
         for number, name in enumerate(rows.columns):
@@ -48,9 +47,12 @@ def against(reference: Profile, rows: ColumnStatistics) -> dict[str, float]:
                 bins = reference["features"][name]
                 limits = column_statistics.position(np.array(bins["limits"], dtype=np.float32))
                 counts = _counts(histogram[number], limits.astype(np.int64))
-                found[name] = index(np.array(bins["counts"], dtype=np.int64), counts)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(f"the reference is no profile of preprocess.py ({error!r}); delete it") from None
+                expected = np.array(bins["counts"], dtype=np.int64)
+                if expected.shape != counts.shape or expected.min() < 0 or counts.min() < 0:
+                    raise ValueError("its counts are not those of its limits")
+                found[name] = index(expected, counts)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise ValueError(f"{name!r}: {error!r}") from None
     return found
 
 

@@ -43,8 +43,9 @@ class Outputs:
     def publish(self, out: Path) -> None:
         """Move everything to `out`, in place of what an earlier run left there."""
         for folder in OUTPUTS:
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        for folder in OUTPUTS:
             target = out / folder
-            target.mkdir(parents=True, exist_ok=True)
             for old in (old for kind in ("csv", "json", "html") for old in target.glob(f"*.{kind}")):
                 old.unlink()
             for file in sorted((self.staging / folder).iterdir()):

@@ -39,12 +39,14 @@ class Reference:
             document = json.loads(text)
             self._ours = "current" in document
             self._found = document if self._ours else {"current": document, "previous": None}
-            if not all(one is None or (one["features"] and one["rows"]) for one in self._found.values()):
+            if not all(one is None or _has_content(one) for one in self._found.values()):
                 raise ValueError("no features or rows")
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(
-                f"reference {self.where}: no profile of preprocess.py ({error}); delete it"
-            ) from None
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise self.refused(error) from None
+
+    def refused(self, error: Exception) -> InputError:
+        """What to raise where it is no profile."""
+        return InputError(f"reference {self.where}: no profile of preprocess.py ({error}); delete it")
 
     def before(self, profile: Profile) -> Profile | None:
         """The last run's profile; where that is this very one, the one before it."""
@@ -88,6 +90,11 @@ class Reference:
         unfinished = path.with_name(f".{path.name}.unfinished")
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
+
+
+def _has_content(profile: Any) -> bool:
+    features, rows = profile["features"], profile["rows"]
+    return bool(features and rows) and isinstance(features, dict) and isinstance(rows, int)
 
 
 def _s3(uri: str) -> tuple[Any, dict[str, str]]:

@@ -38,7 +38,10 @@ def write(
     """
     profile = drift.profile(training)
     before = reference.before(profile)
-    found = drift.against(before, training) if before else {}
+    try:
+        found = drift.against(before, training) if before else {}
+    except ValueError as error:
+        raise reference.refused(error) from None
     moved = drift.document(found, before["rows"] if before else None, training.rows)
     quality = data_quality.document(groups, schema, moved)
     _warn(quality["constant"], schema)

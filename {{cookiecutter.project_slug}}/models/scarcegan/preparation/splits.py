@@ -40,9 +40,13 @@ def labelled(group: str, count: int, wanted: Fractions) -> list[Range]:
     test, validation = (max(1, round(fraction * count)) for fraction in (wanted.test, wanted.validation))
     rest = count - test
     if rest - validation < 1 or rest < wanted.folds:
+        least = max(3, wanted.folds + 1)
+        remedy = (
+            "take lower fractions for validation and test" if count >= least else f"it needs {least} or more"
+        )
         raise InputError(
             f"group {group!r}: {count} rows are too few for train, validation, test and {wanted.folds}"
-            f" folds; it needs about {max(3, wanted.folds + 1)} or more"
+            f" folds; {remedy}"
         )
     held_out = _equal(test, count, wanted.folds)
     ranges = [Range(0, test, "test", None)]

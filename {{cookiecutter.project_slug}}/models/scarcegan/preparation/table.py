@@ -14,7 +14,8 @@ from csv_blocks import UNREADABLE
 from failure import InputError
 from preparation.table_schema import Schema
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")  # in capitals too
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 PARQUET_ROWS = 32_768  # rows of a block
 
 
@@ -41,14 +42,33 @@ class Block:
 
 
 def files(folder: Path) -> list[Path]:
-    """All data files below `folder`, but no hidden ones, which editors and file systems leave behind."""
-    found = (path for path in folder.glob("**/*") if path.is_file() and path.name.endswith(SUFFIXES))
-    return sorted(path for path in found if "/." not in f"/{path.relative_to(folder)}")
+    """All files below `folder`, but no hidden ones and no markers, which other programs leave behind.
+
+    Those that are no data files are among them: open_source refuses them, as nobody would miss their rows.
+    """
+    found = (path for path in folder.glob("**/*") if path.is_symlink() or not path.is_dir())
+    return sorted(path for path in found if not _is_left_behind(path, folder))
+
+
+def _is_left_behind(path: Path, folder: Path) -> bool:
+    """Such as .DS_Store, _SUCCESS, _delta_log/0.json, and the empty risky_$folder$."""
+    place = f"/{path.relative_to(folder)}"
+    if "/." in place or _is_data(path):
+        return "/." in place
+    return "/_" in place or (not path.suffix and path.is_file() and not path.stat().st_size)
+
+
+def _is_data(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(".parquet")
 
 
 def size(path: Path) -> int:
     """About how many bytes the file's rows have as plain CSV."""
-    return path.stat().st_size * (1 if path.name.endswith(".csv") else 4)
+    return path.stat().st_size * (1 if path.name.lower().endswith(".csv") else 4)
 
 
 def open_source(path: Path, group: str, schema: Schema) -> Source:
@@ -57,7 +77,15 @@ def open_source(path: Path, group: str, schema: Schema) -> Source:
     Raises InputError for a file that cannot be read, other columns, or a Parquet column of another type.
     """
     where = f"group {group!r}: {path}"
-    if path.name.endswith(".parquet"):
+    if not path.is_file():
+        raise InputError(
+            f"{where}: is no plain file, but a link to a folder or to nothing; put the file there"
+        )
+    if not _is_data(path):
+        raise InputError(f"{where}: is no {', '.join(SUFFIXES)} file; convert it, or move it away")
+    if _is_parquet(path):
+        if not str(path).isprintable():
+            raise InputError(f"{where}: Parquet is read where the name is UTF-8 text; rename it")
         try:
             types = dict(pl.read_parquet_schema(path))
         except (PolarsError, OSError) as error:
@@ -69,12 +97,8 @@ def open_source(path: Path, group: str, schema: Schema) -> Source:
         with csv_blocks.open_file(path) as file:
             header = csv_blocks.read_header(file)
     except UNREADABLE as error:
-        raise InputError(f"{where}: cannot be read as CSV ({error})") from None
-    if "\r" in header:
-        raise InputError(f"{where}: its lines end in a carriage return alone; save it with line feeds")
-    columns = next(csv.reader([header]), [])
-    if not columns:
-        raise InputError(f"{where}: is empty; the first line must name the columns")
+        raise InputError(f"{where}: cannot be read as CSV ({csv_blocks.reason(error)})") from None
+    columns = _header_columns(where, header, schema)
     _check_names(where, columns, schema)
     return Source(group, path, tuple(columns))
 
@@ -83,7 +107,7 @@ def blocks(source: Source) -> Iterator[Block]:
     """The file's rows. Raises InputError when it cannot be read to its end."""
     first = 1
     try:
-        if source.path.name.endswith(".parquet"):
+        if _is_parquet(source.path):
             for table in pl.scan_parquet(source.path).collect_batches(chunk_size=PARQUET_ROWS):
                 if table.height:
                     yield Block(source, first, table)
@@ -95,7 +119,7 @@ def blocks(source: Source) -> Iterator[Block]:
                 yield Block(source, first, data)
                 first += data.count(b"\n")
     except UNREADABLE as error:
-        raise InputError(f"{source.where}: cannot be read as CSV ({error})") from None
+        raise InputError(f"{source.where}: cannot be read as CSV ({csv_blocks.reason(error)})") from None
     except PolarsError as error:
         raise InputError(f"{source.where}: cannot be read as Parquet ({_short(error)})") from None
 
@@ -112,6 +136,26 @@ def parse(block: Block, schema: Schema) -> pl.DataFrame:
     return table.select(
         pl.col(schema.key).cast(pl.String).str.strip_chars(), pl.col(schema.names).cast(pl.Float64)
     )
+
+
+def _header_columns(where: str, header: str, schema: Schema) -> list[str]:
+    if "\r" in header:
+        raise InputError(f"{where}: its lines end in a carriage return alone; save it with line feeds")
+    if not header:
+        raise InputError(f"{where}: is empty, or its first line is; that must name the columns")
+    try:
+        known = {mark: len({*schema.columns} & {*_fields(header, mark)}) for mark in (",", *SEPARATORS)}
+        if (likely := max(known, key=known.__getitem__)) != ",":
+            raise InputError(
+                f"{where}: its columns are separated by {SEPARATORS[likely]}; save it with commas"
+            )
+        return _fields(header, ",", strict=True)
+    except csv.Error as error:
+        raise InputError(f"{where}: its first line names no columns ({error}); look at its quotes") from None
+
+
+def _fields(header: str, separator: str, strict: bool = False) -> list[str]:
+    return next(csv.reader([header], delimiter=separator, strict=strict))
 
 
 def _check_types(where: str, types: dict[str, pl.DataType], schema: Schema) -> None:
@@ -139,12 +183,12 @@ def _check_names(where: str, header: list[str], schema: Schema) -> None:
     near = [
         (name, match) for name in missing for match in difflib.get_close_matches(name, unexpected, 1, 0.6)
     ]
-    hint = f"; was {near[0][0]!r} renamed to {near[0][1]!r}?" if near else ""
+    hint = f"; was {near[0][0]!r} renamed to {near[0][1][:60]!r}?" if near else ""
     raise InputError(f"{where}: {' and '.join(parts)}{hint}")
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5])
+    shown = ", ".join(repr(name[:60]) for name in names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 

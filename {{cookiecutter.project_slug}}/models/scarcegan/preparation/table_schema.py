@@ -50,7 +50,7 @@ def load(path: Path) -> Schema:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"schema {path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"schema {path}: not JSON ({error})") from None
     if not isinstance(document, dict) or not isinstance(document.get("key"), str) or not document["key"]:
         raise InputError(f"schema {path}: 'key' must name the key column")
@@ -62,6 +62,13 @@ def load(path: Path) -> Schema:
     repeated = {name for name in schema.columns if schema.columns.count(name) > 1}
     if repeated:
         raise InputError(f"schema {path}: column {min(repeated)!r} is listed twice")
+    odd = [name for name in schema.columns if name != name.strip() or not name.isprintable()]
+    if odd:
+        raise InputError(
+            f"schema {path}: column {odd[0]!r} must be text on one line, without spaces around it"
+        )
+    if schema.key == "label":
+        raise InputError(f"schema {path}: the key column must not be 'label', as the labels' is; rename it")
     return schema
 
 

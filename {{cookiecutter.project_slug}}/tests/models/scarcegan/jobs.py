@@ -23,6 +23,29 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Compl
     )
 
 
+LIMITED = """
+import pathlib, resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.argv = sys.argv[2:]
+sys.path.insert(0, str(pathlib.Path(sys.argv[0]).parent))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run_without_room(size: int, script: str, *arguments: object) -> str:
+    """Run a script that may write no file larger than `size` bytes, as on a disk that is full then.
+
+    It must end with one line; return that.
+    """
+    command = [sys.executable, "-c", LIMITED, str(size), str(MODEL / script), *map(str, arguments)]
+    done = subprocess.run(command, cwd=MODEL.anchor, capture_output=True, text=True, check=False)
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1, done.stderr
+    assert line.startswith("Error: "), done.stderr
+    assert "Traceback" not in done.stderr
+    return line
+
+
 def succeed(script: str, *arguments: object, **environment: str) -> str:
     """Run a script that must succeed; return what it printed."""
     done = run(script, *arguments, **environment)

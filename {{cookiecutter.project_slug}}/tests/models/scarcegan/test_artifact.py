@@ -1,6 +1,8 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import exported
 import numpy as np
@@ -40,6 +42,98 @@ def test_an_artifact_without_candidates_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             artifact.candidates(tmp_path)
+
+
+EDITS: list[tuple[str, Any, str]] = [
+    ("name", "../../outside", "has name '../../outside', where a name should be"),
+    ("name", 5, "has name 5, where a name should be"),
+    ("definition", "f1", "has definition 'f1', where a definition should be"),
+    ("definition", {"metric": "x"}, "'only' has metric 'x'; allowed: recall"),
+    ("definition_met", "no", "has definition_met 'no', where true or false should be"),
+    ("epoch", "last", "has epoch 'last', where a number should be"),
+    ("threshold", float("nan"), "has threshold nan, where a number should be"),
+    ("threshold", True, "has threshold True, where a number should be"),
+    ("calibration", {}, "has calibration {}, where a slope above 0 and an intercept should be"),
+    ("calibration", {"slope": 0, "intercept": 1}, "has calibration {'slope': 0, 'intercept': 1}, where a"),
+    ("validation", {"recall": 1}, "has validation {'recall': 1}, where metrics should be"),
+    ("groups", "abcd", "has groups 'abcd', where names should be"),
+    ("groups", ["a", "a"], "has groups ['a', 'a'], where names should be"),
+    ("features", [1, 2], "has features [1, 2], where names should be"),
+    ("features", [], "has features [], where names should be"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "text"), EDITS)
+def test_an_edited_listing_is_refused(model: Path, key: str, value: Any, text: str) -> None:
+    (entry,) = artifact.candidates(model)
+    (model / "candidates.json").write_text(json.dumps([entry | {key: value}]))
+    with pytest.raises(InputError) as caught:
+        artifact.candidates(model)
+    assert f"candidates.json: candidate 1 {text}" in str(caught.value)
+    assert str(caught.value).endswith("; train again with train.py")
+
+
+def test_entries_that_differ_or_have_one_name_are_refused(model: Path) -> None:
+    (entry,) = artifact.candidates(model)
+    for change, text in (
+        ({}, "candidate 2 has the name 'only', as another one has"),
+        ({"name": "b", "groups": exported.GROUPS[::-1]}, "candidate 2 has other groups than 'only'"),
+        ({"name": "b", "features": exported.FEATURES[:5]}, "candidate 2 has other features than 'only'"),
+    ):
+        (model / "candidates.json").write_text(json.dumps([entry, entry | change]))
+        with pytest.raises(InputError, match=text):
+            artifact.candidates(model)
+    (model / "candidates.json").write_text(json.dumps([entry]))
+    (model / "ablations.json").write_text(json.dumps([entry | {"groups": exported.GROUPS[::-1]}]))
+    with pytest.raises(InputError, match="ablation 1 has other groups than 'only'"):
+        artifact.ablations(model)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def flip(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:600] + bytes([whole[600] ^ 0xFF]) + whole[601:])
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("variables/variables.data-00000-of-00001", cut),
+        ("variables/variables.data-00000-of-00001", zero),
+        ("variables/variables.data-00000-of-00001", flip),
+        ("variables/variables.data-00000-of-00001", Path.unlink),
+        ("variables/variables.index", cut),
+        ("saved_model.pb", cut),
+        ("saved_model.pb", zero),
+    ],
+)
+def test_a_damaged_saved_model_is_refused(model: Path, file: str, change: Callable[[Path], None]) -> None:
+    (entry,) = artifact.candidates(model)
+    change(model / "candidates" / "only" / "1" / file)
+    with pytest.raises(
+        InputError, match=r"model\.tar\.gz: 'only': its SavedModel is damaged \(.*train again"
+    ):
+        scoring.Model(model / "candidates" / "only", entry)
+
+
+def test_a_saved_model_of_another_entry_is_refused(model: Path) -> None:
+    (entry,) = artifact.candidates(model)
+    folder, rows = model / "candidates" / "only", exported.rows(50)
+    scoring.Model(folder, entry).answer(rows)
+    renamed = entry | {"groups": ["a", "b", "c", "d"]}
+    with pytest.raises(InputError, match="'only': its SavedModel does not fit its entry of the listing"):
+        scoring.Model(folder, renamed).answer(rows)
+    with pytest.raises(InputError, match="'only': its SavedModel does not fit its entry of the listing"):
+        scoring.Model(folder, entry).answer(rows[:, :5])
+    with pytest.raises(InputError, match="'only': its SavedModel has not the threshold 2 of its entry"):
+        scoring.Model(folder, entry | {"threshold": 2}).answer(rows)
 
 
 def test_a_candidate_without_its_model_is_refused(model: Path) -> None:
@@ -84,6 +178,12 @@ def test_tables_of_another_shape_are_refused(model: Path) -> None:
     pd.DataFrame({"fold": [0], "candidate": ["only"]}).to_csv(model / "folds.csv", index=False)
     with pytest.raises(InputError, match=r"folds\.csv has no column 'recall'; train\.py writes it"):
         artifact.folds(model)
+    row = dict.fromkeys(artifact.FOLDS, 1.0) | {"candidate": "only"}
+    pd.DataFrame([row | {"recall": "x"}]).to_csv(model / "folds.csv", index=False)
+    with pytest.raises(InputError, match=r"folds\.csv: column 'recall' holds text"):
+        artifact.folds(model)
+    pd.DataFrame([row]).to_csv(model / "folds.csv", index=False)
+    assert artifact.folds(model) is not None
     (model / "folds.csv").write_text("")
     with pytest.raises(InputError, match=r"folds\.csv cannot be read"):
         artifact.folds(model)
@@ -121,7 +221,7 @@ def test_the_sample_of_unlabelled_rows(tmp_path: Path, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(few, everything[:300])
     assert 60 <= sum(index < 333 for index in order[:300]) <= 140  # from all files evenly
     # Other files, other parts of them, another order: the same sample.
-    parts = ["fold_0-algo-1.csv", "fold_0-algo-2.csv", "fold_1-algo-1.csv"]
+    parts = [f"fold_{fold}-algo-{host}.csv" for fold in (0, 1) for host in (1, 2)]
     write_folds(tmp_path / "b", values, parts, rng.permutation(1000))
     monkeypatch.setattr(unlabelled, "CHUNK", 64)
     np.testing.assert_array_equal(unlabelled.sample(tmp_path / "b", exported.FEATURES, 300), few)

@@ -1,10 +1,14 @@
+import errno
+import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +17,9 @@ from jobs import MODEL, run_chain, succeed
 
 import train
 from failure import InputError
-from model import hyperparameters
-from model.checkpoint import Checkpoint
+from model import hyperparameters, training
+from model.checkpoint import Arrays, Checkpoint
+from model.training_data import Part
 
 OPTIONS = ("--epochs", 100, "--iterations_per_epoch", 20, "--batch_size", 32)
 FOLDS = ("--epochs", 12, "--iterations_per_epoch", 20, "--batch_size", 32)
@@ -141,6 +146,89 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, damage: str) -> None:
     with pytest.raises(InputError, match=r"model\.npz: it is damaged .*; delete it") as raised:
         kept.load()
     assert "\n" not in str(raised.value)
+
+
+def resized(document: dict[str, Any], arrays: Arrays) -> None:
+    arrays["model_0"] = np.zeros((3, 3))
+
+
+def resized_best(document: dict[str, Any], arrays: Arrays) -> None:
+    arrays["best_1"] = np.zeros((3, 3), np.float32)
+
+
+def without_array(document: dict[str, Any], arrays: Arrays) -> None:
+    del arrays["model_3"]
+
+
+def of_text(document: dict[str, Any], arrays: Arrays) -> None:
+    arrays["model_0"] = np.full(arrays["model_0"].shape, "x")
+
+
+def longer_history(document: dict[str, Any], arrays: Arrays) -> None:
+    document["history"] *= 2
+
+
+def history_without_epochs(document: dict[str, Any], arrays: Arrays) -> None:
+    document["history"] = [{}]
+
+
+def without_history(document: dict[str, Any], arrays: Arrays) -> None:
+    document["history"] = 5
+
+
+def without_choices(document: dict[str, Any], arrays: Arrays) -> None:
+    document["choices"] = [[]]
+
+
+def other_choices(document: dict[str, Any], arrays: Arrays) -> None:
+    document["choices"] = [[{"a": 1}]]
+
+
+def without_candidates(document: dict[str, Any], arrays: Arrays) -> None:
+    document["bests"] = []
+
+
+def without_choice(document: dict[str, Any], arrays: Arrays) -> None:
+    document["bests"][0]["choice"] = None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        resized, resized_best, without_array, of_text, longer_history, history_without_epochs,
+        without_history, without_choices, other_choices, without_candidates, without_choice,
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_does_not_fit_the_model_is_one_line(
+    change: Callable[[dict[str, Any], Arrays], None], tmp_path: Path
+) -> None:
+    options = hyperparameters.parse(["--epochs", "1", "--iterations_per_epoch", "2", "--batch_size", "8"])
+    settings, draw = train.settings(options, 5), np.random.default_rng(0)
+    labelled = [draw.normal(size=(9, 5)).astype(np.float32) for _ in options.groups]
+    part = Part(labelled, np.concatenate(labelled), np.repeat(np.arange(4), 9))
+    kept = Checkpoint(tmp_path, "a" * 64, "model")
+    training.train(options, settings, part, labelled[0], kept)
+    saved = kept.load()
+    assert saved is not None
+    assert training.train(options, settings, part, labelled[0], kept).epoch == 1
+    change(*saved)
+    kept.save(*saved)
+    with pytest.raises(InputError, match=r"model\.npz: it does not fit the model \(.*\); delete it"):
+        training.train(options, settings, part, labelled[0], kept)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"), [(errno.ENOSPC, "make room, or give"), (errno.EROFS, "give the job the right to it")]
+)
+def test_a_checkpoint_that_cannot_be_written_is_one_line(
+    code: int, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: object, **arrays: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(np, "savez", refuse)
+    with pytest.raises(InputError, match=rf"model\.npz: cannot be opened or written \(.*\); {advice}"):
+        Checkpoint(tmp_path, "a" * 64, "model").save({}, {})
 
 
 def test_a_checkpoint_of_another_training_is_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from jobs import MODEL, Chain, run, simulated_chain
+from jobs import MODEL, Chain, run, run_without_room, simulated_chain
 
 import candidates
 import evaluate
@@ -225,6 +225,40 @@ def test_bad_input_ends_with_one_line(chain: Chain, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] + "\n" == (tmp_path / "output" / "message").read_text()
     assert "Traceback" not in done.stderr
+
+
+def test_outputs_come_whole_or_not_at_all(chain: Chain, tmp_path: Path) -> None:
+    source = input_of(chain, tmp_path)
+    base, out = source.parent, source.parent / "output"
+    for name in ("candidates/old/model.tar.gz", "evaluation/old.csv"):
+        (out / name).parent.mkdir(parents=True)
+        (out / name).write_text("of an earlier run")
+    before = sorted(out.rglob("*"))
+    for size in (30_000, 400_000):  # too little for the model, and for a report
+        line = run_without_room(size, "evaluate.py", "--base", base)
+        assert line.startswith(f"Error: {tmp_path}: cannot be opened or written (File too large); make room")
+        assert sorted(out.rglob("*")) == before
+        assert sorted(path.name for path in base.iterdir()) == ["input", "output"]
+    argv, reason = ["--base", str(base)], tmp_path / "output" / "message"
+    assert failure.run(lambda: evaluate.main(argv), reason) == 0
+    names = {path.relative_to(out) for path in out.rglob("*")}
+    assert names == {path.relative_to(chain.evaluated) for path in chain.evaluated.rglob("*")}
+    assert sorted(path.name for path in base.iterdir()) == ["input", "output"]
+
+
+def test_groups_and_folds_other_than_those_of_the_preprocessing_are_named(
+    chain: Chain, tmp_path: Path
+) -> None:
+    source = input_of(chain, tmp_path)
+    fold, record = source / "unlabelled_folds" / "fold_1.csv", source / "train_data" / "splits.json"
+    fold.rename(source / "kept")
+    assert_fails(tmp_path, "unlabelled_folds: has a fold_2, but no fold_1.csv; copy all files")
+    (source / "kept").rename(fold)
+    record.write_text('{"groups": ["normal", "dormant", "risky", "heavy"], "folds": 3}')
+    assert_fails(
+        tmp_path, "risky,dormant,normal,heavy here, but preprocess.py had normal,dormant,risky,heavy"
+    )
+    assert not (tmp_path / "processing" / "output").exists()
 
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "link"])

@@ -250,7 +250,7 @@ BAD: dict[str, tuple[Change, list[str]]] = {
         rewrite("heavy", lambda raw: raw.replace(b"\n", b",1\n").replace(b",1\n", b"\n", 1)),
         ["row 1", "has 52 fields"],
     ),
-    "open quote": (rewrite("heavy", lambda raw: raw + b'"p1'), ["group 'heavy'", "fields"]),
+    "open quote": (rewrite("heavy", lambda raw: raw + b'"p1'), ["group 'heavy'", "look at its quotes"]),
     "not UTF-8": (rewrite("heavy", lambda raw: raw + b"\xff\xfe\n"), ["cannot be read as CSV"]),
     "zero bytes": (rewrite("heavy", lambda raw: b""), ["part-0000.csv: is empty"]),
     "empty class": (
@@ -330,6 +330,10 @@ def test_bad_input_ends_with_one_line_and_no_output(
     [
         (["--test-fraction", "1.5"], "--test-fraction must be between 0 and 1"),
         (["--test-fraction", "0.6", "--validation-fraction", "0.5"], "together"),
+        (
+            ["--test-fraction", "0.99", "--validation-fraction", "0.005"],
+            "take lower fractions for validation",
+        ),
         (["--folds", "1"], "--folds must be between 2 and 100"),
         (["--folds", "three"], "--folds"),
         (["--fold", "3"], "unrecognized arguments: --fold"),
@@ -375,10 +379,17 @@ def test_an_unexpected_fault_keeps_its_traceback_in_the_log(
     ("document", "text"),
     [
         ("[", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ('{"features": []}', "'key'"),
         ('{"key": "id", "features": []}', "at least one feature"),
         ('{"key": "id", "features": [{"name": "a", "min": 2, "max": 1}]}', "feature 1 ('a')"),
         ('{"key": "a", "features": [{"name": "a", "min": 0, "max": 1}]}', "'a' is listed twice"),
+        ('{"key": "label", "features": [{"name": "a", "min": 0, "max": 1}]}', "must not be 'label'"),
+        (
+            '{"key": "id", "features": [{"name": " a", "min": 0, "max": 1}]}',
+            "column ' a' must be text on one",
+        ),
+        ('{"key": "id", "features": [{"name": "\\ud800", "min": 0, "max": 1}]}', "column '\\ud800' must be"),
     ],
 )
 def test_a_broken_schema_is_named(document: str, text: str, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs import run, succeed
 
+import failure
 import moments
+import preprocess
 from preparation import column_statistics, drift
 from preparation.column_statistics import ColumnStatistics
 
@@ -169,13 +171,27 @@ def test_another_schema_compares_what_both_have(base: Path, tmp_path: Path) -> N
     assert len(found["psi"]) == 49
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"current": {"features": {"deposit_mean": 3}}}'])
+NO_PROFILES = (
+    "{",
+    "[]",
+    '{"current": {"features": {"deposit_mean": 3}}}',
+    '{"current": {"rows": 5, "features": ["deposit_mean"]}}',
+    '{"current": {"rows": "5", "features": {"deposit_mean": {"limits": [], "counts": [5]}}}}',
+    '{"current": {"rows": 5, "features": {"deposit_mean": 3}}}',
+    '{"current": {"rows": 5, "features": {"deposit_mean": {"limits": ["x"], "counts": [5, 0]}}}}',
+    '{"current": {"rows": 5, "features": {"deposit_mean": {"limits": [1], "counts": [5]}}}}',
+    '{"current": {"rows": 5, "features": {"deposit_mean": {"limits": [], "counts": [1' + "0" * 30 + "]}}}}",
+)
+
+
+@pytest.mark.parametrize("text", NO_PROFILES)
 def test_a_reference_that_is_none_ends_in_one_line(text: str, base: Path, tmp_path: Path) -> None:
     (tmp_path / "profile.json").write_text(text)
-    done = run("preprocess.py", "--base", base, "--reference", tmp_path / "profile.json")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "no profile of preprocess.py" in done.stderr
+    argv = ["--base", str(base), "--reference", str(tmp_path / "profile.json")]
+    assert failure.run(lambda: preprocess.main(argv), tmp_path / "message") == 1
+    line = (tmp_path / "message").read_text()
+    assert line.startswith(f"Error: reference {tmp_path}/profile.json: no profile of preprocess.py (")
+    assert line.endswith("; delete it\n")
     assert not (base / "output").exists()
 
 

@@ -66,7 +66,8 @@ def together(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_file_of_two_hosts_has_the_same_name(together: Path) -> None:
     names = sorted(path.name for path in (together / "train_data").iterdir())
     kinds = ("data.csv", "data_quality.html", "data_quality.json", "drift.json", "profile.json")
-    expected = [name.replace(".", f"-{host}.") for name in (*kinds, "statistics.json") for host in HOSTS]
+    kinds += ("splits.json", "statistics.json")
+    expected = [name.replace(".", f"-{host}.") for name in kinds for host in HOSTS]
     assert names == sorted(expected)
 
 
@@ -104,6 +105,21 @@ def test_the_training_reads_the_parts_together(together: Path, tmp_path: Path) -
     assert len(data.unlabelled) == sum(
         len(pd.read_csv(path)) for path in (together / "unlabelled_folds").iterdir()
     )
+
+
+def test_a_missing_part_of_a_fold_and_hosts_with_other_arguments_are_named(
+    together: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "input" / "data"
+    shutil.copytree(together, data)
+    channel = training_data.channels(tmp_path)
+    (data / "unlabelled_folds" / "fold_1-algo-2.csv").unlink()
+    with pytest.raises(InputError, match=r"unlabelled_folds: has a fold_2, but no fold_1-algo-2\.csv; copy"):
+        training_data.load(channel, GROUPS)
+    path = data / "train_data" / "splits-algo-2.json"
+    path.write_text(path.read_text().replace("3", "4"))
+    with pytest.raises(InputError, match=r"algo-2\.json: has other groups or folds than splits-algo-1\.json"):
+        training_data.load(channel, GROUPS)
 
 
 def test_a_key_in_the_shards_of_two_hosts_is_found(together: Path, tmp_path: Path) -> None:

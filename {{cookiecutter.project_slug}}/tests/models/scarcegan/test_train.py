@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jobs import MODEL, Chain, run, run_chain, succeed
+from jobs import MODEL, Chain, run, run_chain, run_without_room, succeed
 from sklearn import metrics as reference
 
 import candidates
@@ -19,7 +19,7 @@ import measures
 import scaler
 import train
 from failure import InputError
-from model import export, hyperparameters, losses, networks
+from model import export, hyperparameters, losses, networks, training_data
 from retraining import code_package
 
 LINE = re.compile(
@@ -139,6 +139,7 @@ def test_it_runs_under_sagemakers_environment_and_arguments(quick: Chain, tmp_pa
 
 BAD_CANDIDATES = [
     ("{", "not JSON"),
+    ("[" * 100_000, "not JSON"),
     ("{}", "at least one candidate"),
     ('{"a": 1}', "'a' must be an object"),
     ('{"A b": {"metric": "f1", "mode": "max"}}', "'A b' is no candidate name"),
@@ -149,6 +150,10 @@ BAD_CANDIDATES = [
         "unknown key 'min_gain'; allowed: metric, mode",
     ),
     ('{"a": {"metric": "f1", "mode": "max", "min_recall": 2}}', "min_recall 2"),
+]
+BAD_CANDIDATES += [
+    ('{"a": {"metric": "f1", "mode": "max"}, "a": {"metric": "f1", "mode": "max"}}', "'a' is named twice"),
+    ('{"a": {"metric": "f1", "metric": "recall", "mode": "max"}}', "'metric' is named twice; keep one"),
 ]
 BAD_HYPERPARAMETERS = [
     ("epochs", "ten", "hyperparameter epochs: 'ten' is not a whole number"),
@@ -214,6 +219,60 @@ def test_bad_channels_end_with_one_line(quick: Chain, tmp_path: Path) -> None:
     labels.write_text(whole)
     shutil.rmtree(data / "unlabelled_folds")
     assert_fails("channel unlabelled_folds: no fold_*.csv")
+
+
+def test_other_groups_or_folds_than_those_of_the_preprocessing_are_named(
+    quick: Chain, tmp_path: Path
+) -> None:
+    data = tmp_path / "input" / "data"
+    shutil.copytree(quick.preprocessed, data)
+    channel, groups = training_data.channels(tmp_path), ["risky", "dormant", "normal", "heavy"]
+    scale = training_data.load(channel, groups).scaler
+
+    def read(groups: list[str]) -> None:
+        training_data.load(channel, groups)
+        training_data.load_folds(channel, groups, scale)
+
+    def assert_refused(text: str, groups: list[str] = groups) -> None:
+        with pytest.raises(InputError, match=text):
+            read(groups)
+
+    other = ["normal", "risky", "dormant", "heavy"]
+    assert_refused("groups: normal,risky,dormant,heavy here, but preprocess.py had risky,dormant", other)
+    for name, number, text in (
+        ("unlabelled_folds", 1, "unlabelled_folds: has a fold_2, but no fold_1.csv; copy all files"),
+        ("unlabelled_folds", 2, "unlabelled_folds: has 2 folds, but preprocess.py made 3; copy all its"),
+        ("kfold_train_data", 0, "kfold_train_data: has a fold_2, but no fold_0.csv"),
+        ("kfold_train_data", 2, "kfold_train_data: has 2 folds, but preprocess.py made 3"),
+        ("kfold_validation_label", 1, r"kfold_validation_label/fold_1.csv: there is no such file"),
+    ):
+        path = data / name / f"fold_{number}.csv"
+        path.rename(data / "kept")
+        assert_refused(text)
+        (data / "kept").rename(path)
+    record = data / "train_data" / "splits.json"
+    for broken in ("{", "[]", '{"groups": 5, "folds": 3}', '{"groups": ["a"], "folds": 1e999}'):
+        record.write_text(broken)
+        assert_refused(r"splits\.json: not a splits\.json of preprocess\.py; run it again")
+    record.unlink()
+    training_data.load(channel, other)  # nothing to compare with
+
+
+def test_a_model_that_cannot_be_written_ends_with_one_line(quick: Chain, tmp_path: Path) -> None:
+    (tmp_path / "input").symlink_to(quick.root / "train" / "input", target_is_directory=True)
+    options = ("--epochs", 1, "--iterations_per_epoch", 2, "--batch_size", 32, "--cross_validation", "false")
+    line = run_without_room(30_000, "train.py", "--base", tmp_path, *options)
+    assert line.startswith(f"Error: {tmp_path}/model/candidates/best-recall: cannot be written (/")
+    assert "File too large" in line
+    assert line.endswith("; make room there, or move away what lies there")
+    shutil.rmtree(tmp_path / "model")
+    (tmp_path / "model").write_text("in the way")
+    argv, reason = ["--base", str(tmp_path), *map(str, options)], tmp_path / "output" / "failure"
+    assert failure.run(lambda: train.main(argv), reason) == 1
+    expected = (
+        f"Error: {tmp_path}/model: cannot be opened or written (File exists); move away what lies there\n"
+    )
+    assert reason.read_text() == expected
 
 
 def test_the_training_package_holds_no_module_of_the_evaluation() -> None:

@@ -123,6 +123,16 @@ def test_noise_and_dropout_of_the_input(dropout: float) -> None:
     assert kept.std() == pytest.approx(0.7, rel=0.02)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_every_second_row_has_the_faint_noise(dropout: float) -> None:
+    shape = Settings(groups=3, features=4, input_noise=0.8, faint_noise=0.25, input_dropout=dropout)
+    uniform = np.random.default_rng(1).uniform(-1, 1, [50_000, 4]).astype(np.float32)
+    found = build(shape)._blurred(tf.fill([50_000, 4], 5.0), tf.constant(uniform)).numpy()
+    for first, expected in ((0, 0.8), (1, 0.2)):
+        rows = found[first::2]
+        assert rows[rows != 0].std() == pytest.approx(expected, rel=0.02)
+
+
 def test_terms_of_the_supervised_head() -> None:
     real, fake = (np.random.default_rng(seed).normal(size=(5, 4)).astype(np.float32) for seed in (1, 2))
     log_real, log_fake = log_softmax(real, axis=1), log_softmax(fake, axis=1)
