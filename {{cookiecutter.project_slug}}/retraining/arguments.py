@@ -1,5 +1,6 @@
 """Pipeline parameters given on the command line, and the data that they point at."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +11,18 @@ from retraining.nearest import nearest
 from retraining.parameter import Parameter
 from retraining.pipeline_schema import JOBS
 
+_NUMBERS = {
+    "Integer": (r"[-+]?[0-9]+", "a whole number"),
+    "Float": (r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?", "a number"),
+}
+
 
 def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
     """``["Epochs=5"]`` as ``{"Epochs": "5"}``, checked against the declared parameters.
 
     Raises:
-        UserError: no `=`, an undeclared name, or a value of the wrong type; one line per error.
+        UserError: no `=`, an undeclared name, one given twice, or a value that its keys refuse; one line
+            per error.
     """
     declared = configuration.parameters
     values: dict[str, str] = {}
@@ -26,6 +33,8 @@ def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
             errors.append(f"--param {text!r}: write it as Name=value, such as --param Epochs=5")
         elif name not in declared:
             errors.append(f"--param {name}: no such parameter{nearest(name, declared)}")
+        elif name in values:
+            errors.append(f"--param {name}: it is given twice, as {values[name]!r} and {value!r}: keep one")
         elif problem := _problem(declared[name], value):
             errors.append(f"--param {name}: {problem}")
         else:
@@ -33,8 +42,18 @@ def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
     errors += _refused(configuration, values)
     if errors:
         raise UserError("\n".join(errors))
-    region, chosen = configuration.project.SMP_REGION, images.parameters(configuration.units.values())
-    return {name: images.uri(value, region) if name in chosen else value for name, value in values.items()}
+    chosen = images.parameters(configuration.units.values())
+    return {
+        name: _image(configuration, name, value) if name in chosen else value
+        for name, value in values.items()
+    }
+
+
+def _image(configuration: Configuration, name: str, value: str) -> str:
+    try:
+        return images.uri(value, configuration.project.SMP_REGION)
+    except images.NoRegistry as error:
+        raise UserError(f"--param {name}: {error}") from None
 
 
 def _problem(parameter: Parameter, value: str) -> str | None:
@@ -46,15 +65,13 @@ def _problem(parameter: Parameter, value: str) -> str | None:
             if value in ("true", "false", "True", "False")
             else f"true or false is expected, not {value!r}"
         )
-    kinds = {"Integer": (int, "a whole number"), "Float": (float, "a number")}
-    if parameter.type not in kinds:
+    if parameter.type == "String":
         return None if value else "an empty text is not allowed"
-    convert, expected = kinds[parameter.type]
-    try:
-        number = convert(value)
-    except ValueError:
-        return f"{expected} is expected (as in the default {parameter.default!r}), not {value!r}"
-    return None if number - number == 0 else f"{expected} is expected, not {value!r}"
+    # Python would take 1_000 and " 5" as well, which SageMaker does not.
+    pattern, expected = _NUMBERS[parameter.type]
+    if re.fullmatch(pattern, value):
+        return None
+    return f"{expected} is expected (as in the default {parameter.default!r}), not {value!r}"
 
 
 def _refused(configuration: Configuration, values: dict[str, str]) -> Iterator[str]:

@@ -66,13 +66,13 @@ class Build:
     @property
     def _parameters(self) -> dict[str, Parameter]:
         """As declared, but with the URIs of images."""
-        region, declared = self.configuration.project.SMP_REGION, self.configuration.parameters
+        uri, declared = self.configuration.image, self.configuration.parameters
         chosen = images.parameters(self.configuration.units.values())
         return {
             name: found.model_copy(
                 update={
-                    "default": images.uri(str(found.default), region),
-                    "choices": found.choices and tuple(images.uri(item, region) for item in found.choices),
+                    "default": uri(str(found.default)),
+                    "choices": found.choices and tuple(map(uri, found.choices)),
                 }
             )
             if name in chosen
@@ -110,7 +110,7 @@ class Build:
     def image(self, image: Any, version: str | None = None) -> Any:
         if isinstance(image, Parameter):
             return self.parameters[image.parameter]
-        return images.uri(image, self.configuration.project.SMP_REGION, version)
+        return self.configuration.image(image, version)
 
     def s3(self, *parts: str, bucket: str | None = None) -> Any:
         """A URI of this execution: below the bucket, the pipeline's name and the execution's id."""

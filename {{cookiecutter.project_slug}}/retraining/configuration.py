@@ -5,14 +5,14 @@ not described here is an error that names file, line and the nearest known key.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from retraining import aws_names, dag, dag_checks, project_checks, unit_checks, used_sections
+from retraining import aws_names, dag, dag_checks, images, project_checks, unit_checks, used_sections
 from retraining.documents import Reader
 from retraining.errors import UserError
 from retraining.explain import explain
@@ -27,13 +27,17 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything a pipeline is made of; `root` is the project's folder, `notes` are not errors."""
+    """Everything a pipeline is made of; `root` is the project's folder, `notes` are not errors.
+
+    `models` are the models' files, as they were read, for the places of what is found wrong later.
+    """
 
     root: Path
     project: Project
     units: dict[str, Unit]
     pipeline: Pipeline
     notes: tuple[str, ...] = ()
+    models: Document = field(default=Document({}, {}), repr=False, compare=False)
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -47,6 +51,18 @@ class Configuration:
     def package_group(self, model: str) -> str:
         """The model package group of a model; without one in its registry, named after project and model."""
         return aws_names.package_group(self.project, model, self.units[model])
+
+    def image(self, image: str, version: str | None = None) -> str:
+        """The URI of an image in the project's region.
+
+        Raises:
+            UserError: AWS publishes no such image there; the line names the file.
+        """
+        try:
+            return images.uri(image, self.project.SMP_REGION, version)
+        except images.NoRegistry as error:
+            here = next(images.places(self.units, image), ())
+            raise UserError(f"{self.models.where(here)}: {dotted(here)}: {error}") from None
 
 
 def load(root: Path, environment: str | None = None) -> Configuration:
@@ -85,7 +101,8 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     active = dag.without_disabled(pipeline, units)
     if errors := project_checks.check_count(used_sections.parameters(active, units)):
         raise UserError("\n".join(errors))
-    return Configuration(root.absolute(), project, units, active, tuple(_notes(pipeline, active, units)))
+    notes = tuple(_notes(pipeline, active, units))
+    return Configuration(root.absolute(), project, units, active, notes, reader.models)
 
 
 def _notes(pipeline: Pipeline, active: Pipeline, units: dict[str, Unit]) -> Iterator[str]:
@@ -95,6 +112,19 @@ def _notes(pipeline: Pipeline, active: Pipeline, units: dict[str, Unit]) -> Iter
         elif name in active.models:
             for section in used_sections.unused(unit, active.models[name].steps):
                 yield f"model {name!r} has a section {section}, but no step runs it"
+            if _serves_with_two(unit) and any(
+                step.step_class == "CreateModel" for step in active.models[name].steps
+            ):
+                words = (
+                    "transform.image_uri serves in CreateModel steps, and registry registers another image"
+                )
+                yield f"model {name!r}: {words}"
+
+
+def _serves_with_two(unit: Unit) -> bool:
+    served = unit.transform.image_uri if unit.transform else None
+    registered = unit.registry.InferenceSpecification.image_uri if unit.registry else None
+    return None not in (served, registered) and served != registered
 
 
 def _validate(

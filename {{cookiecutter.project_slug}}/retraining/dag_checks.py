@@ -1,6 +1,7 @@
 """What the steps of a pipeline must keep: names, sections, chains, order."""
 
 import posixpath
+import re
 from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from retraining.yaml_file import Document, Location
 # Of SageMaker's quotas, less the two inputs that carry the SDK's code.
 PROCESSING_INPUTS = 8
 TRAINING_CHANNELS = 18
+_STEP_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_SDK = ("code", "entrypoint", "sm_drivers")
 _CHAINING = (*JOBS, "Condition", "Lambda")
 _CHAINED = (*JOBS,)
@@ -136,7 +138,8 @@ def _check_chain(found: PlacedSteps, step: Step) -> None:
         return
     for name in names:
         if name not in known:
-            found.at(step, key, f"no step {name!r}{nearest(name, known)}")
+            hint = f"; write a list: [{name}]" if "," in name else nearest(name, known)
+            found.at(step, key, f"no step {name!r}{hint}")
         elif known[name][1].step_class not in _CHAINED:
             found.at(step, key, f"{name!r} is a {known[name][1].step_class} step, which writes no outputs")
         elif name == step.step_name:
@@ -159,7 +162,7 @@ def _check_dependencies(found: PlacedSteps) -> None:
     names = found.pipeline.by_name
     for index, chain in enumerate(found.pipeline.chains):
         here: Location = ("conf", "sagemakerPipeline", "dependencies", index)
-        if len(chain) < 2 or "" in chain:
+        if len(chain) < 2 or not all(map(_STEP_NAME.fullmatch, chain)):
             text = found.pipeline.dependencies[index]
             found.add(here, f"write an order as `a >> b >> c`, not {text!r}")
             continue
@@ -182,8 +185,7 @@ def _check_graph(found: PlacedSteps) -> None:
     try:
         graph = dag.of(active, found.units)
     except dag.GraphError as error:
-        where: Location = ("conf", "sagemakerPipeline", "dependencies")
-        found.add(where if active.dependencies else found.places[error.steps[0]], str(error))
+        found.add(_place(found, error.steps), str(error))
         return
     for name, step in graph.steps.items() if complete else ():
         if step.step_class in JOBS:
@@ -198,6 +200,16 @@ def _check_graph(found: PlacedSteps) -> None:
             _check_quality(found, active, step)
     for model in active.models if complete else ():
         gate_checks.check_gate_runs(found, active, model)
+
+
+def _place(found: PlacedSteps, steps: tuple[str, ...]) -> Location:
+    """What closes a circle: the dependency, or the step that chains, which leads back in the files' order."""
+    order = list(found.places)
+    back = [pair for pair in pairwise(steps) if order.index(pair[0]) >= order.index(pair[1])]
+    for index, chain in enumerate(found.pipeline.chains):
+        if set(back) & set(pairwise(chain)):
+            return ("conf", "sagemakerPipeline", "dependencies", index)
+    return found.places[back[0][1] if back else steps[0]]
 
 
 def _check_quality(found: PlacedSteps, pipeline: Pipeline, step: Step) -> None:

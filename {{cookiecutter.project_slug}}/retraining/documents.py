@@ -1,12 +1,11 @@
 """From files to two documents: the project's settings, and `conf` with all models and the pipeline."""
 
-import glob
 import os
 import re
 from pathlib import Path
 from typing import Any
 
-from retraining import variables, yaml_file
+from retraining import model_files, variables, yaml_file
 from retraining.errors import UserError, seen
 from retraining.nearest import nearest
 from retraining.project_schema import VARIABLES, FrameworkConfiguration
@@ -45,6 +44,9 @@ class Reader:
         project = self._load(root / "conf" / "project.yaml")
         self.has_project = project is not None
         overlay = self._overlay(root / "conf" / f"{environment}.yaml") if environment else None
+        for key in (overlay or _EMPTY).content:
+            if key in _MODEL_KEYS and overlay:
+                self.errors.append(f"{overlay.where((key,))}: {key}: unknown key; it belongs under conf")
         settings = _part(overlay or _EMPTY, keep_models=False)
         self.project = self._with_variables(merge(project or _EMPTY, settings))
         self._files: list[Path] = []
@@ -125,7 +127,7 @@ class Reader:
         conf = part.content.get("conf", {})
         models = conf.get("models")
         for key, value in conf.items():
-            if not isinstance(value, dict) and value is not None:
+            if not isinstance(value, dict) and (value is not None or key == "sagemakerPipeline"):
                 self._mapping_expected(overlay, ("conf", key), value)
         known = self.models.content["conf"]["models"]
         kept = {}
@@ -199,18 +201,14 @@ class Reader:
 
     def _model_files(self) -> list[Path]:
         pattern = self.model_glob
-        try:
-            found = glob.glob(str(self.root / pattern), recursive=True) if ".." not in pattern else ()
-            paths = sorted(path for path in map(Path, found) if path.is_file())
-        except (ValueError, NotImplementedError, OSError, RecursionError):
-            paths = []
-        if not paths:
-            if pattern and self.has_project:
-                self.errors.append(
-                    f"{self._place_of_glob()}: no file matches {seen(pattern)} below {self.root}"
-                )
+        files, others, problem = model_files.find(self.root, pattern)
+        for path in others:
+            self.errors.append(f"{shown(path)}: no file: a folder, or a link that leads nowhere")
+        if problem and pattern and self.has_project:
+            self.errors.append(f"{self._place_of_glob()}: {problem}")
+        if others or not files:
             self.has_models = False
-        return paths
+        return files
 
     def _place_of_glob(self) -> str:
         conf = self.project.content.get("conf")
@@ -270,7 +268,10 @@ class Reader:
         for name, unit in found.items():
             here = ("conf", "models", name)
             where = f"{document.where(here)}: {dotted(here)}"
-            if not _MODEL_NAME.fullmatch(name):
+            if name == "modelContainer" and isinstance(unit, dict) and "train" not in unit:
+                self.errors.append(f"{where}: models stand right under conf.models: take this level out")
+                self.has_models = False
+            elif not _MODEL_NAME.fullmatch(name):
                 words = "a model's name of at most 63 letters, digits, dots, - and _ is expected"
                 self.errors.append(f"{where}: {words}, not {seen(name)}")
                 self.has_models = False
@@ -290,12 +291,13 @@ class Reader:
 
 def _part(overlay: Document, keep_models: bool) -> Document:
     """Of an environment's file, what concerns the models, or all the rest."""
-    conf = overlay.content.get("conf")
+    top = {key: value for key, value in overlay.content.items() if key not in _MODEL_KEYS}
+    conf = top.pop("conf", None)
+    rest = {} if keep_models else top
     if not isinstance(conf, dict):
-        return _EMPTY if keep_models else overlay
+        return overlay.with_content(rest if keep_models or conf is None else rest | {"conf": conf})
     wanted = _MODEL_KEYS if keep_models else _FRAMEWORK_KEYS
     chosen = {key: value for key, value in conf.items() if key in wanted}
-    rest = {} if keep_models else {key: value for key, value in overlay.content.items() if key != "conf"}
     return overlay.with_content(rest | ({"conf": chosen} if chosen else {}))
 
 

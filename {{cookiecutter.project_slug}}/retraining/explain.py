@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from retraining.errors import seen
-from retraining.fields import SPELLINGS
+from retraining.fields import SPELLINGS, WITHOUT_EFFECT
 from retraining.kinds import PARAMETER, VALUE, is_parameter
 from retraining.nearest import nearest, suggestion
 from retraining.parameter import Parameter
@@ -117,11 +117,15 @@ def _meant(detail: Any, model: type[BaseModel]) -> Iterator[str]:
 
 def _advice(word: str, location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """The nearest key of this section; or the sections that have such a key; or all keys of this one."""
+    if location[-2:] in WITHOUT_EFFECT:
+        return f" here: {WITHOUT_EFFECT[location[-2:]]}, leave it out"
     known = list(Parameter.model_fields) if PARAMETER in location else _known_keys(location, model)
+    if word.partition(":")[0] in known:
+        return f"; write {word.partition(':')[0]}: with a space after the colon"
     hint = nearest(word, known)
     if "did you mean" in hint:
         return hint
-    others = sorted({owner for owner, keys in _sections(model) if word in keys})
+    others = sorted({owner for owner, keys in _sections(model) if word in keys and PARAMETER not in location})
     return f" here; it is a key of {', '.join(others)}" if others else hint
 
 

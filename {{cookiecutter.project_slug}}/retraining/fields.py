@@ -9,6 +9,12 @@ from retraining.kinds import AnyText, Section, Text, Whole, number, one_of, text
 
 # Other spellings that the framework takes for a key.
 SPELLINGS = {"max_runtime_seconds": "max_runtime_in_seconds", "description": "ModelPackageDescription"}
+# Keys that the framework reads, but has nothing to do with.
+WITHOUT_EFFECT: dict[tuple[str | int, ...], str] = {
+    ("evaluate", "strategy"): "a processing job has none",
+    ("evaluate", "max_payload"): "a processing job has none",
+    ("transform", "volume_size"): "a batch transform has none",
+}
 NAME = r"[A-Za-z0-9](-*[A-Za-z0-9])*"
 RelativePath = Annotated[
     str,
@@ -91,13 +97,9 @@ CacheExpiry = Annotated[
         "an ISO 8601 duration such as P30D or PT12H",
     ),
 ]
-ChannelName = Annotated[
-    str,
-    text(
-        r"(?!\.\.?$)[A-Za-z0-9._-]{1,64}",
-        "a name of at most 64 letters, digits, dots, hyphens and underscores",
-    ),
-]
+CHANNEL_NAME = r"(?!\.\.?$)[A-Za-z0-9._-]{1,64}"
+CHANNEL_WORDS = "a name of at most 64 letters, digits, dots, hyphens and underscores"
+ChannelName = Annotated[str, text(CHANNEL_NAME, CHANNEL_WORDS)]
 OutputName = ChannelName
 
 

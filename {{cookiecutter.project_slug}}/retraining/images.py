@@ -1,12 +1,13 @@
 """Container images, by URI or by name and version of an AWS Deep Learning Container."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from retraining.errors import UserError
 from retraining.parameter import Parameter
 from retraining.unit_schema import Unit
+from retraining.yaml_file import Location
 
 # The SDK's names of frameworks, where an image's repository is called otherwise.
 _FRAMEWORKS = {
@@ -63,6 +64,12 @@ REPOSITORIES = (
     "vllm",
     "xgboost",
 )
+
+
+class NoRegistry(UserError):
+    """AWS publishes no image of this name in the region."""
+
+
 Given = tuple[tuple[str, ...], str | Parameter, str | None]
 
 
@@ -77,6 +84,16 @@ def given(unit: Unit) -> Iterator[Given]:
         yield ("registry", "InferenceSpecification"), serving.image_uri, serving.framework_version
 
 
+def places(units: Mapping[str, Unit], image: str) -> Iterator[Location]:
+    """Where in the models' files an image is named, also as the value of a parameter."""
+    for model, unit in units.items():
+        for place, named, _ in given(unit):
+            if image == named or (
+                isinstance(named, Parameter) and image in (named.default, *(named.choices or ()))
+            ):
+                yield ("conf", "models", model, *place, "image_uri")
+
+
 def parameters(units: Iterable[Unit]) -> set[str]:
     """Names of the pipeline parameters that choose an image: SageMaker is given URIs for them."""
     return {image.parameter for unit in units for _, image, _ in given(unit) if isinstance(image, Parameter)}
@@ -89,7 +106,7 @@ def uri(image: str, region: str, version: str | None = None) -> str:
     SDK's list lags the published images. Where the image has no tag, `version` is the tag.
 
     Raises:
-        UserError: the framework is not one of the SDK's, or has no registry in `region`.
+        NoRegistry: the framework is not one of the SDK's, or has no registry in `region`.
     """
     repository, _, tag = image.partition(":") if "/" not in image else (image, "", "")
     if "/" in image:
@@ -97,9 +114,7 @@ def uri(image: str, region: str, version: str | None = None) -> str:
         return image if ":" in name or "@" in name or version in (None, "0") else f"{image}:{version}"
     registries = _registries(repository)
     if region not in registries:
-        raise UserError(
-            f"image_uri: no registry of {repository!r} images in {region}: give the image's whole URI"
-        )
+        raise NoRegistry(f"no registry of {repository!r} images in {region}: give the image's whole URI")
     return f"{registries[region]}.dkr.{_host(region)}/{repository}:{tag or version}"
 
 
@@ -120,7 +135,7 @@ def _registries(repository: str) -> dict[str, str]:
     try:
         configuration = image_uris.config_for_framework(framework)
     except (FileNotFoundError, ValueError):
-        raise UserError(f"image_uri: no framework {framework!r}: give the image's whole URI") from None
+        raise NoRegistry(f"no framework {framework!r}: give the image's whole URI") from None
     found: dict[str, str] = {}
     for entry in _entries(configuration):
         found |= entry["registries"]

@@ -53,7 +53,7 @@ def _or_none(value: Any) -> Any:
 class DataFile(Section):
     """One input of a job: a file or a prefix in S3."""
 
-    sourceName: ChannelName | None = None
+    sourceName: Annotated[str, text(r".{1,256}", "a text of at most 256 characters")] | None = None
     fileName: DataFileName
 
 

@@ -20,12 +20,13 @@ class Section(BaseModel):
 
 
 def is_parameter(value: Any) -> bool:
-    """Whether a mapping declares a pipeline parameter, be it with `parameter` or `default` misspelt."""
+    """Whether a mapping declares a pipeline parameter, be it with misspelt keys."""
     if not isinstance(value, dict):
         return False
     if "parameter" in value:
         return True
-    return "default" in value and len(value) <= 3 and bool(get_close_matches("parameter", value, 1, 0.75))
+    keys = [str(key).lower() for key in value]
+    return "default" in keys and len(keys) <= 3 and bool(get_close_matches("parameter", keys, 1, 0.75))
 
 
 def _checked(

@@ -18,6 +18,7 @@ from retraining.errors import seen
 
 ParameterType = Literal["String", "Integer", "Float", "Boolean"]
 Scalar = bool | int | float | str
+_PLAIN = frozenset((bool, int, float, str, type(None)))
 
 
 def _name(value: Any) -> Any:
@@ -37,11 +38,19 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _shown(value: Any) -> str:
+    """A list with what is in it, where that is short."""
+    if isinstance(value, list) and value and all(isinstance(item, Scalar) for item in value):
+        return f"[{', '.join(map(seen, value))}]"[:80]
+    return seen(value)
+
+
 def _choices(value: Any) -> Any:
     if value is None:
         return None
     if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
-        raise ValueError("a list of texts is expected: write each in quotes")
+        quotes = ": write each in quotes" if isinstance(value, list) and value else ""
+        raise ValueError(f"a list of texts is expected, not {_shown(value)}{quotes}")
     return tuple(value)
 
 
@@ -71,6 +80,8 @@ class Parameter(BaseModel):
 
 def declared(value: Any) -> list[Parameter]:
     """All parameters below a configuration value, in the order of the file."""
+    if type(value) in _PLAIN:  # most are
+        return []
     if isinstance(value, Parameter):
         return [value]
     if isinstance(value, BaseModel):

@@ -4,11 +4,11 @@ import os
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from retraining import name_checks, parameter_values
+from retraining import name_checks, parameter_values, regions
 from retraining.errors import seen
 from retraining.fields import TAGS
 from retraining.kinds import is_parameter
-from retraining.nearest import nearest
+from retraining.nearest import nearest, suggestion
 from retraining.parameter import Parameter, declared
 from retraining.pipeline_schema import Pipeline
 from retraining.project_schema import VARIABLES, Project
@@ -32,6 +32,13 @@ def blame_the_environment(line: str) -> str:
 def check(document: Document, project: Project, models: list[str] | None) -> list[str]:
     """One line per error in the project's settings; `models` are None where not all are known."""
     errors = []
+    known = regions.known()
+    if known and project.SMP_REGION not in known:
+        where = document.where(("SMP_REGION",))
+        hint = suggestion(project.SMP_REGION, known)
+        errors.append(
+            blame_the_environment(f"{where}: SMP_REGION: no AWS region {seen(project.SMP_REGION)}{hint}")
+        )
     if bool(project.subnets) != bool(project.security_groups):
         framework: Location = ("conf", "sagemakerNetworkSecurity")
         own = project.conf.sagemakerNetworkSecurity

@@ -96,12 +96,7 @@ def load(path: Path) -> Document:
     Raises:
         UserError: the file is absent, unreadable, not YAML, or has keys twice: one line for each.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    text = _text(path)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -115,15 +110,53 @@ def load(path: Path) -> Document:
             raise UserError("\n".join(scan.errors))
         return Document(loader.construct_document(node), scan.marks)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        problem = " ".join((error.problem or error.context or "").split())
-        raise UserError(f"{path}:{line}: not valid YAML: {problem[:200]}") from None
+        raise UserError(f"{path}:{_line(error)}: not valid YAML: {_problem(error)}") from None
     except RecursionError:
         raise UserError(f"{path}: not valid YAML: this nests too deeply") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
-        # PyYAML passes on what Python says of an impossible number.
+        # PyYAML passes on what Python says of an impossible value.
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        words = f"cannot be read as UTF-8 text: byte 0x{content[error.start]:02x} is none"
+        raise UserError(f"{path}:{line}: {words}: save it as UTF-8") from None
+    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        words = f"not valid YAML: the character U+{ord(found[0]):04X} may not stand here"
+        raise UserError(f"{path}:{line}: {words}")
+    return text
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return mark.line + 1 if mark else 1
+
+
+# What libyaml says -> what people say.
+_PROBLEMS = {
+    "but found another document": "a second document begins here, after ---: a file holds one",
+    "did not find expected alphabetic or numeric character": "a value with * or & before it stands in quotes",
+}
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, and where that began: a quote that nobody closes is missed at the end only."""
+    problem = " ".join((error.problem or error.context or "").split())
+    words = _PROBLEMS.get(problem, problem)[:200]
+    began = error.context_mark.line + 1 if error.context_mark else _line(error)
+    is_open = any(noun in (error.context or "") for noun in ("flow", "quoted", "simple key"))
+    return f"{words}, in what begins on line {began}" if is_open and began != _line(error) else words
 
 
 class _Scan:
@@ -142,6 +175,8 @@ class _Scan:
                 location,
                 f"the tag {node.tag.replace(_TAG, '!!')} is not supported: write a plain value",
             )
+        elif node.tag == _TAG + "int" and len(node.value) > 1000:
+            self._add(node, location, f"a number of {len(node.value)} digits cannot be read")
         elif isinstance(node, yaml.MappingNode):
             self._visit_mapping(node, location)
         elif isinstance(node, yaml.SequenceNode):
@@ -187,8 +222,10 @@ class _Scan:
 def _require_finite(root: yaml.Node, path: Path) -> None:
     """Refuse an alias inside its own anchor, and aliases that multiply into something huge."""
     sizes: dict[int, int] = {}
+    line = 0
 
     def size(node: yaml.Node) -> int:
+        nonlocal line
         if id(node) not in sizes:
             sizes[id(node)] = NODES + 1  # found again below itself, it is counted as endless
             children = (
@@ -196,7 +233,10 @@ def _require_finite(root: yaml.Node, path: Path) -> None:
             )
             children = list(node.value) if isinstance(node, yaml.SequenceNode) else children
             sizes[id(node)] = 1 + sum(size(child) for child in children)
+            if sizes[id(node)] > NODES and not line:
+                line = node.start_mark.line + 1
         return sizes[id(node)]
 
     if size(root) > NODES:
-        raise UserError(f"{path}: aliases (*name) make this file endless or larger than {NODES} values")
+        words = f"aliases (*name) make this endless or larger than {NODES} values"
+        raise UserError(f"{path}:{line}: not valid YAML: {words}")

@@ -298,7 +298,7 @@ def test_all_keys_that_stand_twice_are_reported(root: Path) -> None:
 def test_a_file_that_cannot_be_read_is_the_only_thing_said(root: Path, file: str) -> None:
     (root / file).write_bytes(b"\xff\xfe\xfa")
     (line,) = lines_of(root)
-    assert line.startswith(f"{file}: cannot be read as UTF-8 text: ")
+    assert line == f"{file}:1: cannot be read as UTF-8 text: byte 0xff is none: save it as UTF-8"
 
 
 def test_a_missing_project_file_is_named(root: Path) -> None:
@@ -327,7 +327,7 @@ def test_multiplying_aliases_are_refused(root: Path) -> None:
     lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 9)]
     (root / PROJECT).write_text("\n".join(lines))
     assert lines_of(root) == [
-        "conf/project.yaml: aliases (*name) make this file endless or larger than 100000 values"
+        "conf/project.yaml:6: not valid YAML: aliases (*name) make this endless or larger than 100000 values"
     ]
 
 

@@ -52,6 +52,10 @@ def test_an_empty_overlay_changes_nothing(root: Path, text: str) -> None:
 
 MAPPING = "a mapping of keys and values is expected"
 OVERLAYS = [
+    ("SMP_REGION: eu-wst-1", "SMP_REGION: no AWS region 'eu-wst-1'; did you mean 'eu-west-1'?"),
+    ("models: {churn: {}}", "models: unknown key; it belongs under conf"),
+    ("conf: {sagemakerPipeline: }", f"conf.sagemakerPipeline: {MAPPING}, not null"),
+    ("conf: {sagemakerPipeline: {models: }}", f"conf.sagemakerPipeline.models: {MAPPING}, not null"),
     ("SMP_REGION: mars", "SMP_REGION: a region such as eu-west-1 is expected, not 'mars'"),
     ("conf: {models: {chrun: {}}}", "conf.models.chrun: no such model; did you mean 'churn'?"),
     (
@@ -138,6 +142,7 @@ def test_an_overlay_beside_a_models_file_speaks_of_models_only(root: Path, text:
 
 VALUES = [
     ("SMP_REGION", "mars", "a region such as eu-west-1 is expected, not 'mars'"),
+    ("SMP_REGION", "eu-wst-1", "no AWS region 'eu-wst-1'; did you mean 'eu-west-1'?"),
     (
         "SMP_S3BUCKETNAME",
         "Bad_Bucket",

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import boto3
 import pytest
 
-from retraining import arguments, configuration, images
+from retraining import arguments, configuration, images, regions
 from retraining.definition import compile_pipeline
 from retraining.errors import UserError
 from retraining.project_schema import VARIABLES
-from tests.retraining.configurations import CHURN, TUNED, edit, lines_of, make
+from tests.retraining.configurations import CHURN, PROJECT, TUNED, edit, lines_of, make
 
 PIPELINE = Path(__file__).parents[2] / "pipeline.py"
 MACHINE = "instance_type: {parameter: MachineType, default: ml.m5.xlarge}"
@@ -58,6 +59,13 @@ def test_a_section_that_no_step_runs_is_noted_and_its_parameters_are_not_asked_f
     found = configuration.load(root)
     assert found.notes == ("model 'tuned' has a section tune, but no step runs it",)
     assert list(found.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
+
+
+def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
+    other = "image_uri: 111122223333.dkr.ecr.eu-west-1.amazonaws.com/serving:1"
+    edit(root, CHURN, "entry_point: inference.py", f"entry_point: inference.py\n        {other}")
+    words = "transform.image_uri serves in CreateModel steps, and registry registers another image"
+    assert configuration.load(root).notes == (f"model 'churn': {words}",)
 
 
 def test_parameters_of_disabled_steps_are_not_asked_for(root: Path) -> None:
@@ -207,7 +215,12 @@ def test_an_image_that_is_a_parameter_is_compiled_to_uris(root: Path) -> None:
             "MachineType=ml.nonsense",
             "an instance type for jobs such as ml.m5.xlarge is expected, not 'ml.nonsense'",
         ),
-        ("MinimumRecall=inf", "a number is expected, not 'inf'"),
+        ("MinimumRecall=inf", "a number is expected (as in the default 0.7), not 'inf'"),
+        ("MinimumRecall=0_1.5", "a number is expected (as in the default 0.7), not '0_1.5'"),
+        ("MinimumRecall=1e999", "a number is expected (as in the default 0.7), not '1e999'"),
+        ("Epochs= 5", "a whole number is expected (as in the default 4), not ' 5'"),
+        ("Epochs=1_000", "a whole number is expected (as in the default 4), not '1_000'"),
+        ("Epoch=5", "no such parameter; did you mean 'Epochs'?"),
         ("Image=foo:1", "no AWS image 'foo'; or give its whole URI"),
         (
             "Image=my image",
@@ -221,6 +234,32 @@ def test_a_given_value_keeps_the_rules_of_its_key(root: Path, given: str, words:
     with pytest.raises(UserError) as caught:
         arguments.parse(configuration.load(root), [given])
     assert str(caught.value) == f"--param {given.partition('=')[0]}: {words}"
+
+
+def test_a_parameter_is_given_once(root: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        arguments.parse(configuration.load(root), ["Epochs=5", "MinimumRecall=0.5", "Epochs=6"])
+    assert str(caught.value) == "--param Epochs: it is given twice, as '5' and '6': keep one"
+
+
+def test_regions_are_those_of_the_sdk() -> None:
+    session = boto3.Session()
+    found = {
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("sagemaker", partition)
+    }
+    assert len(found) > 30
+    assert found <= set(regions.known())
+
+
+def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> None:
+    edit(root, PROJECT, "SMP_REGION: eu-west-1", "SMP_REGION: us-isob-west-1")
+    line = edit(root, TUNED, IMAGE, IMAGE)
+    with pytest.raises(UserError) as caught:
+        configuration.load(root).image("pytorch-training:2.0.0-cpu-py310")
+    words = "no registry of 'pytorch-training' images in us-isob-west-1: give the image's whole URI"
+    assert str(caught.value) == f"{TUNED}:{line}: conf.models.tuned.train.image_uri: {words}"
 
 
 def test_names_of_images_are_those_of_the_sdk() -> None:

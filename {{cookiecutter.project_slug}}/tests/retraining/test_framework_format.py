@@ -472,6 +472,16 @@ def test_files_of_ones_own_and_scripts_below_the_folder(compile_files: Compile) 
         assert packed.getnames() == ["judging/judge.py"]
 
 
+def test_a_training_data_files_name_is_for_people(compile_files: Compile) -> None:
+    named = STATIC.replace("sourceName: grapes_train", "sourceName: grapes of last year")
+    files = scripts("white", "fitting/fit.py", "tasting/taste.py", "judging/judge.py")
+    found = compile_files({"white/conf/conf.yaml": named, **files})
+    assert channels(found, "Fit") == {
+        "train": "s3://wine-bucket/white/train",
+        "test": "s3://wine-bucket/white/test",
+    }
+
+
 def test_a_hundred_models_grow_by_as_much_each(compile_files: Compile) -> None:
     """Ten times the models: ten times the steps, and as many bytes for each."""
     sizes = {}

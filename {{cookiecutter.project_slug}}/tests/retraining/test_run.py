@@ -232,7 +232,7 @@ def test_a_bad_file_ends_in_one_line(ready: Project, how: str) -> None:
     [
         ("Epoch=3", "--param Epoch: no such parameter; did you mean 'Epochs'?"),
         ("Epochs=three", "--param Epochs: a whole number is expected"),
-        ("Leeway=nan", "--param Leeway: a number is expected, not 'nan'"),
+        ("Leeway=nan", "--param Leeway: a number is expected (as in the default 0.1), not 'nan'"),
         ("ModelApprovalStatus=Yes", "one of PendingManualApproval, Approved, Rejected is expected"),
         ("Epochs", "write it as Name=value"),
         (f"RiskyData=s3://{BUCKET}/nothing/", "nothing/ holds no objects"),
