@@ -4,6 +4,8 @@ The models' format is that of AWS's dynamic SageMaker pipelines framework. No ke
 not described here is an error that names file, line and the nearest known key.
 """
 
+import copy
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,10 +84,15 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     conf = reader.models.content["conf"]
     units = {}
     for name in conf["models"]:
-        unit = _validate(Unit, reader.models, ("conf", "models", name), errors, reader.refused)
+        here: Location = ("conf", "models", name)
+        wrong: set[Location] = set()
+        unit = _validate(Unit, reader.models, here, errors, reader.refused, wrong)
         if unit is not None:
             units[name] = unit
             errors += unit_checks.check(root, reader.models, name, unit)
+        elif rest := _rest(reader.models, here, wrong):
+            found = unit_checks.check(root, reader.models, name, rest)
+            errors += [line for line in found if not _may_follow(line, wrong)]
     pipeline = None
     if "sagemakerPipeline" in conf:
         pipeline = _validate(Pipeline, reader.models, ("conf", "sagemakerPipeline"), errors, reader.refused)
@@ -112,19 +119,19 @@ def _notes(pipeline: Pipeline, active: Pipeline, units: dict[str, Unit]) -> Iter
         elif name in active.models:
             for section in used_sections.unused(unit, active.models[name].steps):
                 yield f"model {name!r} has a section {section}, but no step runs it"
-            if _serves_with_two(unit) and any(
-                step.step_class == "CreateModel" for step in active.models[name].steps
-            ):
-                words = (
-                    "transform.image_uri serves in CreateModel steps, and registry registers another image"
-                )
-                yield f"model {name!r}: {words}"
+            if any(step.step_class == "CreateModel" for step in active.models[name].steps):
+                yield from _serving_notes(name, unit)
 
 
-def _serves_with_two(unit: Unit) -> bool:
-    served = unit.transform.image_uri if unit.transform else None
+def _serving_notes(name: str, unit: Unit) -> Iterator[str]:
+    given = unit.transform.image_uri if unit.transform else None
     registered = unit.registry.InferenceSpecification.image_uri if unit.registry else None
-    return None not in (served, registered) and served != registered
+    if given is not None and images.is_placeholder(given):
+        words = f"transform.image_uri is no image ({given!r}): CreateModel steps serve with registry's"
+        yield f"model {name!r}: {words}"
+    elif None not in (given, registered) and given != registered:
+        words = "transform.image_uri serves in CreateModel steps, and registry registers another image"
+        yield f"model {name!r}: {words}"
 
 
 def _validate(
@@ -133,16 +140,52 @@ def _validate(
     location: Location,
     errors: list[str],
     refused: Collection[Location] = (),
+    wrong: set[Location] | None = None,
 ) -> _Model | None:
-    content: Any = document.content
-    for part in location:
-        content = content[part]
+    """The model, or None after a line for each error; `wrong` gets the places that these are about."""
     try:
-        return model.model_validate(content)
+        return model.model_validate(_value(document.content, location))
     except ValidationError as error:
-        lines = explain(error, model, document, location, refused)
+        lines, places = explain(error, model, document, location, refused)
         errors += map(project_checks.blame_the_environment, lines) if model is Project else lines
+        if wrong is not None:
+            wrong |= places
         return None
     except RecursionError:
         errors.append(f"{document.where(location)}: {dotted(location)}: this nests too deeply")
         return None
+
+
+def _rest(document: Document, location: Location, wrong: set[Location]) -> Unit | None:
+    """A unit without the keys that are wrong, where that is one: what else is wrong in it is told as well."""
+    content = copy.deepcopy(_value(document.content, location))
+    for place in wrong:
+        *path, key = place[len(location) :] or ("",)
+        try:
+            del _value(content, tuple(path))[key]
+        except (KeyError, IndexError, TypeError):
+            continue  # a key that is missing, or inside one that is gone
+    try:
+        return Unit.model_validate(content)
+    except (ValidationError, RecursionError):
+        return None
+
+
+def _may_follow(line: str, wrong: set[Location]) -> bool:
+    """Whether an error may be due to one that is told already: it is at that key, at a section around it, or
+    names it."""
+    _, here, words = line.split(": ", 2)
+    for place in wrong:
+        at, key = dotted(place[:5]), str(place[:5][-1])
+        around = [dotted(place[:end]) for end in range(3, len(place))]
+        if here in (at, *around) or here.startswith((f"{at}.", f"{at}[")):
+            return True
+        if re.search(rf"\b{re.escape(key)}\b", words):
+            return True
+    return False
+
+
+def _value(content: Any, location: Location) -> Any:
+    for part in location:
+        content = content[part]
+    return content

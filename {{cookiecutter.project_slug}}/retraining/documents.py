@@ -163,6 +163,7 @@ class Reader:
             if document is None:
                 self.has_models = False
                 continue
+            document = model_files.without_container(document)
             self._check_top(document)
             conf = document.content.get("conf") or {}
             if not isinstance(conf, dict):
@@ -268,10 +269,7 @@ class Reader:
         for name, unit in found.items():
             here = ("conf", "models", name)
             where = f"{document.where(here)}: {dotted(here)}"
-            if name == "modelContainer" and isinstance(unit, dict) and "train" not in unit:
-                self.errors.append(f"{where}: models stand right under conf.models: take this level out")
-                self.has_models = False
-            elif not _MODEL_NAME.fullmatch(name):
+            if not _MODEL_NAME.fullmatch(name):
                 words = "a model's name of at most 63 letters, digits, dots, - and _ is expected"
                 self.errors.append(f"{where}: {words}, not {seen(name)}")
                 self.has_models = False

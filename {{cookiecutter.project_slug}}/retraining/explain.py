@@ -22,8 +22,9 @@ def explain(
     document: Document,
     prefix: Location = (),
     refused: Collection[Location] = (),
-) -> list[str]:
-    """One line per mistake; `prefix` is where in `document` the value of `model` stands.
+) -> tuple[list[str], set[Location]]:
+    """One line per mistake, and the places that they are about; `prefix` is where in `document` the value of
+    `model` stands.
 
     `refused` are places that are reported already. A key that is missing because it is misspelt is one
     mistake, not two.
@@ -46,7 +47,7 @@ def explain(
         if location not in done and not (detail["type"] == "missing" and location in meant):
             done.add(location)
             lines.append(f"{document.where(location)}: {_sentence(detail, location, model)}")
-    return lines
+    return lines, done | meant
 
 
 def _in_file(location: tuple[str | int, ...], content: Any) -> Location:

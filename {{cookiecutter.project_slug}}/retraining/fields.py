@@ -24,13 +24,11 @@ RelativePath = Annotated[
     ),
 ]
 ScriptPath = Annotated[RelativePath, text(r".+\.py", "a Python file such as train.py")]
-Image = Annotated[
-    Text,
-    text(
-        r"[A-Za-z0-9](?!.*[:/@]$)[A-Za-z0-9._/:@-]{0,254}",
-        "an image's URI, or its name and tag (name:tag), of at most 255 characters",
-    ),
-]
+_URI = r"[A-Za-z0-9](?!.*[:/@]$)[A-Za-z0-9._/:@-]{0,254}"
+_IMAGE = "an image's URI, or its name and tag (name:tag), of at most 255 characters"
+Image = Annotated[Text, text(_URI, _IMAGE)]
+# Files of AWS's framework say in words there which image is meant: images.is_placeholder.
+ServingImage = Annotated[Text, text(rf"{_URI}|(?=.* ).{{1,255}}", _IMAGE)]
 _SIZE = r"[a-z][a-z0-9-]*\.(medium|large|[0-9]*xlarge|metal)"
 InstanceType = Annotated[Text, text(rf"ml\.{_SIZE}", "an instance type such as ml.m5.xlarge")]
 # Of each kind of job, what SageMaker offers for serving only: T2, Inferentia and Graviton.

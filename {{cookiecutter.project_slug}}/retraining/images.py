@@ -77,11 +77,30 @@ def given(unit: Unit) -> Iterator[Given]:
     """The images of a unit: the place of each, the image, and the framework_version beside it."""
     for section in ("preprocess", "train", "transform", "evaluate"):
         job = getattr(unit, section)
-        if job is not None and job.image_uri is not None:
+        if job is not None and job.image_uri is not None and not is_placeholder(job.image_uri):
             yield (section,), job.image_uri, job.framework_version
     if unit.registry is not None:
         serving = unit.registry.InferenceSpecification
         yield ("registry", "InferenceSpecification"), serving.image_uri, serving.framework_version
+
+
+def is_placeholder(image: str | Parameter) -> bool:
+    """Words in the place of an image, or a path without a registry: SageMaker can pull neither.
+
+    Examples of AWS's framework have such a `transform.image_uri`; there the key has no effect.
+    """
+    if isinstance(image, Parameter):
+        return False
+    return " " in image or ("/" in image and "." not in image.partition("/")[0])
+
+
+def served(unit: Unit) -> tuple[str | Parameter, str | None]:
+    """The image that CreateModel steps serve a unit's model with, and the framework_version beside it."""
+    transform, registry = unit.transform, unit.registry
+    if transform is not None and transform.image_uri is not None and not is_placeholder(transform.image_uri):
+        return transform.image_uri, transform.framework_version
+    assert registry is not None
+    return registry.InferenceSpecification.image_uri, registry.InferenceSpecification.framework_version
 
 
 def places(units: Mapping[str, Unit], image: str) -> Iterator[Location]:

@@ -23,6 +23,7 @@ from retraining.fields import (
     Role,
     S3Uri,
     ScriptPath,
+    ServingImage,
     Tags,
     TransformInstanceType,
     VolumeSize,
@@ -241,7 +242,7 @@ JsonPath = Annotated[Text, text(r"\$.{0,62}", "a JSONPath of at most 63 characte
 class TransformJob(Section):
     """Batch transform of one channel with the trained model."""
 
-    image_uri: Image | None = None
+    image_uri: ServingImage | None = None
     framework_version: str | None = None
     entry_point: ScriptPath | None = None
     base_job_name: JobName | None = None

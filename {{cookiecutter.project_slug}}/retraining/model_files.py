@@ -4,6 +4,9 @@ import glob
 from pathlib import Path
 
 from retraining.errors import seen
+from retraining.yaml_file import Document, Location
+
+_CONTAINER: Location = ("conf", "models", "modelContainer")
 
 
 def find(root: Path, pattern: str) -> tuple[list[Path], list[Path], str | None]:
@@ -22,3 +25,22 @@ def find(root: Path, pattern: str) -> tuple[list[Path], list[Path], str | None]:
         words = f"{seen(pattern)} finds conf/project.yaml too: write one that finds the models' files only"
         return [], [], words
     return files, others, None if files or others else f"no file matches {seen(pattern)} below {root}"
+
+
+def without_container(document: Document) -> Document:
+    """Files of the framework's first version have their models one level deeper, below `modelContainer`."""
+    conf = document.content.get("conf")
+    models = conf.get("models") if isinstance(conf, dict) else None
+    container = models.get("modelContainer") if isinstance(models, dict) and len(models) == 1 else None
+    if not isinstance(container, dict) or not all(isinstance(unit, dict) for unit in container.values()):
+        return document
+    if "train" in container:
+        return document  # a model of that name
+    depth = len(_CONTAINER)
+    marks = {
+        (*_CONTAINER[:-1], *place[depth:])
+        if len(place) > depth and place[:depth] == _CONTAINER
+        else place: mark
+        for place, mark in document.marks.items()
+    }
+    return Document(document.content | {"conf": {**conf, "models": container}}, marks)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from retraining import chaining, dag
+from retraining import chaining, dag, images
 from retraining.build import Build
 from retraining.pipeline_schema import Step
 from retraining.unit_schema import JsonFile, Unit
@@ -13,21 +13,14 @@ _CODE = "/opt/ml/model/code"
 def create_model(build: Build, step: Step) -> Any:
     """A SageMaker model made of what the unit's training step has trained."""
     unit = build.unit(step)
-    transform, registry = unit.transform, unit.registry
-    assert registry is not None
-    image, version = (
-        registry.InferenceSpecification.image_uri,
-        registry.InferenceSpecification.framework_version,
-    )
-    if transform is not None and transform.image_uri is not None:
-        image, version = transform.image_uri, transform.framework_version
+    transform = unit.transform
     network = build.network(step)
     isolated = network.enable_network_isolation
     if transform is not None and transform.enable_network_isolation is not None:
         isolated = transform.enable_network_isolation
     request: dict[str, Any] = {
         "ExecutionRoleArn": build.role(step, transform.role if transform else None, ("ExecutionRoleArn",)),
-        "PrimaryContainer": _container(build, step, image, version),
+        "PrimaryContainer": _container(build, step, *images.served(unit)),
         "Tags": build.tags(step),
     }
     if unit.name:

@@ -68,6 +68,17 @@ def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
     assert configuration.load(root).notes == (f"model 'churn': {words}",)
 
 
+@pytest.mark.parametrize("words", ["see serving/Dockerfile, built first", "to-be-built/serving"])
+def test_words_in_the_place_of_the_serving_image_are_noted(root: Path, words: str) -> None:
+    edit(root, CHURN, "entry_point: inference.py", f"entry_point: inference.py\n        image_uri: {words!r}")
+    found = configuration.load(root)
+    noted = f"transform.image_uri is no image ({words!r}): CreateModel steps serve with registry's"
+    assert found.notes == (f"model 'churn': {noted}",)
+    unit = found.units["churn"]
+    assert unit.registry
+    assert images.served(unit)[0] == unit.registry.InferenceSpecification.image_uri
+
+
 def test_parameters_of_disabled_steps_are_not_asked_for(root: Path) -> None:
     edit(
         root,

@@ -278,6 +278,20 @@ def test_what_one_model_serves_and_registers(compile_files: Compile) -> None:
     assert found.at("red-Fit/Arguments/VpcConfig") == network
 
 
+def test_models_below_a_container(compile_files: Compile) -> None:
+    """As in the framework's first version."""
+    text = red(pipeline=pipeline("red"))
+    start, end = text.index("    red:"), text.index("  sagemakerPipeline:")
+    deeper = "    modelContainer:\n" + re.sub("(?m)^", "  ", text[start:end])
+    files = scripts("red/scripts", "split.py", "fit.py", "taste.py", "judge.py")
+    flat, found = (
+        compile_files({"red/conf/conf.yaml": given, **files})
+        for given in (text, text[:start] + deeper.rstrip(" ") + text[end:])
+    )
+    assert found.steps == flat.steps
+    assert len(found.steps) == 6
+
+
 TWO_STEPS = """
   sagemakerPipeline:
     pipelineName: cellar
