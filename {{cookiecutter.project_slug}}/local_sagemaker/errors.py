@@ -46,3 +46,7 @@ class UnsupportedOperation(ApiError):
 
 class LocalError(Exception):
     """Something a user can cause outside the API (ports, folders); one line that says what to do."""
+
+
+class PortsInUse(LocalError):
+    """Others listen on ports of the services; one line for each."""

@@ -81,6 +81,11 @@ class Settings:
         """Everything the job `name` printed, and what was done around it."""
         return self.jobs / name / "log.txt"
 
+    def file_of(self, uri: str) -> str:
+        """The file that holds an S3 object, or the URI itself where there is none."""
+        file = self.s3 / self.account / uri.removeprefix("s3://")
+        return str(file) if file.is_file() else uri
+
     def environment(self) -> dict[str, str]:
         """Variables that point boto3, the SDK and MLflow at these services, and at nothing else.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local_sagemaker import layout, ports, server
-from local_sagemaker.errors import LocalError
+from local_sagemaker.errors import LocalError, PortsInUse
 from local_sagemaker.layout import MARKER, Settings
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
@@ -29,8 +29,8 @@ def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) 
     """Start what is not running and wait until it answers. Does nothing when all is well.
 
     Services that run with other settings, or only in part, are stopped first. Raises LocalError
-    for a foreign or broken root, a port in use, or services that do not start (with the reason
-    from their log).
+    for a foreign or broken root, or services that do not start (with the reason from their log);
+    PortsInUse, with a line for each port, where others listen on ours.
     """
     layout.is_ours(settings.root)
     layout.make_root(settings.root)
@@ -41,8 +41,7 @@ def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) 
             return
         if _stop(settings, found):
             on_progress("stopped services that did not answer or ran with other settings")
-        for port, key in ((settings.sagemaker_port, "sagemaker_port"), (settings.aws_port, "aws_port")):
-            _require_free(port, key)
+        _require_free({"sagemaker_port": settings.sagemaker_port, "aws_port": settings.aws_port})
         on_progress(f"starting the local services on ports {settings.sagemaker_port} and {settings.aws_port}")
         _wait_until_well(settings, _start(settings))
 
@@ -155,7 +154,14 @@ def _last_line(log: Path) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _require_free(port: int, key: str) -> None:
+def _require_free(wanted: dict[str, int]) -> None:
+    taken = [words for key, port in wanted.items() if (words := in_use(port, key)) is not None]
+    if taken:
+        raise PortsInUse("\n".join(taken))
+
+
+def in_use(port: int, key: str) -> str | None:
+    """Who uses the port of ``local.<key>`` in conf/project.yaml, and what to do; None where it is free."""
     deadline = time.monotonic() + _CLOSING
     while not ports.is_free(port):
         pid = ports.owner(port)
@@ -164,16 +170,16 @@ def _require_free(port: int, key: str) -> None:
             break
         time.sleep(0.02)
     else:
-        return
+        return None
     elsewhere = f"set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}"
     other = _root_of(words) if pid else server.fetch(f"http://{layout.HOST}:{port}/health").get("root")
     if other:
-        raise LocalError(
+        return (
             f"port {port} is used by the local services of {other}:"
             f" stop them there with `retrain local down`, or {elsewhere}"
         )
     who = f"another program (pid {pid}: {' '.join(words)[:80]})" if pid else "another program"
-    raise LocalError(f"port {port} is in use by {who}: stop it, or {elsewhere}")
+    return f"port {port} is in use by {who}: stop it, or {elsewhere}"
 
 
 def _root_of(words: list[str]) -> str | None:

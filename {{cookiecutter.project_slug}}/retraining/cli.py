@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from retraining import output
 from retraining.command import ENVIRONMENT, Json, On, entered, global_options_first, load
+from retraining.data_cli import data
 from retraining.errors import UserError
 from retraining.local_cli import local_app
 from retraining.models_cli import models_app
@@ -108,8 +109,10 @@ def check(json: Json = False) -> None:
 
     Example: retrain check
     """
+    from retraining.graph import of
+
     found = load()
-    steps = [step.step_name for steps in found.pipeline.models.values() for step in steps.steps]
+    steps = list(of(found).nodes)
     if json:
         output.print_json(
             {"pipeline": found.pipeline.pipelineName, "steps": steps, "parameters": list(found.parameters)}
@@ -147,38 +150,7 @@ def definition(
 
 app.command()(graph)
 app.command()(plan)
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def data(
-    context: typer.Context,
-    on: On = "local",
-    model: Annotated[
-        str | None, typer.Option("--model", help="One model; without it, all that have a simulate.py.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 7,
-    to: Annotated[str | None, typer.Option(help="Another place than the inputs' defaults: s3://...")] = None,
-) -> None:
-    """Simulate sample data and put it where the pipeline's inputs point.
-
-    All other options are the model's own: they are handed on to its simulate.py.
-
-    Example: retrain data --seed 8 --to s3://my-bucket/data-8/
-    """
-    from retraining import sample_data
-
-    found = load()
-    scripts = sample_data.scripts(found, model)
-    if context.args and len(scripts) > 1:
-        raise UserError(f"{context.args[0]}: say whose option this is: --model {' or '.join(scripts)}")
-    found = entered(on)
-    arguments = ["--seed", str(seed), *context.args]
-    written = sample_data.upload(found, scripts, arguments, to, output.note)
-    for uri, files in written.values():
-        output.out().print(f"{uri}: {files} file{'s' * (files != 1)}", markup=False)
-    if to is not None:
-        given = " ".join(f"--param {name}={uri}" for name, (uri, _) in written.items())
-        output.out().print(f"To run on it: retrain run {given}", markup=False)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(data)
 
 
 @app.command("new-model")
@@ -221,10 +193,16 @@ def run(
     Example: retrain run --param Epochs=10 --param Leeway=0.2
     """
     from retraining import report
+    from retraining.run import NotSucceeded
     from retraining.run import run as run_pipeline
 
     found = load()
-    report.show(found, run_pipeline(found, on, param or []))
+    try:
+        result = run_pipeline(found, on, param or [])
+    except NotSucceeded as failed:
+        report.show_failed(found, failed.result)
+        raise
+    report.show(found, result)
 
 
 @app.command()

@@ -47,6 +47,7 @@ class StepRun:
             "status": self.status,
             "cache_hit": self.cache_hit,
             "seconds": self.seconds,
+            "failure": self.failure,
         }
 
 
@@ -69,11 +70,22 @@ class Execution:
     def running(self) -> bool:
         return self.status in RUNNING
 
+    @property
+    def failed(self) -> list[StepRun]:
+        return [step for step in self.steps if step.status == "Failed"]
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed: of each failed step, or of the execution as a whole."""
+        reasons = [f"step {step.name} failed: {step.failure or 'no reason given'}" for step in self.failed]
+        return "; ".join(reasons) or self.failure
+
     def as_json(self) -> dict[str, Any]:
         return {
             "execution": self.arn,
             "status": self.status,
             "started": self.started.isoformat(),
+            "failure": self.reason,
             "steps": [step.as_json() for step in self.steps],
         }
 

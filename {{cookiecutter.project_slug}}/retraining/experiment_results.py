@@ -30,7 +30,7 @@ def log(client: Any, run_id: str, configuration: Configuration, execution: Execu
         if step.step_class == "Training":
             _log_batches(client, run_id, _training_metrics(run, f"{model}/" if model else ""))
         if step.step_class == "Metrics":
-            for uri in _output_uris(run):
+            for uri in output_uris(run):
                 _log_evaluation(client, run_id, uri, model)
 
 
@@ -46,7 +46,7 @@ def _training_metrics(run: StepRun, prefix: str) -> list[Any]:
     ]
 
 
-def _output_uris(run: StepRun) -> list[str]:
+def output_uris(run: StepRun) -> list[str]:
     """Where an evaluation, this time or when it was cached, wrote its outputs; models are left out."""
     assert run.job is not None
     job = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=run.job[1])

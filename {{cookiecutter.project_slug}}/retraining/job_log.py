@@ -16,9 +16,11 @@ _SHOWN_INSTANCES = 3
 _VERDICT = re.compile(r"Command failed with exit code \d+\. Traceback")
 _NOISE = re.compile(
     r"\++ |An error occurred with exit code \d+\s*$|Training Execution failed\.|TrainingJob - "
-    r"|\[local_sagemaker\] Failed: "
+    r"|\[local_sagemaker\] Failed: |Requirement already satisfied|Installing requirements$"
+    r"|Executing command: |Running .* driver$|SM_[A-Z_]+="
 )
 _TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'File ".*", line \d+')
 
 
 def last_lines(kind: str, job: str) -> list[str]:
@@ -59,5 +61,21 @@ def useful(lines: Sequence[str]) -> list[str]:
     said = [line for line in own if line.strip() and not _NOISE.match(line)]
     tracebacks = [number for number, line in enumerate(said) if line.strip() == _TRACEBACK]
     if tracebacks:
-        return said[tracebacks[-1] :][-_SHOWN_OF_A_TRACEBACK:]
+        return _indented(said[tracebacks[-1] :])[-_SHOWN_OF_A_TRACEBACK:]
     return said[-_SHOWN:]
+
+
+def _indented(traceback: Sequence[str]) -> list[str]:
+    """A traceback with its indentation, which the SDK's driver takes away from all that a script prints."""
+    if any(line.startswith(" ") for line in traceback):
+        return list(traceback)
+    found: list[str] = []
+    is_in_frame = False
+    for line in traceback:
+        if _FRAME.match(line):
+            found.append(f"  {line}")
+            is_in_frame = True
+        elif line.strip("~^"):  # marks below a line of code have lost their place
+            found.append(f"    {line}" if is_in_frame else line)
+            is_in_frame = False
+    return found

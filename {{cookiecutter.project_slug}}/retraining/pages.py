@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,8 +28,7 @@ def serve(configuration: Configuration, place: PlaceName) -> None:
 
 
 def _serve_here(configuration: Configuration) -> None:
-    port = places.port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
-    _require_free(port)
+    port = places.mlflow_port(configuration)
     _catch_up(configuration)
     url = f"http://127.0.0.1:{port}"
     runs = url + experiments.page(configuration)
@@ -69,17 +67,6 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         time.sleep(0.2)
     raise UserError(f"MLflow's server ended with code {server.returncode}; {log} says why")
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise UserError(
-                f"port {port} is in use: stop what uses it, or set local.mlflow_port in conf/project.yaml"
-            ) from None
 
 
 def _open_managed(configuration: Configuration) -> None:

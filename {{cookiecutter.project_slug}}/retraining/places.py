@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from local_sagemaker import stack
-from local_sagemaker.errors import LocalError
+from local_sagemaker.errors import LocalError, PortsInUse
 from local_sagemaker.layout import Settings
 from retraining.command import PlaceName
 from retraining.configuration import Configuration
@@ -25,10 +25,12 @@ _PORTS = {"LOCAL_SAGEMAKER_PORT": "sagemaker_port", "LOCAL_AWS_PORT": "aws_port"
 
 @dataclass(frozen=True)
 class Place:
-    """An entered place: `log_of(job kind, job name)` says where a job's log stands."""
+    """An entered place: `log_of(job kind, job name)` says where a job's log stands, `file_of(S3 URI)` where
+    an object can be opened."""
 
     name: PlaceName
     log_of: Callable[[str, str], str]
+    file_of: Callable[[str], str]
 
 
 def local_settings(configuration: Configuration) -> Settings:
@@ -85,6 +87,8 @@ def reset_local(configuration: Configuration) -> None:
 def _said_to_users(action: Callable[[Settings], _Result], configuration: Configuration) -> _Result:
     try:
         return action(local_settings(configuration))
+    except PortsInUse:
+        raise
     except LocalError as error:
         raise UserError(str(error)) from None
     except OSError as error:
@@ -103,14 +107,34 @@ def port(variable: str, default: int) -> int:
     return int(text)
 
 
+def mlflow_port(configuration: Configuration) -> int:
+    """The port of MLflow's pages.
+
+    Raises:
+        UserError: the variable is not a port, or the port is in use.
+    """
+    found = port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
+    taken = stack.in_use(found, "mlflow_port")
+    if taken is not None:
+        raise UserError(taken)
+    return found
+
+
 def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> None:
     """Start what the place needs running; may be called from another thread than `enter`.
 
     Raises:
         UserError: the local services cannot start.
     """
-    if name == "local":
+    if name != "local":
+        return
+    try:
         _said_to_users(lambda settings: stack.up(settings, on_progress), configuration)
+    except PortsInUse as error:
+        # Who has to choose ports wants to know at once that the third is taken as well.
+        mlflow = port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
+        taken = stack.in_use(mlflow, "mlflow_port")
+        raise UserError("\n".join(filter(None, [str(error), taken]))) from None
 
 
 def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
@@ -128,7 +152,7 @@ def _enter_local(configuration: Configuration, on_progress: Callable[[str], None
     for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
         os.environ.pop(variable, None)
     os.environ.update(settings.environment())
-    return Place("local", lambda kind, job: str(settings.job_log(job)))
+    return Place("local", lambda kind, job: str(settings.job_log(job)), settings.file_of)
 
 
 def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
@@ -152,4 +176,4 @@ def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None])
             f"AWS: your credentials are of account {account}, but conf/project.yaml says SMP_ACCOUNTID "
             f"{project.SMP_ACCOUNTID}: set AWS_PROFILE, or SMP_ACCOUNTID, SMP_ROLE and SMP_S3BUCKETNAME"
         )
-    return Place("aws", lambda kind, job: f"CloudWatch /aws/sagemaker/{kind}Jobs {job}")
+    return Place("aws", lambda kind, job: f"CloudWatch /aws/sagemaker/{kind}Jobs {job}", lambda uri: uri)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import boto3
 
-from retraining import arguments, deployment, executions, experiments, job_log, places
+from retraining import arguments, deployment, executions, experiments, gate, job_log, places
 from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
@@ -22,12 +22,25 @@ from retraining.tables import Progress
 
 @dataclass(frozen=True)
 class Result:
-    """An ended execution: the MLflow run's id (None when not logged), and where the time went, in seconds."""
+    """An ended execution: the MLflow run's id (None when not logged), and where the time went, in seconds.
+
+    `given` are the parameters that differ from their defaults, as they were given.
+    """
 
     execution: Execution
+    place: Place
+    given: dict[str, str]
     run_id: str | None
     total_seconds: float
     job_seconds: float
+
+
+class NotSucceeded(UserError):
+    """The execution ended otherwise; `result` is what there is of it."""
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
@@ -37,7 +50,8 @@ def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -
         given: ``Name=value`` of the parameters that differ from their defaults.
 
     Raises:
-        UserError: anything a user can cause, before the start or in a step.
+        NotSucceeded: the execution failed, or was stopped.
+        UserError: anything a user can cause before the start.
     """
     began = time.monotonic()
     values = arguments.parse(configuration, given)
@@ -55,9 +69,16 @@ def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -
         )
         execution = _follow(arn, _step_names(configuration))
         run_id = _log(configuration, execution, experiment)
-    result = Result(execution, run_id, time.monotonic() - began, executions.job_seconds(execution))
+    result = Result(
+        execution,
+        place,
+        {name: value for name, _, value in (text.partition("=") for text in given)},
+        run_id,
+        time.monotonic() - began,
+        executions.job_seconds(execution),
+    )
     if execution.status != "Succeeded":
-        raise UserError(_failure(execution, place))
+        raise NotSucceeded(_failure(execution, place), result)
     return result
 
 
@@ -166,15 +187,13 @@ def _log(configuration: Configuration, execution: Execution, experiment: "Future
 
 def _failure(execution: Execution, place: Place) -> str:
     """Why an execution did not succeed; the failed job's own last words were printed before."""
-    failed = [step for step in execution.steps if step.status == "Failed"]
-    for step in failed:
+    for step in execution.failed:
         if step.job is not None:
             kind, job = step.job
             note(f"last lines of {place.log_of(kind, job)}:")
             for line in job_log.last_lines(kind, job):
                 note(f"  {line}")
-    reasons = [f"step {step.name} failed: {step.failure or 'no reason given'}" for step in failed]
-    return (
-        "; ".join(reasons)
-        or f"execution {execution.id} ended as {execution.status}: {execution.failure or 'stopped'}"
-    )
+    reason = execution.reason or "stopped"
+    if not execution.failed:
+        reason = f"execution {execution.id} ended as {execution.status}: {reason}"
+    return gate.rounded(reason)

@@ -1,5 +1,6 @@
-"""Simulated sample data, put where the pipeline's inputs point."""
+"""Simulated sample data, put where the pipeline's inputs point. What others put there is left as it is."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -7,72 +8,93 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 
+from retraining import data_places
 from retraining.configuration import Configuration
+from retraining.data_places import MARK, Content, DataPlace, Held
 from retraining.errors import UserError
 from retraining.nearest import nearest
-from retraining.parameter import Parameter
-from retraining.unit_schema import Unit
 
 
-def scripts(configuration: Configuration, model: str | None) -> dict[str, Path]:
-    """The simulate.py of a model, or of every model of the pipeline that has one.
+def models(configuration: Configuration, model: str | None) -> list[str]:
+    """The model of this name, or every model of the pipeline.
 
     Raises:
-        UserError: the model is unknown, or there is no simulate.py.
+        UserError: the model is unknown.
     """
     if model is not None and model not in configuration.units:
         raise UserError(f"--model {model}: no such model{nearest(model, configuration.units)}")
-    found = {
-        name: configuration.root / configuration.units[name].source_directory / "simulate.py"
-        for name in ([model] if model is not None else configuration.pipeline.models)
-    }
-    there = {name: script for name, script in found.items() if script.is_file()}
-    if not there:
-        script = next(iter(found.values()))
-        raise UserError(f"{script}: no such file: there is no simulated sample data, put your own into S3")
-    return there
+    return [model] if model is not None else list(configuration.pipeline.models)
+
+
+def scripts(configuration: Configuration, names: list[str]) -> dict[str, Path]:
+    """The simulate.py of those models that have one."""
+    found = {name: _script(configuration, name) for name in names}
+    return {name: script for name, script in found.items() if script.is_file()}
+
+
+def _script(configuration: Configuration, name: str) -> Path:
+    return configuration.root / configuration.units[name].source_directory / "simulate.py"
 
 
 def upload(
     configuration: Configuration,
-    scripts: dict[str, Path],
+    names: list[str],
     arguments: list[str],
     to: str | None,
     on_progress: Callable[[str], None],
-) -> dict[str, tuple[str, int]]:
+) -> list[Held]:
     """Run the models' simulate.py and upload what they wrote, one folder per input of the preprocessing.
 
+    A model that has an input with an object that is not of an earlier upload keeps all its inputs as they
+    are: simulated rows beside real ones make no model.
+
     Args:
-        scripts: the simulate.py of each model.
+        names: the models; those without a simulate.py are left out.
         arguments: passed on to it.
         to: S3 prefix below which each channel gets a folder, below one per model where there are several;
             None for where the inputs' defaults point.
 
     Returns:
-        Per parameter (or channel, where none is declared) the S3 prefix and the number of files. What
-        stood under a prefix is replaced.
+        The places: those written, where what an earlier upload wrote was replaced, and those left.
 
     Raises:
-        UserError: a simulator failed, or did not write what the inputs need.
+        UserError: below `to` are objects of others; a simulator failed, or did not write what the inputs
+            need; there is no simulate.py. Nothing was uploaded then.
     """
-    if to is not None and not to.startswith("s3://"):
+    if to is not None and not re.fullmatch("s3://[^/]+(/.*)?", to):
         raise UserError(f"--to {to}: an S3 URI such as s3://bucket/prefix/ is expected")
-    written = {}
-    for name, script in scripts.items():
-        below = f"{to.rstrip('/')}/{name}" if to is not None and len(scripts) > 1 else to
-        places = _places(configuration.units[name], below)
-        with tempfile.TemporaryDirectory() as folder:
+    there = scripts(configuration, names)
+    found: list[Held] = []
+    left: list[Held] = []
+    for name in names if to is None else there:
+        below = f"{to.rstrip('/')}/{name}" if to is not None and len(there) > 1 else to
+        held = [
+            data_places.look(configuration, place) for place in data_places.of(configuration, name, below)
+        ]
+        own = [item for item in held if item.content.holds == "own"]
+        if own and to is not None:
+            raise UserError(
+                f"{own[0].place.uri} holds data that `retrain data` did not write ({own[0].counted}): "
+                "give another prefix to --to, or remove it first"
+            )
+        (left if own else found).extend(held)
+    if not there and not left:
+        script = _script(configuration, names[0])
+        raise UserError(f"{script}: no such file: there is no simulated sample data, put your own into S3")
+    chosen = [item for item in found if item.place.model in there]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in dict.fromkeys(item.place.model for item in chosen):
             on_progress(f"simulating {name}")
-            _simulate(script, folder, arguments)
-            for channel, (key, uri) in places.items():
-                written[key] = (uri, _replace(Path(folder) / channel, uri, on_progress))
-    return written
+            _simulate(there[name], Path(folder) / name, arguments)
+        files = [_files(Path(folder), item.place) for item in chosen]
+        return [*map(_replace, chosen, files), *left]
 
 
-def _simulate(script: Path, folder: str, arguments: list[str]) -> None:
+def _simulate(script: Path, folder: Path, arguments: list[str]) -> None:
     result = subprocess.run(
-        [sys.executable, str(script), "--out", folder, *arguments],
+        [sys.executable, str(script), "--out", str(folder), *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -82,33 +104,32 @@ def _simulate(script: Path, folder: str, arguments: list[str]) -> None:
         raise UserError(f"{script.parent.name}/simulate.py: {words.removeprefix('Error: ')}")
 
 
-def _places(unit: Unit, to: str | None) -> dict[str, tuple[str, str]]:
-    """Per input channel: the parameter that names its data, and the S3 prefix."""
-    places = {}
-    for name, channel in (unit.preprocess.channels if unit.preprocess else {}).items():
-        if channel.dataFiles:
-            file = channel.dataFiles[0].fileName
-            default = str(file.default if isinstance(file, Parameter) else file)
-            uri = default if to is None else f"{to.rstrip('/')}/{name}/"
-            places[name] = (file.parameter if isinstance(file, Parameter) else name, uri)
-    return places
-
-
-def _replace(folder: Path, uri: str, on_progress: Callable[[str], None]) -> int:
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    if not folder.is_dir():
-        raise UserError(f"simulate.py wrote no folder {folder.name!r}, which the input {uri} needs")
-    on_progress(f"uploading {folder.name}")
-    s3 = boto3.client("s3")
+def _files(folder: Path, place: DataPlace) -> dict[str, Path]:
+    """What the simulator wrote for an input, by the key that it gets."""
+    channel = folder / place.model / place.channel
     files = {
-        f"{prefix.rstrip('/')}/{path.relative_to(folder)}": path
-        for path in sorted(folder.rglob("*"))
+        f"{place.folder}{path.relative_to(channel).as_posix()}": path
+        for path in sorted(channel.rglob("*"))
         if path.is_file()
     }
-    for key, path in files.items():
-        s3.upload_file(str(path), bucket, key)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/")
-    stale = [item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"] not in files]
-    for key in stale:
-        s3.delete_object(Bucket=bucket, Key=key)
-    return len(files)
+    if not files:
+        raise UserError(
+            f"{place.model}/simulate.py wrote no folder {place.channel!r}, which the input {place.uri} "
+            "needs: put your own data there and into the model's other inputs, or let simulate.py write it"
+        )
+    return files
+
+
+def _replace(held: Held, files: dict[str, Path]) -> Held:
+    """Upload; then delete what an earlier upload wrote under other names."""
+    s3 = boto3.client("s3")
+    place = held.place
+    try:
+        for key, path in files.items():
+            s3.upload_file(str(path), place.bucket, key, ExtraArgs={"Metadata": MARK})
+    except S3UploadFailedError as error:
+        raise UserError(f"{place.uri}: {error}") from None
+    for key in held.content.keys:
+        if key.startswith(place.folder) and key not in files:
+            s3.delete_object(Bucket=place.bucket, Key=key)
+    return Held(place, Content(tuple(files)), is_new=True)

@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from retraining.evaluations import Candidate
 from retraining.executions import Execution, StepRun
 from retraining.output import err, note, seconds
 from retraining.registry import ModelPackage
@@ -81,17 +82,40 @@ class Progress:
 
 def model_table(packages: list[ModelPackage]) -> Table:
     """Model versions with their metrics side by side."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("version", "candidate", "status"):
-        table.add_column(title, no_wrap=True)
-    shown = [name for name in _SHOWN if any(name in package.metrics for package in packages)]
-    for name in shown:
-        table.add_column(name.replace("_", " "), justify="right")
+    table, shown = _metrics_table(["version", "candidate", "status"], [item.metrics for item in packages])
     for package in packages:
-        values = [f"{package.metrics[name]:.3f}" if name in package.metrics else "" for name in shown]
         status = Text(package.status, style=_STYLES.get(package.status, "yellow"))
+        values = _values(package.metrics, shown)
         table.add_row(f"{package.group}/{package.version}", package.candidate, status, *values)
     return table
+
+
+def candidate_table(candidates: list[Candidate]) -> Table:
+    """The candidates and baselines of evaluations with their metrics side by side."""
+    several = len({item.model for item in candidates}) > 1
+    titles = [*(["model"] if several else []), "candidate", ""]
+    table, shown = _metrics_table(titles, [item.metrics for item in candidates])
+    for item in candidates:
+        kind = "" if item.kind == "candidate" else item.kind
+        first = [item.model] if several else []
+        table.add_row(*first, item.name or item.model, kind, *_values(item.metrics, shown))
+    return table
+
+
+def _metrics_table(titles: list[str], metrics: list[dict[str, float]]) -> tuple[Table, list[str]]:
+    """A table with these columns and one per metric, the usual ones where there are any; their names."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, no_wrap=True)
+    measured = dict.fromkeys(name for values in metrics for name in values)
+    shown = [name for name in _SHOWN if name in measured] or list(measured)[: len(_SHOWN)]
+    for name in shown:
+        table.add_column(name.replace("_", " "), justify="right")
+    return table, shown
+
+
+def _values(metrics: dict[str, float], shown: list[str]) -> list[str]:
+    return [f"{metrics[name]:.3f}" if name in metrics else "" for name in shown]
 
 
 def run_table(executions: list[Execution]) -> Table:
@@ -101,10 +125,15 @@ def run_table(executions: list[Execution]) -> Table:
         table.add_column(title, no_wrap=True)
     table.add_column("steps")
     for execution in executions:
-        steps = ", ".join(
-            f"{step.name} {'cached' if step.cache_hit else seconds(step.seconds) or step.status}"
-            for step in execution.steps
-        )
+        steps = ", ".join(f"{step.name} {_outcome(step)}" for step in execution.steps)
+        if execution.status == "Failed" and not execution.failed:
+            steps = f"{steps}: {execution.failure}" if steps else str(execution.failure)
         status = Text(execution.status, style=_STYLES.get(execution.status, ""))
         table.add_row(execution.id, status, f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S}", steps)
     return table
+
+
+def _outcome(step: StepRun) -> str:
+    if step.cache_hit:
+        return "cached"
+    return "failed" if step.status == "Failed" else seconds(step.seconds) or step.status

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from local_sagemaker import layout, ports, stack
-from local_sagemaker.errors import LocalError
+from local_sagemaker.errors import LocalError, PortsInUse
 from local_sagemaker.layout import Settings
 from tests.local_sagemaker.conftest import make_settings
 
@@ -255,6 +255,21 @@ def test_a_port_of_another_program_is_named(settings: Settings, key: str) -> Non
     assert message.startswith(f"port {port} is in use by another program (pid {os.getpid()}")
     assert f"stop it, or set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}" in message
     assert "\n" not in message
+
+
+def test_all_ports_in_use_are_named_at_once(settings: Settings) -> None:
+    taken = [(layout.HOST, port) for port in (settings.sagemaker_port, settings.aws_port)]
+    with (
+        socket.create_server(taken[0]),
+        socket.create_server(taken[1]),
+        pytest.raises(PortsInUse) as caught,
+    ):
+        stack.up(settings)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"port {settings.sagemaker_port} is in use")
+    assert "LOCAL_SAGEMAKER_PORT" in first
+    assert second.startswith(f"port {settings.aws_port} is in use")
+    assert "LOCAL_AWS_PORT" in second
 
 
 @pytest.mark.parametrize("key", ["sagemaker_port", "aws_port"])

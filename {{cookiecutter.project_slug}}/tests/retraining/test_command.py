@@ -1,7 +1,10 @@
 """The command line itself: global options, subfolders, closed pipes, Ctrl-C, ports."""
 
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -170,6 +173,53 @@ def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
     ]
     assert job_log.useful(log) == [*frames[-11:], "ValueError: no rows"]
     assert job_log.useful(["a", "+ b", "", "c", "An error occurred with exit code 3"]) == ["a", "c"]
+
+
+def test_a_traceback_has_the_indentation_that_the_driver_took() -> None:
+    log = [
+        "Requirement already satisfied: lightgbm 4.7.0",
+        "Executing command: /opt/ml/env/bin/python3 train.py --seed 7",
+        "Traceback (most recent call last):",
+        'File "/opt/ml/code/train.py", line 3, in <module>',
+        "main()",
+        "^^^^^^",
+        'File "<frozen>", line 1, in main',
+        'File "/opt/ml/code/train.py", line 2, in main',
+        "raise ValueError(text)",
+        "ValueError: no rows",
+    ]
+    assert job_log.useful(log) == [
+        "Traceback (most recent call last):",
+        '  File "/opt/ml/code/train.py", line 3, in <module>',
+        "    main()",
+        '  File "<frozen>", line 1, in main',
+        '  File "/opt/ml/code/train.py", line 2, in main',
+        "    raise ValueError(text)",
+        "ValueError: no rows",
+    ]
+    assert job_log.useful([*log[:2], "SM_HOSTS=[]", "Error: no rows"]) == ["Error: no rows"]
+
+
+def test_all_ports_in_use_are_named_with_mlflows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = configuration.load(project).project.local
+    monkeypatch.delenv("LOCAL_MLFLOW_PORT", raising=False)
+    wanted = (ports.sagemaker_port, ports.aws_port, ports.mlflow_port)
+    with contextlib.ExitStack() as taken:
+        for port in wanted:
+            taken.enter_context(socket.create_server(("127.0.0.1", port)))
+        done = retrain(project, "local", "up")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert done.returncode == 2
+    assert [line.split()[2] for line in lines] == [str(port) for port in wanted]
+    for name, line in zip((*VARIABLES, "LOCAL_MLFLOW_PORT"), lines, strict=True):
+        assert line.endswith(f"in conf/project.yaml or the variable {name}")
+
+
+def test_check_counts_the_steps_that_graph_and_plan_show(project: Path) -> None:
+    checked = json.loads(retrain(project, "check", "--json").stdout)["steps"]
+    drawn = json.loads(retrain(project, "graph", "--json").stdout)["nodes"]
+    assert checked == [node["name"] for node in drawn]
+    assert "QualityGateFailed" in checked
 
 
 def test_of_several_instances_the_first_to_end_comes_first() -> None:

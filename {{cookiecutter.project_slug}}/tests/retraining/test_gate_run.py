@@ -10,11 +10,11 @@ import boto3
 import pytest
 
 from local_sagemaker import stack
-from retraining import configuration, places
+from retraining import configuration, evaluations, places, report
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 from retraining.executions import Execution
-from retraining.run import run
+from retraining.run import NotSucceeded, run
 from tests.retraining.conftest import make_project
 
 UNIT = Path(__file__).parent / "churn"
@@ -105,7 +105,14 @@ def test_within_the_tolerance_the_next_version_is_registered(churn: Configuratio
     assert len(packages()) == 2
 
 
-def test_below_the_threshold_nothing_is_registered(churn: Configuration) -> None:
-    with pytest.raises(UserError, match=r"must be at least 0\.99999, the minimum"):
+def test_below_the_threshold_nothing_is_registered(
+    churn: Configuration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(NotSucceeded, match=r"must be at least 0\.99999, the minimum") as caught:
         ran(churn, "MinimumAccuracy=0.99999", "Tolerance=0.3")
     assert len(packages()) == 2
+    report.show_failed(churn, caught.value.result)
+    (evaluation,) = evaluations.of(churn, caught.value.result.execution)
+    (candidate,) = evaluation.candidates
+    assert (evaluation.report, candidate.model, candidate.name) == (None, "churn", "")
+    assert f"churn {candidate.metrics['accuracy']:.3f}" in " ".join(capsys.readouterr().out.split())

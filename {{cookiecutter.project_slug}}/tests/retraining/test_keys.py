@@ -198,8 +198,11 @@ def test_the_pages_of_mlflow_open_at_their_port(tmp_path: Path, monkeypatch: pyt
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=str(port)):
+        with pytest.raises(UserError) as caught:
             pages.serve(loaded(tmp_path, {"project/local/mlflow_port": port}), "local")
+    said = str(caught.value)
+    assert said.startswith(f"port {port} is in use by another program (pid {os.getpid()}: ")
+    assert said.endswith("set local.mlflow_port in conf/project.yaml or the variable LOCAL_MLFLOW_PORT")
 
 
 def test_the_name_of_a_source_is_a_label_outside_of_processing(tmp_path: Path) -> None:

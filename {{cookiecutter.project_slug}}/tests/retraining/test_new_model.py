@@ -294,9 +294,6 @@ def test_data_is_simulated_for_the_models_that_are_meant(shop: Path) -> None:
         done = retrain(shop, "data", *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"Error: {reason}\n"
-    for model in ("lightgbm", "churn"):
-        (shop / "models" / model / "simulate.py").unlink()
-    assert "no simulated sample data, put your own into S3" in retrain(shop, "data").stderr
     assert not (shop / ".local").exists()
 
 

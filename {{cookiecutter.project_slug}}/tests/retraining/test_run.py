@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,8 +22,15 @@ from retraining.places import local_settings
 from tests.retraining.conftest import ROOT, make_project
 
 COMMAND = [sys.executable, "-c", "from retraining.cli import main; main()"]
-SMALL = ["--param", "Epochs=2", "--param", "IterationsPerEpoch=30", "--param", "MinimumRecall=0"]
-SMALL += ["--param", "CrossValidation=false"]
+
+
+def small(**other: str) -> list[str]:
+    """The parameters of a short run that passes the gate, or others."""
+    values = {"Epochs": "2", "IterationsPerEpoch": "30", "CrossValidation": "false", "MinimumRecall": "0"}
+    return [word for name, value in (values | other).items() for word in ("--param", f"{name}={value}")]
+
+
+SMALL = small()
 CANDIDATES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
 BUCKET = "sagemaker-eu-west-1-111122223333"
 
@@ -117,6 +126,13 @@ def test_what_a_person_sees_after_a_run(first: "subprocess.CompletedProcess[str]
         assert expected in first.stdout
     assert "\x1b[" not in first.stdout + first.stderr
     assert "Train: Succeeded" in first.stderr
+    assert report_of(first.stdout).is_file()
+    assert "--param Epochs=4 " in first.stdout
+
+
+def report_of(shown: str) -> Path:
+    (line,) = [line for line in shown.splitlines() if line.startswith("Report: ")]
+    return Path(line.removeprefix("Report: "))
 
 
 def test_nothing_changed_runs_no_job_and_registers_nothing(
@@ -181,12 +197,31 @@ def test_the_gate_stops_registration_with_its_reason(
     ready: Project, first: "subprocess.CompletedProcess[str]"
 ) -> None:
     before = ready.json("models", "list")
-    result = ready.retrain("run", *SMALL, "--param", "MinimumRecall=1.5")
+    result = ready.retrain("run", *small(MinimumRecall="1.5"))
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: step QualityGateFailed failed: ")
-    assert "gate.recall is " in last
-    assert "below the minimum 1.5" in last
+    assert re.search(r"gate\.recall is [01](\.\d{1,3})?, below the minimum 1\.5$", last)
+    assert ready.json("models", "list") == before
+    newest = ready.json("runs")[0]
+    assert "gate.recall is " in newest["failure"]
+    assert [step["name"] for step in newest["steps"] if step["failure"]] == ["QualityGateFailed"]
+    assert "QualityGateFailed failed" in ready.retrain("runs").stdout
+
+
+def test_a_failed_gate_shows_what_was_measured_and_how_to_go_on(
+    ready: Project, first: "subprocess.CompletedProcess[str]"
+) -> None:
+    shown = ready.retrain("run", *small(MinimumRecall="1.5")).stdout
+    for expected in ("best-f1", "baseline", "average precision", "MLflow run", "Next:"):
+        assert expected in shown
+    assert report_of(shown).is_file()
+    command = next(line for line in shown.splitlines() if "with a bound that they keep" in line)
+    arguments = shlex.split(command.partition("#")[0])[1:]
+    assert "Epochs=2" in arguments
+    before = ready.json("models", "list")
+    passed = ready.retrain(*arguments)
+    assert passed.returncode == 0, passed.stderr
     assert ready.json("models", "list") == before
 
 
@@ -274,7 +309,7 @@ def killed_in_training(ready: Project, arguments: list[str]) -> str:
 
 
 def test_a_killed_command_is_followed_by_the_next(ready: Project) -> None:
-    arguments = ["run", *SMALL, "--param", "IterationsPerEpoch=400", "--param", "TrainingSeed=11"]
+    arguments = ["run", *small(IterationsPerEpoch="400", TrainingSeed="11")]
     execution = killed_in_training(ready, arguments)
     result = ready.retrain(*arguments)
     assert result.returncode == 0, result.stderr
@@ -284,7 +319,7 @@ def test_a_killed_command_is_followed_by_the_next(ready: Project) -> None:
 
 
 def test_killed_services_are_noticed_and_finished_steps_kept(ready: Project) -> None:
-    arguments = ["run", *SMALL, "--param", "IterationsPerEpoch=400", "--param", "TrainingSeed=12"]
+    arguments = ["run", *small(IterationsPerEpoch="400", TrainingSeed="12")]
     execution = killed_in_training(ready, arguments)
     for service in ready.json("local", "status")["services"]:
         os.kill(service["pid"], signal.SIGKILL)
