@@ -104,7 +104,7 @@ def test_two_instances_write_parts_of_the_same_outputs(prepared: Configuration) 
     found = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]
     names = {item["Key"].rpartition("/")[2] for item in found}
     kinds = (("data", "csv"), ("statistics", "json"), ("profile", "json"), ("drift", "json"))
-    kinds += (("data_quality", "json"), ("data_quality", "html"))
+    kinds += (("data_quality", "json"), ("data_quality", "html"), ("splits", "json"))
     assert names == {f"{name}-algo-{host}.{kind}" for name, kind in kinds for host in (1, 2)}
     for host in (1, 2):
         kept = json.loads(get(f"s3://{bucket}/{KEY.replace('.json', '')}-algo-{host}.json"))
