@@ -3,6 +3,8 @@
 A block that begins with `conf:` is a whole file of models; the first one is also what short blocks are
 laid over. A short block has keys of the model `churn`, beside them `steps` (laid over the steps of the
 same name, or added), and `dependencies`. A first line such as ``# conf/prod.yaml`` names another file.
+
+The page on scripts has one short block, and the scripts of the model that it makes.
 """
 
 import re
@@ -16,6 +18,7 @@ import yaml
 from conftest import ROOT
 
 GUIDE = ROOT / "docs" / "configuration.md"
+SCRIPTS = ROOT / "docs" / "scripts.md"
 MODEL = "churn"
 PROJECT = {
     "project": "shop",
@@ -42,15 +45,22 @@ class Block:
         return self.file is None and "conf" in self.content
 
 
-def blocks() -> list[Block]:
+def blocks(page: Path = GUIDE) -> list[Block]:
     """All YAML blocks, in the order of the page."""
-    text = GUIDE.read_text()
+    text = page.read_text()
     found = []
     for match in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         named = re.match(r"# (conf/\S+\.yaml)\n", match[1])
         line = text.count("\n", 0, match.start()) + 1
         found.append(Block(line, named[1] if named else None, yaml.safe_load(match[1])))
     return found
+
+
+def written_scripts() -> dict[str, str]:
+    """Path and text of each script that the page on scripts has."""
+    return dict(
+        re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", SCRIPTS.read_text(), re.DOTALL | re.MULTILINE)
+    )
 
 
 def merged(old: Any, new: Any) -> Any:

@@ -106,6 +106,19 @@ def test_the_blocks_of_the_guide_are_found() -> None:
     assert {block.file for block in found} == {None, "conf/project.yaml", "conf/prod.yaml"}
 
 
+def test_every_script_of_the_model_on_the_page_is_written_there() -> None:
+    (block,) = guide.blocks(guide.SCRIPTS)
+    named = {f"{folder}/{name}" for folder, name in guide.scripts(guide.models_with(block))}
+    named = named - {"lambdas/champion.py"} | {"models/churn/simulate.py"}
+    assert set(guide.written_scripts()) == named
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_blocks_of_python_can_be_read(page: Path) -> None:
+    for text in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        ast.parse(text)
+
+
 @pytest.mark.parametrize(
     "page", [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
 )

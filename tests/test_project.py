@@ -152,6 +152,22 @@ def test_blocks_of_the_guide_are_in_order(block: guide.Block, scratch: Project) 
         assert json.loads(scratch.retrain(*options, "definition"))["Steps"]
 
 
+def test_scripts_of_the_guide_run(scratch: Project) -> None:
+    (block,) = guide.blocks(guide.SCRIPTS)
+    guide.make_project(scratch.folder, block)
+    for name, text in guide.written_scripts().items():
+        (scratch.folder / name).write_text(text)
+    scratch.use_free_ports()
+    try:
+        scratch.retrain("data")
+        assert "Succeeded" in scratch.retrain("run")
+        (model,) = json.loads(scratch.retrain("models", "list", "--json"))
+        assert model["group"] == "shop-churn"
+        assert {"auc", "recall", "precision"} <= set(model["metrics"])
+    finally:
+        scratch.retrain("local", "down")
+
+
 def test_tables_of_the_guide_say_what_the_schema_says(default: Baked, programs: Path) -> None:
     dump = Project(default.folder, programs).run("python", os.fspath(ROOT / "tests" / "schema_dump.py"))
     for name, keys in json.loads(dump).items():

@@ -99,5 +99,5 @@ def _coast(latitude: Values) -> Values:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"Error: {error}")

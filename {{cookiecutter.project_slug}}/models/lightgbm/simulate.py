@@ -117,5 +117,5 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from failure import ArgumentParser, InputError
+from failure import ArgumentParser, InputError, refused
 from simulation import aggregates, players, telemetry
 
 
@@ -60,7 +60,12 @@ def main(argv: list[str]) -> None:
         if not low <= getattr(options, name) <= high:
             raise InputError(f"arguments: --{name.replace('_', '-')} must be between {low} and {high}")
     groups = simulate(options.players, options.days, options.seed, options.drift, options.labelled_fraction)
-    write(groups, options.out, options.files_per_group)
+    try:
+        write(groups, options.out, options.files_per_group)
+    except OSError as error:
+        raise refused(error, options.out) or InputError(
+            f"arguments: --out {options.out}: {error.strerror or error}; name another folder"
+        ) from None
     for name, rows in groups.items():
         print(f"{name}: {len(rows)} players in {options.out / name}")
 

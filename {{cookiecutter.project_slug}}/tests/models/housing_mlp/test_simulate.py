@@ -60,3 +60,11 @@ def test_the_process_ends_with_that_line(jobs: Any, tmp_path: Path) -> None:
     done = jobs.run("simulate.py", "--out", tmp_path, "--rows", "10")
     assert done.returncode == 1
     assert done.stderr == "Error: arguments: --rows must be between 200 and 10000000\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(jobs: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = jobs.run("simulate.py", "--out", tmp_path / "file")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert str(tmp_path / "file") in line

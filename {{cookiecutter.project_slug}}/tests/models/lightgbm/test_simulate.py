@@ -43,3 +43,11 @@ def test_a_wrong_argument_is_named_in_one_line(
     assert line.startswith("Error: ")
     assert text in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("simulate.py", "--out", tmp_path / "file")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert str(tmp_path / "file") in line

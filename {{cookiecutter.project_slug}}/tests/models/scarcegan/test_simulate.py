@@ -78,6 +78,24 @@ def test_drift_moves_the_population() -> None:
     assert moved["night_share"].mean() > still["night_share"].mean()
 
 
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "out" / "risky").mkdir(parents=True)
+    (tmp_path / "out" / "risky" / "part-0000.csv").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    for out, text in (
+        ("file/below", "file/below"),
+        ("file", "file"),
+        ("out", "out/risky/part-0000.csv"),
+        ("loop", "loop"),
+    ):
+        done = run("simulate.py", "--out", tmp_path / out, "--players", 200, "--days", 4)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("Error: ")
+        assert f"{tmp_path}/{text}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -49,3 +49,11 @@ def test_wrong_arguments_are_named(arguments: tuple[object, ...], expected: str,
     assert done.returncode == 1
     assert done.stderr.startswith(expected)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("simulate.py", "--out", tmp_path / "file")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert str(tmp_path / "file") in line
