@@ -4,7 +4,6 @@ While files are read, lines go to the bucket of their hash; a bucket is sorted w
 have one order, whatever the files were and in whatever order they came, and equal keys are in one bucket.
 """
 
-import io
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 import key_hash
 from key_hash import Hashes
+from preparation import table
 
 _ENTRY = np.dtype([("hash", "<u8"), ("length", "<u4")])
 
@@ -36,21 +36,19 @@ class Buckets:
         self.folder, self.number = folder, number
         self.counts = np.zeros(number, dtype=np.int64)
 
-    def split(self, rows: pl.DataFrame, hashes: Hashes) -> tuple[pl.DataFrame, Hashes, list[Piece]]:
-        """Cut rows by bucket; the rows and hashes as they were, and the pieces. Threads may do so at once."""
+    def split(
+        self, rows: pl.DataFrame, lines: pl.Series, hashes: Hashes
+    ) -> tuple[pl.DataFrame, Hashes, list[Piece]]:
+        """Cut lines by bucket; the rows and hashes as they were, and pieces. Threads may do so at once."""
         bucket = key_hash.part(hashes, self.number)
-        order = pl.Series(" order", bucket)
-        ordered = rows.with_columns(order).sort(" order", maintain_order=True).drop(" order")
-        text = csv_lines(ordered)
-        ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
-        entries = np.empty(len(ends), dtype=_ENTRY)
-        entries["hash"] = hashes[np.argsort(bucket, kind="stable")]
-        entries["length"] = np.diff(ends, prepend=0)
-        counts = np.bincount(bucket, minlength=self.number)
-        limits = np.concatenate([[0], np.cumsum(counts)]).tolist()
-        places = [0, *ends.tolist()]
+        order = np.argsort(bucket, kind="stable")
+        ordered = lines.gather(order)
+        entries = np.empty(len(lines), dtype=_ENTRY)
+        entries["hash"] = hashes[order]
+        entries["length"] = ordered.str.len_bytes() + 1
+        limits = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=self.number))]).tolist()
         pieces = [
-            Piece(number, text[places[low] : places[high]], entries[low:high])
+            Piece(number, table.joined(ordered[low:high]), entries[low:high])
             for number, (low, high) in enumerate(pairwise(limits))
             if low < high
         ]
@@ -97,13 +95,6 @@ class Buckets:
 
     def _path(self, bucket: int, kind: str) -> Path:
         return self.folder / f"{bucket:05d}.{kind}"
-
-
-def csv_lines(rows: pl.DataFrame) -> bytes:
-    """Rows as CSV, without a header."""
-    text = io.BytesIO()
-    rows.write_csv(text, include_header=False)
-    return text.getvalue()
 
 
 def keys(lines: bytes) -> pl.Series:

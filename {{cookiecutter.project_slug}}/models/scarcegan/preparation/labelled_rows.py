@@ -9,7 +9,7 @@ import polars as pl
 import scaler
 from key_hash import Hashes
 from preparation import column_statistics, parallel, reading, splits, table
-from preparation.buckets import Buckets, csv_lines
+from preparation.buckets import Buckets
 from preparation.column_statistics import ColumnStatistics
 from preparation.outputs import Outputs
 from preparation.problems import Problems
@@ -102,7 +102,7 @@ class _Cutter:
 
     def _part(self, part: Range, lines: bytes) -> _Part:
         rows = pl.read_csv(lines, has_header=False, schema=self.schema.types)
-        labels = csv_lines(rows.select(self.schema.key, pl.lit(self.group).alias("label")))
+        labels = table.as_csv(rows.select(self.schema.key, pl.lit(self.group).alias("label")))
         if part.split != "train":
             return _Part(part, lines, labels, None)
         values = rows.select(self.schema.names)

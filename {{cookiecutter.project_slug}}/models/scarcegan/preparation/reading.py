@@ -57,13 +57,13 @@ def go_through(
     found: list[Source],
     schema: Schema,
     seed: int,
-    work: Callable[[pl.DataFrame, Hashes], tuple[pl.DataFrame, Hashes, Result]],
+    work: Callable[[pl.DataFrame, pl.Series, Hashes], tuple[pl.DataFrame, Hashes, Result]],
     problems: Problems,
 ) -> tuple[ColumnStatistics, Iterator[Result]]:
     """Statistics of the rows that `work` keeps, filled while its results are taken.
 
-    `work` gets the parsed rows of a block and their keys' hashes, in a thread, and returns those that it
-    keeps and a result.
+    `work` gets the parsed rows of a block, their CSV lines and their keys' hashes, in a thread, and returns
+    the rows and hashes that it keeps, and a result.
     """
     statistics = ColumnStatistics(schema.names)
     size = sum(table.size(source.path) for source in found)
@@ -77,7 +77,7 @@ def go_through(
         if not data_checks.are_keys(rows.to_series(0)):
             return _Done(block, None, None, data_checks.faults(block, schema, None))
         summary = column_statistics.summary(rows.select(schema.names))
-        kept, hashes, result = work(rows, key_hash.hashes(rows.to_series(0), seed))
+        kept, hashes, result = work(rows, table.lines(block, rows), key_hash.hashes(rows.to_series(0), seed))
         features = kept.select(schema.names)
         part = (block.source.group, found.index(block.source), block.first)
         if kept.height:

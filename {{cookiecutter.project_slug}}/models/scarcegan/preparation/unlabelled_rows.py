@@ -11,7 +11,6 @@ import polars as pl
 import key_hash
 from key_hash import Hashes
 from preparation import parallel, reading, table
-from preparation.buckets import csv_lines
 from preparation.column_statistics import ColumnStatistics
 from preparation.outputs import Outputs
 from preparation.problems import Problems
@@ -49,18 +48,14 @@ def write(
 ) -> Unlabelled:
     """Write the rows to the fold that their key's hash says, but not those whose hash is among `labelled`."""
 
-    def cut(rows: pl.DataFrame, hashes: Hashes) -> tuple[pl.DataFrame, Hashes, _Cut]:
+    def cut(rows: pl.DataFrame, lines: pl.Series, hashes: Hashes) -> tuple[pl.DataFrame, Hashes, _Cut]:
         known = _among(hashes, labelled)
         kept = rows.filter(pl.Series(~known)) if known.any() else rows
-        fold = key_hash.part(hashes[~known], wanted.folds)
-        counts = np.bincount(fold, minlength=wanted.folds)
-        ordered = kept.with_columns(pl.Series(" fold", fold)).sort(" fold", maintain_order=True)
-        starts = np.cumsum(counts) - counts
-        lines = [
-            csv_lines(ordered.slice(start, count).drop(" fold"))
-            for start, count in zip(starts.tolist(), counts.tolist(), strict=True)
-        ]
-        return kept, hashes[~known], _Cut(lines, counts.tolist(), hashes, int(known.sum()))
+        fold = key_hash.part(hashes, wanted.folds)
+        chosen = [(fold == number) & ~known for number in range(wanted.folds)]
+        texts = [table.joined(lines.filter(pl.Series(one))) for one in chosen]
+        counts = [int(one.sum()) for one in chosen]
+        return kept, hashes[~known], _Cut(texts, counts, hashes, int(known.sum()))
 
     statistics, cuts = reading.go_through(sources, schema, wanted.seed, cut, problems)
     counts, left_out, hashes = np.zeros(wanted.folds, dtype=np.int64), 0, []

@@ -1,14 +1,21 @@
 """Parquet beside CSV: the same rows give the same outputs, and bad files end the job in one line."""
 
+import csv
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import failure
 import preprocess
+from preparation import table
+from preparation.table import Block, Source
+from preparation.table_schema import Feature, Schema
 
 
 def prepare(base: Path, *arguments: str) -> int:
@@ -101,3 +108,38 @@ def test_bad_parquet_ends_with_one_line(case: str, base: Path, capsys: pytest.Ca
     for text in texts:
         assert text in line
     assert not (base / "processing" / "output").exists()
+
+
+NUMBERS = st.one_of(
+    st.sampled_from(["0", "-0", "1.50", "+2", "7.", ".5", "1e3", "1E-05", "00012", "0.1000000000000000055"]),
+    st.floats(-1e6, 1e6).map(repr),
+)
+KEYS = st.text(st.characters(categories=["L", "N"], include_characters=' ,"-#'), min_size=1).filter(str.strip)
+SCHEMA = Schema("id", (Feature("a", -1e6, 1e6, ""), Feature("b", -1e6, 1e6, "")))
+
+
+@given(
+    table_of=st.lists(st.tuples(KEYS, NUMBERS, NUMBERS), min_size=1, unique_by=lambda row: row[0].strip()),
+    columns=st.permutations(["id", "a", "b"]),
+    around=st.sampled_from(["", " ", "\t "]),
+    quoted=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    last=st.booleans(),
+)
+def test_rows_and_their_lines_say_the_same(
+    table_of: list[tuple[str, str, str]], columns: list[str], around: str, quoted: int, end: str, last: bool
+) -> None:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, quoting=quoted, lineterminator=end)  # type: ignore[arg-type]
+    writer.writerows({"id": f"{around}{key}{around}", "a": a, "b": b} for key, a, b in table_of)
+    text = file.getvalue() if last else file.getvalue().removesuffix(end)
+    block = Block(Source("heavy", Path("part.csv"), tuple(columns)), 1, text.encode())
+    rows = table.parse(block, SCHEMA)
+    assert rows.rows() == [(key.strip(), float(a), float(b)) for key, a, b in table_of]
+    lines = table.joined(table.lines(block, rows))
+    assert lines.count(b"\n") == len(table_of)
+    again = Block(Source("heavy", Path("part.csv"), ("id", "a", "b")), 1, lines)
+    assert table.parse(again, SCHEMA).equals(rows)
+    clean = not around and all(key == key.strip() for key, _, _ in table_of)
+    if columns == SCHEMA.columns and end == "\n" and '"' not in text and clean:
+        assert lines == text.encode() + b"\n" * (not last), "the numbers as they were written"
