@@ -15,6 +15,11 @@ from retraining.configuration import Configuration
 
 ROOT = Path(__file__).parents[2]
 
+# Of the model `scarcegan` as the template has it.
+GROUPS = "risky,dormant,normal,heavy"
+CANDIDATES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
+STEPS = ["Preprocess", "Train", "Evaluate", "QualityGate", "Register"]
+
 
 def free_ports(count: int) -> list[int]:
     """Ports on 127.0.0.1 that nobody uses now."""
@@ -34,6 +39,22 @@ def model_folder(name: str) -> Path:
     if found is None:
         pytest.skip(f"the model {name} is neither in models/ nor in examples/")
     return found
+
+
+def sample_project(folder: Path) -> Path:
+    """A project of `scarcegan` as it was shipped, for tests that run it; skipped where it was changed."""
+    conf = yaml.safe_load((model_folder("scarcegan") / "conf.yaml").read_text())["conf"]
+    unit = conf["models"]["scarcegan"]
+    pipeline = conf.get("sagemakerPipeline", {}).get("models", {}).get("scarcegan", {})
+    found = {
+        "groups": unit.get("preprocess", {}).get("arguments", {}).get("groups"),
+        "candidates": list(unit.get("train", {}).get("hyperparams", {}).get("candidates", ())),
+        "steps": [step.get("step_name") for step in pipeline.get("steps", ())],
+    }
+    for what, shipped in {"groups": GROUPS, "candidates": CANDIDATES, "steps": STEPS}.items():
+        if found[what] != shipped:
+            pytest.skip(f"scarcegan has other {what} than those shipped: {found[what]}")
+    return make_project(folder)
 
 
 def make_project(folder: Path, main: str = "scarcegan", *others: str) -> Path:

@@ -8,6 +8,7 @@ import yaml
 from retraining import configuration
 from retraining.configuration import Configuration
 from tests.retraining.configurations import CHURN, PROJECT, TEXTS, TUNED, edit, lines_of, make
+from tests.retraining.conftest import STEPS, sample_project
 
 
 @pytest.fixture
@@ -21,10 +22,9 @@ def write(root: Path, file: str, text: str) -> None:
     (root / file).write_text(text)
 
 
-def test_the_shipped_configuration_is_in_order(project: Path) -> None:
-    found = configuration.load(project)
-    steps = [step.step_name for step in found.pipeline.models["scarcegan"].steps]
-    assert steps == ["Preprocess", "Train", "Evaluate", "QualityGate", "Register"]
+def test_the_shipped_configuration_is_in_order(tmp_path: Path) -> None:
+    found = configuration.load(sample_project(tmp_path))
+    assert [step.step_name for step in found.pipeline.models["scarcegan"].steps] == STEPS
     assert found.parameters["RiskyData"].default == "s3://sagemaker-eu-west-1-111122223333/data/risky/"
 
 

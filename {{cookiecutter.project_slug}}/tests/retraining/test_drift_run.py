@@ -16,7 +16,7 @@ from local_sagemaker import stack
 from retraining import configuration, places
 from retraining.configuration import Configuration
 from retraining.run import run
-from tests.retraining.conftest import make_project
+from tests.retraining.conftest import sample_project
 
 KEY = "profiles/scarcegan/profile.json"
 
@@ -24,7 +24,7 @@ KEY = "profiles/scarcegan/profile.json"
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration]:
     """A project whose pipeline is the preprocessing alone, with its services running and its data in S3."""
-    folder = make_project(tmp_path_factory.mktemp("drift"))
+    folder = sample_project(tmp_path_factory.mktemp("drift"))
     path = folder / "models" / "scarcegan" / "conf.yaml"
     content = yaml.safe_load(path.read_text())["conf"]
     unit = content["models"]["scarcegan"]

@@ -19,7 +19,7 @@ import pytest
 from local_sagemaker.layout import Settings
 from retraining import configuration
 from retraining.places import local_settings
-from tests.retraining.conftest import ROOT, make_project
+from tests.retraining.conftest import CANDIDATES, ROOT, STEPS, sample_project
 
 COMMAND = [sys.executable, "-c", "from retraining.cli import main; main()"]
 
@@ -31,7 +31,6 @@ def small(**other: str) -> list[str]:
 
 
 SMALL = small()
-CANDIDATES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
 BUCKET = "sagemaker-eu-west-1-111122223333"
 
 
@@ -75,7 +74,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = Project(make_project(tmp_path_factory.mktemp("project with space")))
+    project = Project(sample_project(tmp_path_factory.mktemp("project with space")))
     result = project.retrain("data", "--players", "4000", "--days", "14")
     assert result.returncode == 0, result.stderr
     yield project
@@ -105,13 +104,7 @@ def test_a_run_registers_four_versions(ready: Project, first: "subprocess.Comple
         quality = json.loads(ready.read(model["model_quality_uri"]))
         measured = quality["binary_classification_metrics"]["recall"]["value"]
         assert measured == pytest.approx(model["metrics"]["recall"])
-    assert [step["name"] for step in execution["steps"]] == [
-        "Preprocess",
-        "Train",
-        "Evaluate",
-        "QualityGate",
-        "Register",
-    ]
+    assert [step["name"] for step in execution["steps"]] == STEPS
     assert {step["status"] for step in execution["steps"]} == {"Succeeded"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from local_sagemaker.layout import Settings
 from retraining import configuration
 from retraining.places import local_settings
-from tests.retraining.conftest import ROOT, make_project
+from tests.retraining.conftest import ROOT, sample_project
 
 COMMAND = [sys.executable, "-c", "from retraining.__main__ import main; main()"]
 BUCKET = "sagemaker-eu-west-1-111122223333"
@@ -69,7 +69,7 @@ class Data:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Data]:
-    data = Data(make_project(tmp_path_factory.mktemp("data")))
+    data = Data(sample_project(tmp_path_factory.mktemp("data")))
     assert data.retrain("local", "up").returncode == 0
     yield data
     data.retrain("local", "down")
