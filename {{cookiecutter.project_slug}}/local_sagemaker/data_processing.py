@@ -16,9 +16,10 @@ from local_sagemaker import json_path
 from local_sagemaker.json_path import JsonPath, PathError
 from local_sagemaker.records import Record, RecordError
 
-_CSV = ("text/csv",)
-_JSON = ("application/json", "application/jsonlines")
-CONTENT_TYPES = (*_CSV, *_JSON)
+_CSV = "text/csv"
+CONTENT_TYPES = (_CSV, "application/json", "application/jsonlines")
+_CONTENT_TYPE, _ACCEPT = "TransformInput.ContentType", "TransformOutput.Accept"
+_SPLIT, _ASSEMBLE = "TransformInput.SplitType", "TransformOutput.AssembleWith"
 _MISMATCH = "Fail to join data: mismatched line count between the input and the output"
 
 
@@ -143,16 +144,19 @@ def parse(request: dict[str, Any]) -> DataProcessing | None:
     if not joins and all(path.takes_all for path in paths.values()):
         return None
     source, target = request["TransformInput"], request["TransformOutput"]
-    kinds = {"TransformInput.ContentType": source.get("ContentType")}
-    if joins or not paths["OutputFilter"].takes_all:
-        kinds["TransformOutput.Accept"] = target.get("Accept")
-    families = {member: _family(member, kind) for member, kind in kinds.items()}
-    if len(set(families.values())) > 1:
-        raise ValueError(f"DataProcessing: {' and '.join(families)} must both be CSV or both JSON")
-    is_csv = "csv" in families.values()
-    if is_csv:
-        _check_csv(request, paths)
-    return DataProcessing(Csv() if is_csv else Json(), paths["InputFilter"], paths["OutputFilter"], joins)
+    reads_results = joins or not paths["OutputFilter"].takes_all
+    content, accept = _base(_CONTENT_TYPE, source.get("ContentType")), None
+    if reads_results or "Accept" in target:
+        accept = _base(_ACCEPT, target.get("Accept"))
+    if joins and content != accept:
+        raise ValueError(f"DataProcessing: JoinSource Input needs the same {_CONTENT_TYPE} and {_ACCEPT}")
+    if reads_results and (content == _CSV) != (accept == _CSV):
+        raise ValueError(f"DataProcessing: {_CONTENT_TYPE} and {_ACCEPT} must both be CSV or both JSON")
+    _check_lines(request, content == _CSV, accept == _CSV, joins)
+    if content == _CSV:
+        _check_positions(paths)
+    form = Csv() if content == _CSV else Json()
+    return DataProcessing(form, paths["InputFilter"], paths["OutputFilter"], joins)
 
 
 def _path(given: dict[str, Any], member: str) -> JsonPath:
@@ -162,20 +166,27 @@ def _path(given: dict[str, Any], member: str) -> JsonPath:
         raise ValueError(f"DataProcessing.{member}: {error}") from error
 
 
-def _family(member: str, kind: str | None) -> str:
+def _base(member: str, kind: str | None) -> str:
     base = (kind or "").partition(";")[0].strip().lower()
     if base not in CONTENT_TYPES:
         raise ValueError(
             f"DataProcessing: {member} must be one of {', '.join(CONTENT_TYPES)}, not {kind or 'absent'}"
         )
-    return "csv" if base in _CSV else "json"
+    return base
 
 
-def _check_csv(request: dict[str, Any], paths: dict[str, JsonPath]) -> None:
-    if request["TransformInput"].get("SplitType", "None") != "Line":
-        raise ValueError("DataProcessing: CSV needs TransformInput.SplitType Line")
-    if request["TransformOutput"].get("AssembleWith", "None") != "Line":
-        raise ValueError("DataProcessing: CSV needs TransformOutput.AssembleWith Line")
+def _check_lines(request: dict[str, Any], reads_csv: bool, writes_csv: bool, joins: bool) -> None:
+    split = request["TransformInput"].get("SplitType", "None")
+    assembled = request["TransformOutput"].get("AssembleWith", "None")
+    if reads_csv and split != "Line":
+        raise ValueError(f"DataProcessing: CSV needs {_SPLIT} Line")
+    if reads_csv and writes_csv and assembled != "Line":
+        raise ValueError(f"DataProcessing: CSV needs {_ASSEMBLE} Line")
+    if joins and split != assembled:
+        raise ValueError(f"DataProcessing: JoinSource Input needs the same {_SPLIT} and {_ASSEMBLE}")
+
+
+def _check_positions(paths: dict[str, JsonPath]) -> None:
     for member, path in paths.items():
         if not path.is_positional:
             raise ValueError(

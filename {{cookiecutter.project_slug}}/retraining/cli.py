@@ -243,7 +243,7 @@ def runs(on: On = "local", json: Json = False) -> None:
     if json:
         output.print_json([execution.as_json() for execution in listed])
     elif listed:
-        output.out().print(tables.run_table(listed))
+        output.print_table(tables.run_table(listed))
     else:
         output.out().print("no executions yet: `retrain run` makes the first")
 

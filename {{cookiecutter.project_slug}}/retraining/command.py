@@ -3,15 +3,15 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from retraining import configuration
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.place_name import PlaceName
 
-PlaceName = Literal["local", "aws"]
 On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ENVIRONMENT = "RETRAIN_ENV"

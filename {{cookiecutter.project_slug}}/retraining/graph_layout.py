@@ -29,7 +29,38 @@ class Layout:
 
 
 def lay_out(graph: Graph) -> Layout:
-    """Places for all steps, and for the edges that need drawing."""
+    """Places for all steps, and for the edges that need drawing; what nothing joins stands side by side."""
+    nodes: dict[str, tuple[float, int]] = {}
+    ways: list[tuple[Edge, list[tuple[float, int]]]] = []
+    left, layers = 0.0, 0
+    for part in map(_lay_out, _parts(graph)):
+        nodes |= {name: (x + left, layer) for name, (x, layer) in part.nodes.items()}
+        ways += [(edge, [(x + left, layer) for x, layer in places]) for edge, places in part.ways]
+        left += part.breadth
+        layers = max(layers, part.layers)
+    return Layout(nodes, ways, left, layers)
+
+
+def _parts(graph: Graph) -> list[Graph]:
+    """The graphs that no edge joins, in the order of their first steps."""
+    joined = {name: {name} for name in graph.nodes}
+    for edge in graph.edges:
+        one, other = joined[edge.start], joined[edge.end]
+        if one is not other:
+            one |= other
+            joined.update(dict.fromkeys(other, one))
+    return [
+        Graph(
+            graph.pipeline,
+            {name: node for name, node in graph.nodes.items() if name in names},
+            tuple(edge for edge in graph.edges if edge.start in names),
+        )
+        for names in {id(names): names for names in joined.values()}.values()
+    ]
+
+
+def _lay_out(graph: Graph) -> Layout:
+    """Places for a graph in one piece; in one of several, the pieces would drift apart."""
     short = set(graph.shortest)
     edges = [edge for edge in graph.edges if edge.kind != "order" or edge in short]
     layer = _layers(graph)

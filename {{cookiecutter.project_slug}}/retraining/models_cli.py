@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from retraining import output
-from retraining.command import Json, On, PlaceName, entered
+from retraining.command import Json, On, entered
+from retraining.place_name import PlaceName
 
 models_app = typer.Typer(
     help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None
@@ -25,7 +26,7 @@ def models_list(on: On = "local", json: Json = False) -> None:
     if json:
         output.print_json([package.as_json() for package in packages])
     elif packages:
-        output.out().print(tables.model_table(packages))
+        output.print_table(tables.model_table(packages))
     else:
         output.out().print("no model versions yet: `retrain run` registers some")
 

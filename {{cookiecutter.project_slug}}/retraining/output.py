@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
     from rich.console import Console
+    from rich.table import Table
 
 
 @cache
@@ -35,6 +36,16 @@ def err() -> Console:
 def print_json(value: Any) -> None:
     """One JSON document on stdout, and nothing else."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def print_table(table: Table) -> None:
+    """A table on stdout, without the blanks with which rich fills its last column."""
+    from rich.text import Text
+
+    for segments in out().render_lines(table, pad=False):
+        line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
+        line.rstrip()
+        out().print(line)
 
 
 def note(text: str) -> None:

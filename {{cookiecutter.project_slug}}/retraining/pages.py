@@ -13,9 +13,9 @@ from pathlib import Path
 import boto3
 
 from retraining import experiments, output, places
-from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.place_name import PlaceName
 
 
 def serve(configuration: Configuration, place: PlaceName) -> None:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from local_sagemaker import stack
 from local_sagemaker.errors import LocalError, PortsInUse
 from local_sagemaker.layout import Settings
-from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.place_name import PlaceName
 from retraining.project_schema import Project
 
 _Result = TypeVar("_Result")

@@ -9,12 +9,12 @@ from typing import Any
 from retraining import arguments, cache_prediction, deployment, functions, history, places
 from retraining.cache_prediction import Prediction
 from retraining.code_differences import CodePackages
-from retraining.command import PlaceName
 from retraining.compiled import Compiled, Run, read
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
 from retraining.differences import Difference, differences
 from retraining.output import note
+from retraining.place_name import PlaceName
 from retraining.run import git_commit
 
 # How many executions are looked at; further back only where no result to reuse was found.

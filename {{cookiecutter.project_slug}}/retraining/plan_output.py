@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from retraining.output import out
+from retraining.output import out, print_table
 from retraining.plan import Plan, PlannedStep
 
 _MARKS = {
@@ -25,7 +25,7 @@ def show(plan: Plan) -> None:
     """Print the steps with what the cache does for each, then what changes."""
     out().print(_summary(plan), markup=False)
     out().print()
-    out().print(_table(plan), soft_wrap=False)
+    print_table(_table(plan))
     changed = [step for step in plan.steps if step.changes]
     if changed or plan.others:
         out().print()

@@ -9,7 +9,7 @@ from retraining import evaluations, gate, registry
 from retraining.configuration import Configuration
 from retraining.evaluations import Evaluation
 from retraining.executions import Execution
-from retraining.output import out, seconds
+from retraining.output import out, print_table, seconds
 from retraining.parameter import declared
 from retraining.registry import ModelPackage
 from retraining.run import Result
@@ -28,7 +28,7 @@ def show(configuration: Configuration, result: Result) -> None:
     if mine:
         plural = "s" if len(mine) > 1 else ""
         out().print(Text(f"{len(mine)} model version{plural} registered", style="bold"))
-        out().print(model_table(mine))
+        print_table(model_table(mine))
     else:
         out().print(Text(_nothing_new(configuration, execution), style="bold"))
     _show_places(configuration, result, found)
@@ -45,7 +45,7 @@ def show_failed(configuration: Configuration, result: Result) -> None:
         return
     _show_steps(result.execution)
     out().print(Text("Measured on the test set", style="bold"))
-    out().print(candidate_table(candidates))
+    print_table(candidate_table(candidates))
     _show_places(configuration, result, found)
     passing = gate.passing(configuration, result.execution)
     lower = [(_again(result, passing), "the same models, with a bound that they keep")] if passing else []
@@ -55,7 +55,7 @@ def show_failed(configuration: Configuration, result: Result) -> None:
 def _show_steps(execution: Execution) -> None:
     out().print()
     out().print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
-    out().print(step_table(execution))
+    print_table(step_table(execution))
     out().print()
 
 

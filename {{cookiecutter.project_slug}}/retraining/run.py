@@ -10,12 +10,12 @@ from pathlib import Path
 import boto3
 
 from retraining import arguments, deployment, executions, experiments, gate, job_log, places
-from retraining.command import PlaceName
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
 from retraining.errors import UserError
 from retraining.executions import Execution
 from retraining.output import note
+from retraining.place_name import PlaceName
 from retraining.places import Place
 from retraining.tables import Progress
 

@@ -3,9 +3,10 @@
 import typer
 
 from retraining import output
-from retraining.command import On, PlaceName, entered
+from retraining.command import On, entered
 from retraining.configuration import Configuration
 from retraining.errors import UserError
+from retraining.place_name import PlaceName
 
 schedule_app = typer.Typer(
     help="Retraining by itself, in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from retraining import channel_checks, image_checks, lambda_checks
+from retraining import channel_checks, image_checks, lambda_checks, transform_checks
 from retraining.chaining import METRICS_OUTPUT
 from retraining.errors import seen
 from retraining.fields import RetryPolicy
@@ -44,7 +44,12 @@ def check(root: Path, document: Document, model: str, unit: Unit) -> list[str]:
         job = getattr(unit, section)
         if job is not None:
             _check_job(found, root / unit.source_directory, section, job, unit)
-    checked = (channel_checks.check(unit), image_checks.check(unit), lambda_checks.check(root, unit))
+    checked = (
+        channel_checks.check(unit),
+        image_checks.check(unit),
+        lambda_checks.check(root, unit),
+        transform_checks.check(unit),
+    )
     for place, words in chain(*checked):
         found.add(place, words)
     _check_training(found, unit.train)
@@ -52,7 +57,7 @@ def check(root: Path, document: Document, model: str, unit: Unit) -> list[str]:
     if unit.tune is not None:
         _check_tuning(found, unit.tune, unit.train)
     if unit.transform is not None:
-        _check_transform(found, unit.transform)
+        _check_env(found, "transform", unit.transform)
         if unit.registry and unit.registry.ModelRepack:
             _check_isolation(found, root / unit.source_directory, "transform", unit.transform, unit)
     if unit.registry is not None:
@@ -100,8 +105,7 @@ def _near(folder: Path, entry_point: str) -> str:
 
 def _check_job(found: _Unit, folder: Path, section: str, job: Job, unit: Unit) -> None:
     _check_isolation(found, folder, section, job, unit)
-    for name, value in job.env.items():
-        _check_length(found, (section, "env", name), value, ENVIRONMENT_LENGTH[section])
+    _check_env(found, section, job)
     if isinstance(job, ProcessingJob):
         repeated = sorted({name for name in job.outputs if job.outputs.count(name) > 1})
         if repeated:
@@ -128,6 +132,11 @@ def _check_isolation(found: _Unit, folder: Path, section: str, job: Job | Transf
             f"requirements.txt in {unit.source_directory} cannot be installed without a network: "
             "use an image that has the packages, or leave the isolation",
         )
+
+
+def _check_env(found: _Unit, section: str, job: Job | TransformJob) -> None:
+    for name, value in job.env.items():
+        _check_length(found, (section, "env", name), value, ENVIRONMENT_LENGTH[section])
 
 
 def _check_length(found: _Unit, location: Location, value: Any, limit: int) -> None:
@@ -221,24 +230,6 @@ def _check_tuning(found: _Unit, tune: TuningJob, train: TrainingJob) -> None:
                 ("tune", "hyperparameter_ranges", name),
                 "it is a pipeline parameter in train.hyperparams, which tuning would ignore: make it a value",
             )
-
-
-def _check_transform(found: _Unit, job: TransformJob) -> None:
-    here: Location = ("transform",)
-    if job.strategy == "MultiRecord" and job.split_type in (None, "None"):
-        found.add((*here, "strategy"), "MultiRecord needs a split_type such as Line")
-    if job.join_source == "Input" and isinstance(job.content_type, str):
-        kind = job.content_type.partition(";")[0]
-        if kind not in ("text/csv", "application/json", "application/jsonlines"):
-            found.add((*here, "join_source"), f"only CSV and JSON can be joined, not {kind}")
-    payload, jobs = (_default(value) for value in (job.max_payload, job.max_concurrent_transforms))
-    if payload and jobs and payload * jobs > 100:
-        found.add(
-            (*here, "max_payload"),
-            f"{payload} MB x {jobs} concurrent requests: SageMaker allows 100 MB in all",
-        )
-    for name, content in job.env.items():
-        _check_length(found, (*here, "env", name), content, ENVIRONMENT_LENGTH["transform"])
 
 
 def _check_registry(found: _Unit, unit: Unit, registry: Registry) -> None:

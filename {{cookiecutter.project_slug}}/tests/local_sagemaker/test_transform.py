@@ -314,8 +314,32 @@ REQUESTS: list[tuple[dict[str, Any], str]] = [
         "CSV needs TransformOutput.AssembleWith Line",
     ),
     (
+        {"DataProcessing": {"InputFilter": "$[1:]"}, "TransformOutput": {"AssembleWith": "None"}},
+        "CSV needs TransformOutput.AssembleWith Line",
+    ),
+    (
+        {"DataProcessing": {"InputFilter": "$[1:]"}, "TransformInput": {"SplitType": "None"}},
+        "CSV needs TransformInput.SplitType Line",
+    ),
+    (
         {"DataProcessing": {"JoinSource": "Input"}, "TransformOutput": {"Accept": "application/json"}},
+        "JoinSource Input needs the same TransformInput.ContentType and TransformOutput.Accept",
+    ),
+    (
+        {
+            "DataProcessing": {"JoinSource": "Input"},
+            "TransformInput": {"ContentType": "application/json"},
+            "TransformOutput": {"Accept": "application/json", "AssembleWith": "None"},
+        },
+        "JoinSource Input needs the same TransformInput.SplitType and TransformOutput.AssembleWith",
+    ),
+    (
+        {"DataProcessing": {"OutputFilter": "$[0]"}, "TransformOutput": {"Accept": "application/json"}},
         "TransformInput.ContentType and TransformOutput.Accept must both be CSV or both JSON",
+    ),
+    (
+        {"DataProcessing": {"InputFilter": "$[0]"}, "TransformOutput": {"Accept": "image/png"}},
+        "TransformOutput.Accept must be one of text/csv, application/json, application/jsonlines",
     ),
     (
         {"DataProcessing": {"JoinSource": "Input"}, "TransformInput": {"ContentType": "image/png"}},

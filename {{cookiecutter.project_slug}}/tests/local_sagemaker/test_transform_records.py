@@ -139,6 +139,18 @@ def test_a_document_is_one_record(tmp_path: Path) -> None:
     assert json.loads(output) == {"id": 7, "SageMakerOutput": {"sum": 3}}
 
 
+def test_results_that_nobody_reads_need_no_format(tmp_path: Path) -> None:
+    output = run(
+        tmp_path,
+        b"7,1\n8,2\n",
+        lambda body: body.upper(),
+        TransformInput={"ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={},
+        DataProcessing={"InputFilter": "$[1:]"},
+    )
+    assert output == b"1\n2\n"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

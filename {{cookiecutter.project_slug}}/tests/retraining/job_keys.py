@@ -197,7 +197,6 @@ TRANSFORM = [
             ("input_filter", "$[1:]", "DataProcessing/InputFilter"),
             ("output_filter", "$[0]", "DataProcessing/OutputFilter"),
             ("content_type", "application/jsonlines", "TransformInput/ContentType"),
-            ("accept", "application/json", "TransformOutput/Accept"),
             ("max_payload", 7, "MaxPayloadInMB"),
             ("max_concurrent_transforms", 3, "MaxConcurrentTransforms"),
             ("max_runtime_seconds", 123, "ModelClientConfig/InvocationsTimeoutInSeconds"),
@@ -205,6 +204,13 @@ TRANSFORM = [
             ("env/LEVEL", "debug", "Environment/LEVEL"),
             ("tags/team", "a", "Tags/Key=team/Value"),
         ],
+    ),
+    # Not beside a join, which wants it to be the content type.
+    *keys(
+        f"{UNIT}/transform",
+        "Transform/Arguments",
+        [("accept", "application/json", "TransformOutput/Accept")],
+        "second",
     ),
     *keys(
         f"{UNIT}/transform",

@@ -94,6 +94,29 @@ def test_two_models_side_by_side_do_not_cross() -> None:
     assert max(left) < min(right) or max(right) < min(left)
 
 
+@given(graphs(), graphs())
+def test_what_nothing_joins_stands_side_by_side_without_an_empty_band(one: Graph, other: Graph) -> None:
+    after = len(one.nodes)
+    pairs = [(int(edge.start[1:]), int(edge.end[1:])) for edge in other.edges]
+    moved = [(start + after, end + after) for start, end in pairs]
+    both = made(after + len(other.nodes), [])
+    both = Graph("p", both.nodes, (*one.edges, *made(after, moved).edges))
+    alone = [lay_out(drawn) for drawn in (one, other)]
+    assert lay_out(both).breadth == pytest.approx(sum(layout.breadth for layout in alone))
+    assert lay_out(both).layers == max(layout.layers for layout in alone)
+
+
+def test_a_chain_beside_long_edges_stays_near_them() -> None:
+    """Three models in one pipeline: two that are built on each other, and one by itself."""
+    joined = [(0, 1), (1, 2), (1, 9), (2, 3), (2, 5), (2, 6), (3, 4), (3, 10), (4, 5), (5, 6), (6, 7), (7, 8)]
+    joined += [(6, 10), (7, 9), (9, 10)]
+    layout = lay_out(made(14, [*joined, (11, 12), (12, 13)]))
+    alone = {layout.nodes[f"s{index}"][0] for index in (11, 12, 13)}
+    assert len(alone) == 1
+    others = [x for edge, places in layout.ways if int(edge.end[1:]) < 11 for x, _ in places]
+    assert alone.pop() - max(others) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("width", [40, 80, 160])
 @given(drawn=graphs())
 def test_no_line_is_wider_than_the_terminal(width: int, drawn: Graph) -> None:

@@ -378,6 +378,9 @@ def test_the_command(tiny: Tiny) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "HyperParameters.epochs: " in shown.stdout
     assert "\x1b[" not in shown.stdout
+    listed = retrain(tiny, "runs").stdout
+    assert listed.startswith("execution ")
+    assert [line for line in (shown.stdout + listed).splitlines() if line.endswith(" ")] == []
     document = json.loads(retrain(tiny, "plan", "--json").stdout)
     assert document["pipeline"] == "demo-tiny"
     assert {step["name"] for step in document["steps"]} >= {"Preprocess", "Train", "Evaluate", "Gate"}
