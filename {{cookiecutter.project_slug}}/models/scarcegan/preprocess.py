@@ -58,6 +58,9 @@ def main(argv: list[str]) -> None:
             return
         outputs = Outputs(Path(name) / "output", schema, wanted.folds, cluster)
         profile = prepare(sources, schema, wanted, outputs, Path(name) / "rows", reference)
+        if profile is None:
+            print(f"Host {cluster.host} of {len(cluster.hosts)}: its shard has no rows; it writes nothing")
+            return
         outputs.publish(options.base / "output")
     reference.publish(profile)
 
@@ -69,9 +72,10 @@ def prepare(
     outputs: Outputs,
     spill: Path,
     reference: Reference,
-) -> Profile:
+) -> Profile | None:
     """Read the sources and fill the outputs; the profile of the rows that the model is trained on.
 
+    None where there is no row, as one of several hosts may have files with a header alone.
     Raises InputError for whatever is wrong with the data, the first of it, after all of it was printed.
     """
     problems = Problems()
@@ -87,13 +91,15 @@ def prepare(
             sources, {*labelled.buckets, *([UNLABELLED] if sum(unlabelled.counts) else [])}, problems
         )
     problems.end()
+    if not labelled.buckets and not sum(unlabelled.counts):
+        return None
     training, statistics, groups = ColumnStatistics(schema.names), [], {}
     for group, rows in labelled.buckets.items():
         sizes, trained, parts = labelled_rows.write(group, rows, schema, wanted, outputs)
         training.merge(trained)
         statistics += parts
         groups[group] = Group(labelled.statistics[group], sizes, 0)
-    if rest:
+    if sum(unlabelled.counts):
         ranges = splits.unlabelled(UNLABELLED, unlabelled.counts)
         training.merge(unlabelled.statistics)
         groups[UNLABELLED] = Group(unlabelled.statistics, splits.sizes(ranges), unlabelled.left_out)

@@ -28,13 +28,14 @@ def sample(folder: Path, features: list[str], limit: int = LIMIT) -> NDArray[np.
     rows, hashes = np.empty((0, len(features))), np.empty(0, np.uint64)
     for file in files:
         try:
-            for part in pd.read_csv(file, dtype={0: str}, chunksize=CHUNK):  # the first column is the key
+            # The first column is the key, which may be NA or null.
+            for part in pd.read_csv(file, dtype={0: str}, keep_default_na=False, chunksize=CHUNK):
                 if list(part.columns[1:]) != features:
                     raise InputError(
                         f"input unlabelled_folds: the columns of {file.name} are not the model's features"
                     )
                 values = part[features].to_numpy(np.float64)
-                if part.iloc[:, 0].isna().any() or not np.isfinite(values).all():
+                if (part.iloc[:, 0] == "").any() or not np.isfinite(values).all():
                     raise ValueError("a row has no key, or a value is empty or infinite")
                 keys = pl.Series(part.iloc[:, 0].to_list(), dtype=pl.String)
                 rows = np.concatenate([rows, values])

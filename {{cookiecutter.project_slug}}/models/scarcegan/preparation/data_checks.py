@@ -8,6 +8,7 @@ value, to name row, column and value.
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ RULE = pandera.DataFrameSchema(
     },
     checks=pandera.Check(_inside),
 )
-CONTROL = "[\x00-\x1f\x7f]"  # in a key
+CONTROL = "[\x00-\x1f\x7f\ufeff]"  # in a key; the last is UTF-8's mark, lost where it starts a text
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,12 @@ def _in_row(
 
 
 def _in_key(text: str) -> str | None:
-    text = text.strip()
-    if not text:
+    if not text.strip():
         return "is empty"
-    if len(text.encode()) > LONGEST_KEY:
-        return f"holds a key of {len(text.encode())} bytes; at most {LONGEST_KEY} are allowed"
-    return None if text.isprintable() else f"holds {text!r}; a key has no control characters"
+    if (length := len(text.strip().encode())) > LONGEST_KEY:
+        return f"holds a key of {length} bytes; at most {LONGEST_KEY} are allowed"
+    text = text.strip(" \t\n\v\f\r")  # strip() alone takes away more than Polars does
+    return f"holds {text!r}; a key has no control characters" if re.search(CONTROL, text) else None
 
 
 def _in_feature(text: str, feature: Feature) -> str | None:
@@ -155,7 +156,8 @@ def _in_feature(text: str, feature: Feature) -> str | None:
 
 
 def _number(text: str) -> float | None:
-    """As Polars reads it: neither spaces nor underscores, nor the digits of other scripts."""
+    """As Polars reads it: no spaces behind it, no underscores, nor the digits of other scripts."""
+    text = text.lstrip(" \t")
     try:
         return None if "_" in text or text != text.strip() or not text.isascii() else float(text)
     except ValueError:

@@ -54,4 +54,4 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _round(value: float) -> float:
-    return float(f"{value:.6g}")
+    return float(f"{value:.6g}") + 0.0  # -0 becomes 0: which of the two is the least is left to chance

@@ -12,8 +12,7 @@ import pytest
 import yaml
 from sklearn import metrics
 
-DATA = Path(__file__).parents[5] / "shared" / "data"
-FOLDER = Path(os.environ.get("CALIFORNIA_HOUSING", DATA / "california_housing"))
+FOLDER = Path(os.environ.get("CALIFORNIA_HOUSING", "california_housing")).absolute()
 
 
 def numbers(path: Path) -> Any:

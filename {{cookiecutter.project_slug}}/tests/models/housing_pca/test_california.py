@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-DATA = Path(__file__).parents[5] / "shared" / "data"
-FOLDER = Path(os.environ.get("CALIFORNIA_HOUSING", DATA / "california_housing"))
+FOLDER = Path(os.environ.get("CALIFORNIA_HOUSING", "california_housing")).absolute()
 
 pytestmark = pytest.mark.skipif(
     not (FOLDER / "cal_housing.data").exists(),

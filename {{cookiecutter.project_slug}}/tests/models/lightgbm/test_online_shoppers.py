@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from jobs import run_chain
 
-DATA = Path(__file__).parents[5] / "shared" / "data"
-FOLDER = Path(os.environ.get("ONLINE_SHOPPERS", DATA / "online_shoppers"))
+FOLDER = Path(os.environ.get("ONLINE_SHOPPERS", "online_shoppers")).absolute()
 
 pytestmark = pytest.mark.skipif(
     not (FOLDER / "online_shoppers_intention.csv").exists(),

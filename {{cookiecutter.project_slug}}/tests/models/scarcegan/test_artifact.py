@@ -242,5 +242,16 @@ def test_unlabelled_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         unlabelled.sample(tmp_path, exported.FEATURES)
 
 
+@pytest.mark.parametrize("key", ["NA", "null", "nan", "1e5"])
+def test_every_text_is_a_key(key: str, tmp_path: Path) -> None:
+    write_folds(tmp_path, exported.rows(10), ["fold_0.csv"], np.arange(10))
+    path = tmp_path / "fold_0.csv"
+    path.write_text(path.read_text().replace("p3,", f"{key},"))
+    assert len(unlabelled.sample(tmp_path, exported.FEATURES)) == 10
+    path.write_text(path.read_text().replace(f"{key},", ","))
+    with pytest.raises(InputError, match="a row has no key"):
+        unlabelled.sample(tmp_path, exported.FEATURES)
+
+
 def test_listings_are_read_back_as_they_were_written(model: Path) -> None:
     assert artifact.candidates(model) == json.loads((model / "candidates.json").read_text())

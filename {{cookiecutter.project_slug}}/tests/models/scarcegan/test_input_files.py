@@ -104,6 +104,25 @@ BAD: dict[str, tuple[Change, str]] = {
         rows(lambda lines: [*lines[:7], b"Andr\xe9" + lines[7], *lines[8:]]),
         f"part-0000.csv: row 7: cannot be read as CSV ({NO_UTF8})",
     ),
+    "byte order mark in a key": (
+        rows(lambda lines: [*lines[:7], b"\xef\xbb\xbf" + lines[7], *lines[8:]]),
+        "row 7: column 'player_id' holds '\\ufeffp0",
+    ),
+    "unit separator at the end of a key": (
+        rows(lambda lines: [*lines[:7], lines[7].replace(b",", b"\x1f,", 1), *lines[8:]]),
+        "\\x1f'; a key has no control characters",
+    ),
+    "long number among spaces and keys with a no-break space": (
+        rows(
+            lambda lines: [
+                lines[0],
+                *(line.replace(b"p", b"p\xc2\xa0").replace(b",", b", ") for line in lines[1:5]),
+                lines[5].rsplit(b",", 1)[0] + b"," + b"9" * 400,
+                *lines[6:],
+            ]
+        ),
+        "row 5: column 'withdrawal_to_deposit_ratio' holds '9999",
+    ),
     "UTF-16": (raw(lambda raw: raw.decode().encode("utf-16")), "it is text in UTF-16; save it as UTF-8"),
     "UTF-16 without a mark": (
         raw(lambda raw: raw.decode().encode("utf-16-le")),

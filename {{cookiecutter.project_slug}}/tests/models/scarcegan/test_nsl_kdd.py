@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from jobs import run_chain
 
-FOLDER = Path(os.environ.get("NSL_KDD", Path(__file__).parents[5] / "shared" / "data" / "nsl_kdd"))
+FOLDER = Path(os.environ.get("NSL_KDD", "nsl_kdd")).absolute()
 SYMBOLIC = ("protocol_type", "service", "flag")
 GROUPS = ("r2l", "dos", "probe", "normal")
 

@@ -170,6 +170,22 @@ def test_a_shard_without_a_group_and_one_without_any_file(files: Path, small: Pa
     assert set(labels) == set(GROUPS[1:])
 
 
+def test_files_with_a_header_alone_are_as_none(files: Path, small: Path, tmp_path: Path) -> None:
+    """For one of several hosts; on the only one they are a mistake."""
+    base = deal(small, tmp_path / "empty", "algo-2")
+    for path in small.glob("*/part-0000.csv"):
+        (base / "input" / path.parent.name / path.name).write_text(path.read_text().split("\n")[0] + "\n")
+    log = succeed("preprocess.py", "--base", base)
+    assert "Host algo-2 of 2: its shard has no rows; it writes nothing" in log
+    assert not (base / "output").exists()
+    some = deal(files, tmp_path / "some", "algo-1")
+    shutil.rmtree(some / "input" / "unlabelled")
+    shutil.copytree(base / "input" / "unlabelled", some / "input" / "unlabelled")
+    succeed("preprocess.py", "--base", some)
+    labels = pd.read_csv(some / "output" / "test" / "label-algo-1.csv")["label"]
+    assert set(labels) == set(GROUPS)
+
+
 @pytest.mark.parametrize(
     "text",
     [
