@@ -55,9 +55,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     copy = tmp_path_factory.mktemp("template")
     for name in listing.stdout.split("\0"):
-        if name and (ROOT / name).is_file():
+        if name and ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+            shutil.copy(ROOT / name, copy / name, follow_symlinks=False)
     return copy
 
 
