@@ -29,7 +29,8 @@ $(MODELS)/ready: $(READY) $(PROJECT)/requirements.lock
 demo: $(READY) ## scaffold a project with the default answers into build/demo and run its pipeline there
 	if [ -x $(DEMO)/.venv/bin/retrain ]; then cd $(DEMO) && .venv/bin/retrain local down; fi
 	rm -rf $(DEMO)
-	$(BIN)/cookiecutter . --no-input --default-config --output-dir build project_slug=demo
+	@echo 'making a project in $(DEMO) and running its pipeline there'
+	$(BIN)/cookiecutter . --no-input --default-config --output-dir build project_slug=demo >/dev/null
 	$(MAKE) --directory $(DEMO) run
 
 lint: $(READY) ## check style, formatting and types, the project's code included, where it stands

@@ -6,7 +6,6 @@ Runs in the new project's folder, in whatever Python runs cookiecutter.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 from pathlib import Path
@@ -59,11 +58,8 @@ def remove_leftovers() -> None:
 
 
 def next_step() -> str:
-    """The command to type, from the folder in which cookiecutter was started: PWD still names it."""
-    here = Path.cwd()
-    started = Path(os.environ.get("PWD", here.parent))
-    folder = here.relative_to(started) if here.is_relative_to(started) else here
-    return f"cd {shlex.quote(str(folder))} && make run"
+    """The command to type, wherever one stands: where cookiecutter was started is not to be known here."""
+    return f"cd {shlex.quote(str(Path.cwd()))} && make run"
 
 
 def main() -> None:

@@ -86,9 +86,8 @@ def bake(template: Path, settings: Path, tmp_path_factory: pytest.TempPathFactor
             str(settings),
         ]
         command += ["--output-dir", str(output), *(f"{key}={value}" for key, value in answers.items())]
-        environment = clean_environment() | {"PWD": str(output)}
         done = subprocess.run(
-            command, cwd=output, env=environment, capture_output=True, text=True, check=False
+            command, cwd=output, env=clean_environment(), capture_output=True, text=True, check=False
         )
         folder = output / answers.get("project_slug", "retraining")
         return Baked(done.returncode, done.stdout, done.stderr, output, folder)

@@ -211,7 +211,7 @@ def test_leftovers_of_work_in_the_template_do_not_reach_a_project(
 
 
 def test_next_step_is_said_last(default: Baked) -> None:
-    assert default.stdout.splitlines()[-1].endswith("Next: cd retraining && make run")
+    assert default.stdout.splitlines()[-1] == f"retraining is made. Next: cd {default.folder} && make run"
     assert default.stderr == ""
 
 

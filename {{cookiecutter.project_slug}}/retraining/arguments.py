@@ -109,14 +109,28 @@ def require_inputs(configuration: Configuration, values: dict[str, str]) -> None
         given = values.get(parameter.parameter, str(parameter.default)) if parameter else uri
         problem = _missing(given)
         if problem and parameter:
-            errors.append(
-                f"input {parameter.parameter}: {problem}: put the data there, name another place with "
-                f"--param {parameter.parameter}=s3://..., or run `retrain data` for simulated sample data"
-            )
+            advice = _advice(parameter.parameter, _can_be_simulated(configuration, given))
+            errors.append(f"input {parameter.parameter}: {problem}: {advice}")
         elif problem:
             errors.append(f"input {problem}: put the data there, or change fileName in the model's file")
     if errors:
         raise UserError("\n".join(dict.fromkeys(errors)))
+
+
+def _advice(name: str, can_be_simulated: bool) -> str:
+    other = f"name another place with --param {name}=s3://..."
+    if can_be_simulated:
+        return f"put the data there, {other}, or run `retrain data` for simulated sample data"
+    return f"put the data there, or {other}"
+
+
+def _can_be_simulated(configuration: Configuration, uri: str) -> bool:
+    from retraining import sample_data
+
+    try:
+        return sample_data.fills(configuration, uri)
+    except UserError:
+        return False
 
 
 def _inputs(configuration: Configuration) -> Iterator[tuple[str, Parameter | None]]:

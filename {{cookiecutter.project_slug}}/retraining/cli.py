@@ -17,6 +17,9 @@ from retraining.models_cli import models_app
 from retraining.plan_cli import graph, plan
 from retraining.schedule_cli import schedule_app
 
+# So many of the listed executions show their parameters, which costs a call each.
+_WITH_PARAMETERS = 20
+
 
 class _Interruptible(TyperGroup):
     """Ctrl-C in a command goes up to `main`: typer ends it without a word."""
@@ -125,7 +128,10 @@ def check(json: Json = False) -> None:
             output.note(note)
         width = max(map(len, found.parameters), default=0)
         for name, parameter in found.parameters.items():
-            print(f"  {name:{width}}  {parameter.default}".rstrip())
+            default = str(parameter.default)
+            if parameter.type == "Boolean":
+                default = default.lower()
+            print(f"  {name:{width}}  {default}".rstrip())
 
 
 @app.command()
@@ -146,6 +152,7 @@ def definition(
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror}") from None
+    print(f"wrote {out}")
 
 
 app.command()(graph)
@@ -232,7 +239,8 @@ def stop(
 
 @app.command()
 def runs(on: On = "local", json: Json = False) -> None:
-    """List the pipeline's executions, newest first.
+    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from their
+    defaults of today.
 
     Example: retrain runs --json
     """
@@ -243,7 +251,9 @@ def runs(on: On = "local", json: Json = False) -> None:
     if json:
         output.print_json([execution.as_json() for execution in listed])
     elif listed:
-        output.print_table(tables.run_table(listed))
+        defaults = {name: str(parameter.default) for name, parameter in found.parameters.items()}
+        newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
+        output.print_table(tables.run_table(listed, executions.given(newest, defaults)))
     else:
         output.out().print("no executions yet: `retrain run` makes the first")
 

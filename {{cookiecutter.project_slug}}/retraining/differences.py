@@ -1,6 +1,7 @@
 """Where two JSON values differ, and how to say it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,10 @@ from retraining.compiled import is_expression
 
 _NAMES = ("InputName", "OutputName", "ChannelName", "PropertyFileName", "Name", "Key")
 _LONGEST = 70
+# An input or an output as a whole: its name says more than what it consists of.
+_NAMED = re.compile(
+    r"(?:.+\.)?(?:(ProcessingInputs|InputDataConfig)|ProcessingOutputConfig\.Outputs)\.([^.]+)"
+)
 _SIGNS = {
     "Equals": "==",
     "GreaterThan": ">",
@@ -28,10 +33,11 @@ class Difference:
     new: Any
 
     def __str__(self) -> str:
-        if self.old is ABSENT:
-            return f"{self.path}: {words(self.new)} is new"
-        if self.new is ABSENT:
-            return f"{self.path}: {words(self.old)} is gone"
+        if self.old is ABSENT or self.new is ABSENT:
+            named = _NAMED.fullmatch(self.path)
+            value = words(self.old if self.new is ABSENT else self.new)
+            what = f"{'input' if named[1] else 'output'} {named[2]}" if named else f"{self.path}: {value}"
+            return f"{what} is {'gone' if self.new is ABSENT else 'new'}"
         return f"{self.path}: {words(self.old)} -> {words(self.new)}"
 
     def as_json(self) -> dict[str, Any]:

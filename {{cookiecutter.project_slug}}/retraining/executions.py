@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -142,11 +143,36 @@ def arns(pipeline: str, status: tuple[str, ...] | None = None) -> list[str]:
         raise
 
 
-def parameters(arn: str) -> dict[str, str]:
+def parameters(arn: str, client: Any = None) -> dict[str, str]:
     """Name and value of every parameter of an execution."""
-    client = boto3.client("sagemaker")
+    client = client or boto3.client("sagemaker")
     pages = client.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
     return {item["Name"]: item["Value"] for page in pages for item in page["PipelineParameters"]}
+
+
+def given(arns: list[str], defaults: dict[str, str]) -> dict[str, dict[str, str]]:
+    """By ARN, the parameters of executions that differ from these defaults, in their order."""
+    client = boto3.client("sagemaker")  # once: threads must not make the first session at once
+    with ThreadPoolExecutor(8) as pool:
+        found = dict(zip(arns, pool.map(lambda arn: parameters(arn, client), arns), strict=True))
+    return {
+        arn: {
+            name: values[name]
+            for name, default in defaults.items()
+            if name in values and not same(values[name], default)
+        }
+        for arn, values in found.items()
+    }
+
+
+def same(present: str, wanted: str) -> bool:
+    """Whether two texts of a parameter mean the same value: SageMaker writes the number 0 as 0.0."""
+    if present == wanted:
+        return True
+    try:
+        return float(present) == float(wanted)
+    except ValueError:
+        return present.lower() == wanted.lower() in ("true", "false")
 
 
 def start(pipeline: str, values: dict[str, str]) -> str:

@@ -92,7 +92,7 @@ CacheExpiry = Annotated[
     str,
     text(
         r"(?=.*[1-9])P([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?(T(?=.)([0-9]+H)?([0-9]+M)?([0-9]+S)?)?",
-        "an ISO 8601 duration such as P30D or PT12H",
+        "an ISO 8601 duration such as P6D or PT12H",
     ),
 ]
 CHANNEL_NAME = r"(?!\.\.?$)[A-Za-z0-9._-]{1,64}"

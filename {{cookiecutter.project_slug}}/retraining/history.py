@@ -22,11 +22,12 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True)
 class PastStep:
-    """A step that succeeded: its end, the execution that its result was taken from, its job's name."""
+    """A step that succeeded: end, the execution that its result was taken from, its job's name, start."""
 
     ended: datetime
     source: str | None = None
     job: str = ""
+    started: datetime | None = None
 
 
 @dataclass
@@ -38,17 +39,20 @@ class Past:
 
 
 def load(pipeline: str, most: int) -> tuple[list[Past], bool]:
-    """The last `most` executions of a deployed pipeline, newest first, and whether there are older ones.
-
-    Executions whose results they took over are added at the end.
-    """
+    """The last `most` executions of a deployed pipeline, as `of` gives them, and whether there are more."""
     client = boto3.client("sagemaker")
     pages = client.get_paginator("list_pipeline_executions").paginate(
         PipelineName=pipeline, SortOrder="Descending", PaginationConfig={"MaxItems": most + 1}
     )
     arns = [item["PipelineExecutionArn"] for page in pages for item in page["PipelineExecutionSummaries"]]
+    return of(pipeline, arns[:most]), len(arns) > most
+
+
+def of(pipeline: str, arns: list[str]) -> list[Past]:
+    """These executions of a pipeline in their order, and at the end those whose results they took over."""
+    client = boto3.client("sagemaker")
     with ThreadPoolExecutor(8) as pool:
-        recent = pool.map(lambda arn: _past(client, pipeline, arn), arns[:most])
+        recent = pool.map(lambda arn: _past(client, pipeline, arn), arns)
         known = {past.run.arn: past for past in recent}
         sources = {step.source for past in known.values() for step in past.steps.values() if step.source}
         for past in pool.map(lambda arn: _source(client, pipeline, arn), sorted(sources - set(known))):
@@ -59,7 +63,7 @@ def load(pipeline: str, most: int) -> tuple[list[Past], bool]:
         for name, step in list(past.steps.items()):
             if step.source is not None:
                 past.run.origins[name], past.steps[name] = _origin(known, past, name)
-    return found, len(arns) > most
+    return found
 
 
 def _origin(known: dict[str | None, Past], past: Past, name: str) -> tuple[Run, PastStep]:
@@ -100,7 +104,12 @@ def _step(item: dict[str, Any]) -> PastStep:
     taken = item.get("CacheHitResult") or item.get("SelectiveExecutionResult") or {}
     metadata = item.get("Metadata") or {}
     job = next((value["Arn"] for key, value in metadata.items() if key.endswith("Job")), "")
-    return PastStep(item["EndTime"], taken.get("SourcePipelineExecutionArn"), job.rsplit("/", 1)[-1])
+    return PastStep(
+        ended=item["EndTime"],
+        source=taken.get("SourcePipelineExecutionArn"),
+        job=job.rsplit("/", 1)[-1],
+        started=item.get("StartTime"),
+    )
 
 
 def values(declared: dict[str, dict[str, Any]], given: dict[str, str]) -> dict[str, Any]:

@@ -14,10 +14,16 @@ _SHOWN_INSTANCES = 3
 
 # What the SDK's drivers, their bash and the local services add when a script has failed.
 _VERDICT = re.compile(r"Command failed with exit code \d+\. Traceback")
+# The drivers list the environment, install the requirements and name the command, in this order.
+_SETUP = (re.compile(r"\++ set \+x$"), re.compile("Executing command: "))
 _NOISE = re.compile(
     r"\++ |An error occurred with exit code \d+\s*$|Training Execution failed\.|TrainingJob - "
     r"|\[local_sagemaker\] Failed: |Requirement already satisfied|Installing requirements$"
-    r"|Executing command: |Running .* driver$|SM_[A-Z_]+="
+    r"|Executing command: |Running .* driver$|SM_[A-Z_]+=|\[local_sagemaker\] (?:input|channel) '"
+    r"|WARNING: Skipping typing as it is not installed"
+    # A processing job lists its folder before and after it unpacks its code.
+    r"|Files (?:in /opt/ml/processing/input/code/ before|after) extraction:|total \d+$"
+    r"|[-dl][-rwxsStT]{9}\S? +\d+ "
 )
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'File ".*", line \d+')
@@ -58,11 +64,23 @@ def useful(lines: Sequence[str]) -> list[str]:
     """The end of the script's own last traceback, or its last lines where it printed none."""
     verdicts = [number for number, line in enumerate(lines) if _VERDICT.match(line)]
     own = lines[: verdicts[-1]] if verdicts and verdicts[-1] > 0 else lines
+    for end in _SETUP:
+        ends = [number for number, line in enumerate(own) if end.match(line)]
+        own = own[ends[0] + 1 :] if ends else own
     said = [line for line in own if line.strip() and not _NOISE.match(line)]
     tracebacks = [number for number, line in enumerate(said) if line.strip() == _TRACEBACK]
     if tracebacks:
         return _indented(said[tracebacks[-1] :])[-_SHOWN_OF_A_TRACEBACK:]
     return said[-_SHOWN:]
+
+
+def beside(lines: Sequence[str], reason: str) -> list[str]:
+    """The lines without those at their end that `reason` says too; a traceback stays whole."""
+    said = " ".join(reason.split())
+    kept = list(lines)
+    while kept and " ".join(kept[-1].split()) in said:
+        kept.pop()
+    return list(lines) if kept and kept[-1].startswith(" ") else kept
 
 
 def _indented(traceback: Sequence[str]) -> list[str]:

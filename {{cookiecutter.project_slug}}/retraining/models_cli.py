@@ -1,5 +1,6 @@
 """`retrain models`: the model registry."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -48,16 +49,40 @@ def models_show(
     if json:
         output.print_json(details)
     else:
-        _print_details(details)
+        for line in lines(details):
+            output.out().print(line, markup=False)
 
 
-def _print_details(details: dict[str, Any], indent: str = "") -> None:
-    for key, value in details.items():
+def lines(details: dict[str, Any]) -> Iterator[str]:
+    """`registry.details` as text, without what is empty, and without metadata that says the rest again."""
+    told = {f"metric:{name}" for name in details["metrics"]}
+    metadata = {
+        key: value
+        for key, value in details["metadata"].items()
+        if key not in told and (key not in details or str(details[key]) != value)
+    }
+    return _lines(details | {"metadata": metadata})
+
+
+def _lines(values: dict[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if value is None or value in ("", [], {}):
+            continue
         if isinstance(value, dict):
-            output.out().print(f"{indent}{key}:", markup=False)
-            _print_details(value, indent + "  ")
+            yield f"{key}:"
+            yield from (f"  {line}" for line in _lines(value))
+        elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            yield f"{key}:"
+            for item in value:
+                yield from (f"  {'  ' if number else '- '}{line}" for number, line in enumerate(_lines(item)))
         else:
-            output.out().print(f"{indent}{key}: {value}", markup=False)
+            yield f"{key}: {', '.join(map(_text, value)) if isinstance(value, list) else _text(value)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @models_app.command()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from retraining import arguments, cache_prediction, deployment, functions, history, places
+from retraining import arguments, cache_prediction, deployment, functions, history, newer_inputs, places
 from retraining.cache_prediction import Prediction
 from retraining.code_differences import CodePackages
 from retraining.compiled import Compiled, Run, read
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
-from retraining.differences import Difference, differences
+from retraining.differences import Difference, differences, words
+from retraining.newer_inputs import NewerInput
 from retraining.output import note
 from retraining.place_name import PlaceName
 from retraining.run import git_commit
@@ -57,7 +58,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would change and do; `others` are changes outside the steps, in words."""
+    """What a run would change and do; `others` are changes outside the steps, in words.
+
+    `newer_inputs` are the inputs of steps to be reused into which something came since.
+    """
 
     pipeline: str
     place: PlaceName
@@ -65,6 +69,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     others: tuple[str, ...]
     parameters: dict[str, Any]
+    newer_inputs: tuple[NewerInput, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,6 +79,7 @@ class Plan:
             "parameters": self.parameters,
             "steps": [step.as_json() for step in self.steps],
             "other_changes": list(self.others),
+            "newer_inputs": [found.as_json() for found in self.newer_inputs],
         }
 
 
@@ -99,7 +105,8 @@ def plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Pl
     packages = CodePackages(definition.uploads)
     deployed = deployment.deployed_pipeline(definition.name)
     old = read(deployed["PipelineDefinition"]) if deployed else None
-    predictions = _predict(run, _LOOKS_AT_OUTPUTS[place]) if deployed else _predict_from(run, [], False)
+    looks = _LOOKS_AT_OUTPUTS[place]
+    predictions, past = _predict(run, looks) if deployed else (_predict_from(run, [], looks), [])
     return Plan(
         pipeline=definition.name,
         place=place,
@@ -107,17 +114,20 @@ def plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Pl
         steps=tuple(_steps(old or Compiled({}, {}, {}), new, predictions, packages)),
         others=tuple(_others(configuration, definition, old, new, deployed)),
         parameters=run.parameters,
+        newer_inputs=tuple(newer_inputs.find(past, cache_prediction.sources(predictions))),
     )
 
 
-def _predict(run: Run, looks_at_outputs: bool) -> dict[str, Prediction]:
+def _predict(run: Run, looks_at_outputs: bool) -> tuple[dict[str, Prediction], list[history.Past]]:
+    """The predictions, and the executions that they were made from."""
     predictions: dict[str, Prediction] = {}
+    past: list[history.Past] = []
     for most in (_NEAR, _FAR):
         past, has_more = history.load(run.pipeline, most)
         predictions = _predict_from(run, past, looks_at_outputs)
         if not has_more or all(found.outcome in ("hit", "never") for found in predictions.values()):
             break
-    return predictions
+    return predictions, past
 
 
 def _predict_from(run: Run, past: list[history.Past], looks_at_outputs: bool) -> dict[str, Prediction]:
@@ -196,7 +206,7 @@ def _parameters(old: Compiled, new: Compiled) -> Iterator[str]:
     for name, parameter in new.parameters.items():
         if name not in old.parameters:
             if len(added) <= _ONE_BY_ONE:
-                yield f"parameter {name} is new, default {parameter.get('DefaultValue')}"
+                yield f"parameter {name} is new, default {words(parameter.get('DefaultValue'))}"
             continue
         for found in differences(old.parameters[name], parameter):
             yield f"parameter {name}: {found}".replace("DefaultValue:", "default")

@@ -54,3 +54,5 @@ def graph(
         output.print_json(drawn.as_json())
     elif svg is None:
         graph_text.show(drawn)
+    else:
+        output.out().print(f"wrote {svg}", markup=False)

@@ -22,17 +22,23 @@ _CACHE = {
 
 
 def show(plan: Plan) -> None:
-    """Print the steps with what the cache does for each, then what changes."""
+    """Print the steps with what the cache does for each, what came into their inputs since, what changes."""
     out().print(_summary(plan), markup=False)
     out().print()
     print_table(_table(plan))
-    changed = [step for step in plan.steps if step.changes]
-    if changed or plan.others:
+    if plan.newer_inputs:
         out().print()
-    for step in changed:
+    for found in plan.newer_inputs:
+        out().print(Text(f"! {found}", style="yellow"))
+    # The table says already what matters to the cache.
+    unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
+    if any(unsaid.values()) or plan.others:
+        out().print()
+    for step, lines in unsaid.items():
         mark, style = _MARKS[step.change]
-        out().print(Text(f"{mark} {step.name}", style=style))
-        for line in step.changes:
+        if lines:
+            out().print(Text(f"{mark} {step.name}", style=style))
+        for line in lines:
             out().print(f"    {line}", markup=False)
     for line in plan.others:
         out().print(Text(f"~ {line}", style="yellow"))

@@ -77,7 +77,7 @@ class Project(Section):
         | None
     ) = None
     tags: Tags = {}
-    cache_expires_after: CacheExpiry = "P30D"
+    cache_expires_after: CacheExpiry = "P6D"
     retry: list[RetryPolicy] | None = None
     local: Annotated[LocalPorts, OrEmpty] = LocalPorts()
 

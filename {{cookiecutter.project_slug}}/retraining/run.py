@@ -1,5 +1,6 @@
 """`retrain run`: compile, deploy, start, follow, log the experiment, show what came out."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
-from retraining import arguments, deployment, executions, experiments, gate, job_log, places
+from retraining import arguments, deployment, executions, experiments, gate, job_log, newer_inputs, places
 from retraining.configuration import Configuration
 from retraining.definition import Definition, compile_pipeline
 from retraining.errors import UserError
@@ -67,7 +69,7 @@ def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -
             if experiments.enabled()
             else None
         )
-        execution = _follow(arn, _step_names(configuration))
+        execution = _follow(definition.name, arn, _step_names(configuration))
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
@@ -92,7 +94,7 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
             "PipelineDefinition"
         ]
         if text == definition.text and all(
-            _same(present.get(name, ""), value) for name, value in wanted.items()
+            executions.same(present.get(name, ""), value) for name, value in wanted.items()
         ):
             note(
                 f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, still goes on: "
@@ -101,14 +103,6 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
             return arn
         note(f"execution {arn.rsplit('/', 1)[-1]}, with other code or parameters, still goes on beside this")
     return None
-
-
-def _same(present: str, wanted: str) -> bool:
-    """Whether two texts of a parameter mean the same value: SageMaker writes the number 0 as 0.0."""
-    try:
-        return float(present) == float(wanted)
-    except ValueError:
-        return present.lower() == wanted.lower()
 
 
 def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
@@ -155,18 +149,30 @@ def _step_names(configuration: Configuration) -> list[str]:
     return [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
 
 
-def _follow(arn: str, names: list[str]) -> Execution:
+def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
     progress = Progress(names)
+    told: set[str] = set()
     with progress.shown():
         try:
             for execution in executions.watch(arn):
                 progress.update(execution, time.time())
+                done = (step for step in execution.steps if step.status == "Succeeded")
+                reused = {step.name for step in done if step.cache_hit} - told
+                told |= reused
+                _tell_of_newer_inputs(pipeline, arn, reused)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted: execution {arn.rsplit('/', 1)[-1]} goes on; `retrain run` with the same "
                 "parameters follows it, `retrain stop` stops it"
             ) from None
     return execution
+
+
+def _tell_of_newer_inputs(pipeline: str, arn: str, reused: set[str]) -> None:
+    """Say so when something came into the inputs of reused steps after their results were made."""
+    with contextlib.suppress(ClientError):  # a right to read executions that a run does not need
+        for found in newer_inputs.of_execution(pipeline, arn, reused) if reused else ():
+            note(str(found))
 
 
 def _log(configuration: Configuration, execution: Execution, experiment: "Future[str] | None") -> str | None:
@@ -190,8 +196,9 @@ def _failure(execution: Execution, place: Place) -> str:
     for step in execution.failed:
         if step.job is not None:
             kind, job = step.job
-            note(f"last lines of {place.log_of(kind, job)}:")
-            for line in job_log.last_lines(kind, job):
+            lines = job_log.beside(job_log.last_lines(kind, job), step.failure or "")
+            note(f"last lines of {place.log_of(kind, job)}:" if lines else f"log: {place.log_of(kind, job)}")
+            for line in lines:
                 note(f"  {line}")
     reason = execution.reason or "stopped"
     if not execution.failed:

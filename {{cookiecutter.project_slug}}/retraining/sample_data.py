@@ -1,16 +1,20 @@
 """Simulated sample data, put where the pipeline's inputs point. What others put there is left as it is."""
 
+import ast
+import hashlib
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError
 
-from retraining import data_places
+from retraining import code_package, data_places
 from retraining.configuration import Configuration
 from retraining.data_places import MARK, Content, DataPlace, Held
 from retraining.errors import UserError
@@ -32,6 +36,34 @@ def scripts(configuration: Configuration, names: list[str]) -> dict[str, Path]:
     """The simulate.py of those models that have one."""
     found = {name: _script(configuration, name) for name in names}
     return {name: script for name, script in found.items() if script.is_file()}
+
+
+def fills(configuration: Configuration, uri: str) -> bool:
+    """Whether `upload` would put something there: all inputs of that model are free, and its simulate.py,
+    or a module that it imports, names a folder for each.
+
+    Raises:
+        UserError: a place cannot be listed.
+    """
+    for name, script in scripts(configuration, models(configuration, None)).items():
+        places = data_places.of(configuration, name)
+        if uri in (place.uri for place in places):
+            named = _texts(script)
+            return all(place.channel in named for place in places) and not any(
+                data_places.look(configuration, place).content.holds == "own" for place in places
+            )
+    return False
+
+
+def _texts(script: Path) -> set[str]:
+    """The texts that a script and its modules hold, and the parts of those that are paths."""
+    trees = [
+        ast.parse((script.parent / path).read_bytes())
+        for path in code_package.files(script.parent, script.name)
+        if path.suffix == ".py"
+    ]
+    found = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return {part for value in found if isinstance(value, str) for part in value.split("/")}
 
 
 def _script(configuration: Configuration, name: str) -> Path:
@@ -121,15 +153,32 @@ def _files(folder: Path, place: DataPlace) -> dict[str, Path]:
 
 
 def _replace(held: Held, files: dict[str, Path]) -> Held:
-    """Upload; then delete what an earlier upload wrote under other names."""
+    """Upload what is not there yet; then delete what an earlier upload wrote under other names.
+
+    An object with the same content stays as it is: a newer one would look like new data.
+    """
     s3 = boto3.client("s3")
     place = held.place
     try:
         for key, path in files.items():
-            s3.upload_file(str(path), place.bucket, key, ExtraArgs={"Metadata": MARK})
+            metadata = MARK | {"sha256": _digest(path)}
+            if key not in held.content.keys or not _has(s3, place.bucket, key, metadata):
+                s3.upload_file(str(path), place.bucket, key, ExtraArgs={"Metadata": metadata})
     except S3UploadFailedError as error:
         raise UserError(f"{place.uri}: {error}") from None
     for key in held.content.keys:
         if key.startswith(place.folder) and key not in files:
             s3.delete_object(Bucket=place.bucket, Key=key)
     return Held(place, Content(tuple(files)), is_new=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _has(s3: Any, bucket: str, key: str, metadata: dict[str, str]) -> bool:
+    try:
+        return bool(metadata.items() <= s3.head_object(Bucket=bucket, Key=key)["Metadata"].items())
+    except ClientError:
+        return False

@@ -1,10 +1,13 @@
 """The retraining schedule in Amazon EventBridge Scheduler, as conf/project.yaml says it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
+from retraining import cache_prediction, deployment, firings, history
+from retraining.compiled import Run, read
 from retraining.configuration import Configuration
 from retraining.errors import UserError
 
@@ -69,3 +72,37 @@ def present(configuration: Configuration) -> str | None:
         return str(client.get_schedule(Name=name(configuration))["ScheduleExpression"])
     except client.exceptions.ResourceNotFoundException:
         return None
+
+
+def reuse(configuration: Configuration, expression: str) -> str | None:
+    """A line on what a firing of the deployed pipeline takes from the one before it; None where nothing.
+
+    A firing starts with the parameters' defaults, so only time makes its first step run anew.
+    """
+    deployed = deployment.deployed_pipeline(configuration.pipeline.pipelineName)
+    interval = firings.shortest_interval(expression)
+    kept = _kept(deployed["PipelineDefinition"], interval or timedelta(0)) if deployed else {}
+    if not kept:
+        return None
+    steps = ", ".join(f"{name} ({expires or 'for ever'})" for name, expires in kept.items())
+    when = "fires" if interval else "may fire"
+    return (
+        f"{expression} {when} again before these results expire, and then reuses them, whatever lies "
+        f"below their inputs by then: {steps}; shorten cache_expires_after, or set enable_cache: false "
+        "for the first of them, and run once, which deploys it"
+    )
+
+
+def _kept(definition: str, interval: timedelta) -> dict[str, str | None]:
+    """The steps that are cache hits `interval` after a run of everything, and how long results count."""
+    compiled, began = read(definition), datetime.now(UTC)
+    values = history.values(compiled.parameters, {})
+    before = history.Past(
+        Run(compiled, values, "before"), {name: history.PastStep(began) for name in compiled.steps}
+    )
+    found = cache_prediction.predict(Run(compiled, values), [before], began + interval)
+    return {
+        name: compiled.steps[name].raw["CacheConfig"].get("ExpireAfter")
+        for name, prediction in found.items()
+        if prediction.outcome == "hit"
+    }

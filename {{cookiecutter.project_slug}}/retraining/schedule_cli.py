@@ -21,7 +21,10 @@ def switch_on(on: On = "aws") -> None:
     """
     from retraining import schedule
 
-    output.out().print(f"the pipeline is started by itself: {schedule.put(_entered(on))} (UTC)", markup=False)
+    found = _entered(on)
+    expression = schedule.put(found)
+    output.out().print(f"the pipeline is started by itself: {expression} (UTC)", markup=False)
+    _tell_of_reuse(found, expression)
 
 
 @schedule_app.command("off")
@@ -45,8 +48,19 @@ def show(on: On = "aws") -> None:
     from retraining import schedule
 
     found = _entered(on)
-    output.out().print(f"deployed:          {schedule.present(found) or 'none'}", markup=False)
+    present = schedule.present(found)
+    output.out().print(f"deployed:          {present or 'none'}", markup=False)
     output.out().print(f"conf/project.yaml: {found.project.schedule}", markup=False)
+    if present is not None:
+        _tell_of_reuse(found, present)
+
+
+def _tell_of_reuse(configuration: Configuration, expression: str) -> None:
+    from retraining import schedule
+
+    line = schedule.reuse(configuration, expression)
+    if line is not None:
+        output.note(line)
 
 
 def _entered(on: PlaceName) -> Configuration:

@@ -1,6 +1,6 @@
 """Tables of steps, executions and model versions, and an execution as it goes on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.live import Live
@@ -20,6 +20,7 @@ _STYLES = {
     "Approved": "green",
     "Rejected": "red",
 }
+_PARAMETERS, _VALUE = 50, 28  # characters of an execution's parameters, and of one's value
 _SHOWN = ("recall", "precision", "f1", "average_precision", "auc", "rmse", "mae", "r2")
 
 
@@ -118,19 +119,35 @@ def _values(metrics: dict[str, float], shown: list[str]) -> list[str]:
     return [f"{metrics[name]:.3f}" if name in metrics else "" for name in shown]
 
 
-def run_table(executions: list[Execution]) -> Table:
-    """Executions, newest first, one row each."""
+def run_table(executions: list[Execution], given: Mapping[str, Mapping[str, str]]) -> Table:
+    """Executions, newest first, one row each; `given` has parameters to show, by the execution's ARN."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("execution", "status", "started"):
         table.add_column(title, no_wrap=True)
-    table.add_column("steps")
+    has_parameters = any(given.values())
+    for title in (*(["parameters"] if has_parameters else []), "steps"):
+        table.add_column(title)
     for execution in executions:
         steps = ", ".join(f"{step.name} {_outcome(step)}" for step in execution.steps)
         if execution.status == "Failed" and not execution.failed:
             steps = f"{steps}: {execution.failure}" if steps else str(execution.failure)
         status = Text(execution.status, style=_STYLES.get(execution.status, ""))
-        table.add_row(execution.id, status, f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S}", steps)
+        parameters = [_parameters(given.get(execution.arn, {}))] if has_parameters else []
+        started = f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S}"
+        table.add_row(execution.id, status, started, *parameters, steps)
     return table
+
+
+def _parameters(given: Mapping[str, str]) -> str:
+    """``Epochs=2, RiskyData=.../data/risky-8/, 3 more``: of a long value its end, where URIs differ."""
+    said: list[str] = []
+    for name, value in given.items():
+        shown = f"{name}={value if len(value) <= _VALUE else '...' + value[3 - _VALUE :]}"
+        if said and len(", ".join([*said, shown])) > _PARAMETERS:
+            break
+        said.append(shown)
+    more = len(given) - len(said)
+    return ", ".join([*said, *([f"{more} more"] if more else [])])
 
 
 def _outcome(step: StepRun) -> str:

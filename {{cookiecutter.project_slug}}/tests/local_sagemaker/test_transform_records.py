@@ -16,9 +16,7 @@ from local_sagemaker.batch_transform import Limits, Plan, Transformation
 from local_sagemaker.json_path import PathError
 from local_sagemaker.records import Record, RecordError
 
-MANY_FILES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+MANY_FILES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=30)
 CELL = st.text(st.sampled_from(string.ascii_letters + string.digits + ' ,"é.-'), max_size=8)
 

@@ -131,7 +131,7 @@ def is_inside(values: dict[str, str]) -> bool:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**31), OBJECTIVES, st.sampled_from([Random, Bayesian]))
 def test_proposals_lie_in_the_ranges_differ_and_repeat(
     seed: int, objectives: list[float | None], strategy: type[Random] | type[Bayesian]

@@ -191,6 +191,29 @@ def test_differences_by_name() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "noun"),
+    [
+        ("ProcessingInputs", "InputName", "input"),
+        ("InputDataConfig", "ChannelName", "input"),
+        ("TrainingJobDefinition.InputDataConfig", "ChannelName", "input"),
+        ("ProcessingOutputConfig.Outputs", "OutputName", "output"),
+    ],
+)
+def test_an_input_more_and_one_less_are_called_by_name(path: str, name: str, noun: str) -> None:
+    uri = {"S3Input": {"S3Uri": "s3://bucket/prefix/", "S3CompressionType": "None"}}
+    old, new = ([{name: word, **uri}, {name: "same", **uri}] for word in ("risky", "left"))
+    assert [str(found) for found in differences(old, new, path)] == [
+        f"{noun} risky is gone",
+        f"{noun} left is new",
+    ]
+    other = [{name: "same", "S3Input": {"S3Uri": "s3://bucket/prefix/", "S3InputMode": "File"}}]
+    assert [str(found) for found in differences(new[1:], other, path)] == [
+        f"{path}.same.S3Input.S3CompressionType: None is gone",
+        f"{path}.same.S3Input.S3InputMode: File is new",
+    ]
+
+
 SCORE = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.E.PropertyFiles.r"}, "Path": "score"}}
 
 

@@ -200,6 +200,63 @@ def test_a_traceback_has_the_indentation_that_the_driver_took() -> None:
     assert job_log.useful([*log[:2], "SM_HOSTS=[]", "Error: no rows"]) == ["Error: no rows"]
 
 
+def test_the_drivers_setup_is_no_last_line() -> None:
+    setup = [
+        "[local_sagemaker] channel 'train': 1 object from s3://b/train",
+        "++ /opt/ml/env/bin/python3 /opt/ml/input/data/sm_drivers/scripts/environment.py",
+        "Environment Variables:",
+        "TRAINING_JOB_ARN=arn:aws:sagemaker:eu-west-1:111122223333:training-job/a",
+        "OLDPWD=/",
+        "_=/opt/ml/env/bin/python3",
+        "SM_HOSTS=['algo-1']",
+        "++ set +x",
+    ]
+    installing = [
+        "++ echo 'Installing requirements'",
+        "Installing requirements",
+        "ERROR: No matching distribution found for lightgmb",
+    ]
+    script = ["Executing command: /opt/ml/env/bin/python3 train.py --epochs 0"]
+    verdict = [
+        "Command failed with exit code 1. Traceback: Traceback (most recent call last):",
+        "  of the driver",
+    ]
+    assert job_log.useful([*setup, *installing]) == installing[-1:]
+    assert job_log.useful(
+        [*setup, *script, "epoch 1", "Executing command: ls", "Error: epochs", *verdict]
+    ) == [
+        "epoch 1",
+        "Error: epochs",
+    ]
+    assert job_log.useful([*setup, *script, *verdict]) == []
+
+
+def test_what_a_processing_job_lists_is_no_last_line() -> None:
+    log = [
+        "[local_sagemaker] input 'risky': 1 of 1 object from s3://b/data/risky/",
+        "Files in /opt/ml/processing/input/code/ before extraction:",
+        "total 56",
+        "drwxr-xr-x 2 root root  4096 Nov 21 19:38 .",
+        "Files after extraction:",
+        "-rw-r--r--. 1 root root 37033 Nov 21 19:42 sourcedir.tar.gz",
+        "WARNING: Skipping typing as it is not installed.",
+        "total 3 rows",
+        "Error: no rows",
+        "[local_sagemaker] Failed: AlgorithmError: Error: no rows, exit code: 1",
+    ]
+    assert job_log.useful(log) == ["total 3 rows", "Error: no rows"]
+
+
+def test_what_the_reason_says_is_not_said_before_it() -> None:
+    reason = "AlgorithmError: Error: epochs: 0 is out of range, exit code: 1"
+    assert job_log.beside(["Error: epochs: 0 is out of range"], reason) == []
+    assert job_log.beside(["epoch 1", "Error: epochs: 0 is  out of range"], reason) == ["epoch 1"]
+    assert job_log.beside(["epoch 1", "no memory"], reason) == ["epoch 1", "no memory"]
+    traceback = ['  File "train.py", line 3, in <module>', "    main()", "ValueError: no rows"]
+    assert job_log.beside(traceback, "AlgorithmError: ValueError: no rows, exit code: 1") == traceback
+    assert job_log.beside([], reason) == []
+
+
 def test_all_ports_in_use_are_named_with_mlflows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ports = configuration.load(project).project.local
     monkeypatch.delenv("LOCAL_MLFLOW_PORT", raising=False)
@@ -220,6 +277,18 @@ def test_check_counts_the_steps_that_graph_and_plan_show(project: Path) -> None:
     drawn = json.loads(retrain(project, "graph", "--json").stdout)["nodes"]
     assert checked == [node["name"] for node in drawn]
     assert "QualityGateFailed" in checked
+
+
+def test_check_says_values_as_yaml_has_them(project: Path) -> None:
+    lines = [line.split() for line in retrain(project, "check").stdout.splitlines()]
+    assert ["CrossValidation", "true"] in lines
+    assert ["Epochs", "20"] in lines
+
+
+def test_a_written_definition_is_named(project: Path) -> None:
+    done = retrain(project, "definition", "--out", "pipeline.json")
+    assert (done.returncode, done.stdout) == (0, "wrote pipeline.json\n")
+    assert json.loads((project / "pipeline.json").read_text())["Steps"]
 
 
 def test_of_several_instances_the_first_to_end_comes_first() -> None:

@@ -103,7 +103,7 @@ def parent_of(content: Any, path: Path_) -> Any:
 
 
 @given(place=st.sampled_from(PLACES))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_without_any_one_key(place: tuple[str, Path_]) -> None:
     file, path = place
     content = yaml.safe_load(TEXTS[file])
@@ -113,7 +113,7 @@ def test_without_any_one_key(place: tuple[str, Path_]) -> None:
 
 
 @given(place=st.sampled_from(PLACES), value=VALUES)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_with_any_value_anywhere(place: tuple[str, Path_], value: Any) -> None:
     file, path = place
     content = yaml.safe_load(TEXTS[file])
@@ -123,7 +123,7 @@ def test_with_any_value_anywhere(place: tuple[str, Path_], value: Any) -> None:
 
 
 @given(place=st.sampled_from(KNOWN_KEYS), data=st.data())
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 def test_a_misspelt_key_is_refused_and_named(place: tuple[str, Path_], data: st.DataObject) -> None:
     file, path = place
     key = str(path[-1])
@@ -152,7 +152,7 @@ def test_a_misspelt_key_is_refused_and_named(place: tuple[str, Path_], data: st.
 
 
 @given(place=st.sampled_from(KNOWN_KEYS))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_key_that_stands_twice_is_refused_and_named(place: tuple[str, Path_]) -> None:
     file, path = place
     content = yaml.safe_load(TEXTS[file])
@@ -165,7 +165,7 @@ def test_a_key_that_stands_twice_is_refused_and_named(place: tuple[str, Path_]) 
 
 
 @given(file=st.sampled_from([PROJECT, CHURN, TUNED]), data=st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_with_any_text_in_the_middle(file: str, data: st.DataObject) -> None:
     text = TEXTS[file]
     start = data.draw(st.integers(0, len(text)))

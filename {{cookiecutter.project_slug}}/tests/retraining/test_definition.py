@@ -75,7 +75,7 @@ def test_the_steps_chain_through_properties_and_parameters(project: Path) -> Non
     }
     assert found["Register"]["Arguments"]["approval_status"] == {"Get": "Parameters.ModelApprovalStatus"}
     for name in ("Preprocess", "Train", "Evaluate"):
-        assert found[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+        assert found[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P6D"}
         assert found[name]["RetryPolicies"]
     assert len(found["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]) >= 4
 

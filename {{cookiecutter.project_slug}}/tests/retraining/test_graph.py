@@ -222,7 +222,9 @@ def test_the_command(project: Path) -> None:
     document = json.loads(retrain(project, "graph", "--json").stdout)
     assert document["pipeline"] == "demo-retraining"
     assert {"from": "Preprocess", "to": "Train", "kind": "data"} in document["edges"]
-    assert retrain(project, "graph", "--svg", "g.svg").returncode == 0
+    drawn = retrain(project, "graph", "--svg", "g.svg")
+    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (0, "wrote g.svg\n", "")
+    assert json.loads(retrain(project, "graph", "--svg", "g.svg", "--json").stdout) == document
     ElementTree.parse(project / "g.svg")
     failed = retrain(project, "graph", "--svg", "no/such/folder/g.svg")
     assert failed.returncode == 2

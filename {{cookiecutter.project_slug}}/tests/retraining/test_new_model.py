@@ -273,7 +273,8 @@ def test_the_command_says_what_comes_next(shop: Path) -> None:
 def test_the_copied_tests_pass(tmp_path: Path) -> None:
     project = make_project(tmp_path, "scarcegan")
     (project / "tests" / "models").mkdir(parents=True)
-    shutil.copy(ROOT / "tests/models/conftest.py", project / "tests/models/conftest.py")
+    for name in ("tests/conftest.py", "tests/models/conftest.py"):
+        shutil.copy(ROOT / name, project / name)
     shutil.copytree(own_tests("scarcegan"), project / "tests/models/scarcegan")
     new_model.create(project, "bots", "scarcegan")
     command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]

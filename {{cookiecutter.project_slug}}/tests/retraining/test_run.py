@@ -255,6 +255,17 @@ def test_a_bad_file_ends_in_one_line(ready: Project, how: str) -> None:
     assert ready.json("runs")[0]["execution"] not in registered
 
 
+def test_a_bad_hyperparameter_is_said_once(ready: Project) -> None:
+    result = ready.retrain("run", *small(Epochs="0"))
+    assert result.returncode == 2
+    said = result.stderr.splitlines()
+    assert [line for line in said if "epochs: 0 is out of range" in line] == said[-1:]
+    assert said[-2].startswith("log: ")
+    assert Path(said[-2].removeprefix("log: ")).is_file()
+    assert "TRAINING_JOB_ARN" not in result.stderr
+    assert "Epochs=0" in ready.retrain("runs").stdout.splitlines()[1]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -101,6 +101,18 @@ def test_what_it_wrote_before_is_replaced(data: Data) -> None:
     assert {item["holds"] for item in places.values()} == {"simulated"}
 
 
+def test_what_is_there_already_is_not_written_again(data: Data) -> None:
+    """A newer object would look like new data."""
+    assert data.retrain("data").returncode == 0
+    s3, place = data.settings.client("s3"), {"Bucket": BUCKET, "Key": "data/risky/part-0.csv"}
+    # With other bytes it can be told from one that was written anew.
+    s3.put_object(**place, Body=b"kept", Metadata=s3.head_object(**place)["Metadata"])
+    assert data.retrain("data").returncode == 0
+    assert s3.get_object(**place)["Body"].read() == b"kept"
+    assert data.retrain("data", "--seed", "8").returncode == 0
+    assert s3.get_object(**place)["Body"].read() == b"8"
+
+
 def test_the_users_own_data_is_left_as_it_is(data: Data) -> None:
     """Even where it has the name of a simulated file, or lies beside simulated ones."""
     assert data.retrain("data", "--files", "2").returncode == 0
@@ -164,6 +176,51 @@ def test_all_folders_are_looked_at_before_the_first_upload(data: Data) -> None:
 def test_a_place_that_cannot_be_is_one_line(data: Data, to: str, expected: str) -> None:
     assert expected in refused(data.retrain("data", "--model", "scarcegan", "--to", to))
     assert data.keys("") == []
+
+
+def missing(done: "subprocess.CompletedProcess[str]") -> dict[str, str]:
+    """What a run says of each input that holds nothing."""
+    assert done.returncode == 2, done.stderr
+    lines = [line.split(": ", 3) for line in done.stderr.splitlines() if line.startswith("Error: input ")]
+    return {name.removeprefix("input "): words for _, name, _, words in lines}
+
+
+def test_simulated_data_is_advised_where_it_helps(data: Data) -> None:
+    words = missing(data.retrain("run"))
+    assert set(words) == {"UnlabelledData", "RiskyData", "DormantData", "NormalData", "HeavyData"}
+    expected = "or run `retrain data` for simulated sample data"
+    assert all(
+        said.endswith(f"name another place with --param {name}=s3://..., {expected}")
+        for name, said in words.items()
+    )
+
+    elsewhere = missing(data.retrain("run", "--param", f"RiskyData=s3://{BUCKET}/nothing/"))
+    assert (
+        elsewhere["RiskyData"] == "put the data there, or name another place with --param RiskyData=s3://..."
+    )
+    assert elsewhere["HeavyData"].endswith(expected)
+
+    data.put("data/risky/mine.csv")
+    words = missing(data.retrain("run"))
+    assert set(words) == {"UnlabelledData", "DormantData", "NormalData", "HeavyData"}
+    assert not any("retrain data" in said for said in words.values())
+
+
+def test_simulated_data_is_not_advised_for_an_input_that_nobody_simulates(data: Data) -> None:
+    conf = data.root / "models" / "scarcegan" / "conf.yaml"
+    script = data.root / "models" / "scarcegan" / "simulate.py"
+    shipped = conf.read_text()
+    try:
+        conf.write_text(shipped.replace("          heavy:\n", "          left:\n"))
+        words = missing(data.retrain("run"))
+        assert not any("retrain data" in said for said in words.values())
+        conf.write_text(shipped)
+        script.unlink()
+        words = missing(data.retrain("run"))
+        assert not any("retrain data" in said for said in words.values())
+    finally:
+        conf.write_text(shipped)
+        script.write_text(SIMULATE)
 
 
 def test_the_places_are_listed_and_nothing_is_written(data: Data) -> None:

@@ -1,11 +1,12 @@
 """Tables as they are printed where nobody looks at a terminal."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.table import Table
 
-from retraining import output, tables
+from retraining import executions, models_cli, output, tables
 from retraining.evaluations import Candidate
 from retraining.executions import Execution, StepRun
 from retraining.registry import ModelPackage
@@ -22,7 +23,8 @@ SHORT = Execution(f"{ARN}/def", "Executing", NOW, None, None, [])
 PACKAGE = ModelPackage("arn", "churn", 3, "Approved", "best", {"recall": 0.5, "f1": 0.25}, "s3://b/m", "arn")
 TABLES = {
     "steps": tables.step_table(EXECUTION),
-    "runs": tables.run_table([EXECUTION, SHORT]),
+    "runs": tables.run_table([EXECUTION, SHORT], {}),
+    "runs with parameters": tables.run_table([EXECUTION, SHORT], {f"{ARN}/abc": {"Epochs": "2"}}),
     "models": tables.model_table([PACKAGE, ModelPackage("b", "churn", 4, "Rejected", "", {}, "", "b")]),
     "candidates": tables.candidate_table(
         [Candidate("churn", "candidate", "best", {"f1": 0.5}), Candidate("churn", "baseline", "mean", {})]
@@ -39,3 +41,81 @@ def test_no_row_ends_in_blanks(table: Table, capsys: pytest.CaptureFixture[str])
     output.out().print(table)
     padded = capsys.readouterr().out
     assert [line.rstrip() for line in padded.splitlines()] == printed.splitlines()
+
+
+def test_runs_say_what_they_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {
+        "Epochs": "2",
+        "RiskyData": "s3://sagemaker-eu-west-1-222233334444/data/risky-8/",
+        "Seed": "7",
+        "Leeway": "0.2",
+        "Folds": "4",
+        "Depth": "5",
+    }
+    output.print_table(tables.run_table([EXECUTION, SHORT], {EXECUTION.arn: given, SHORT.arn: {}}))
+    title, first, second = capsys.readouterr().out.splitlines()
+    assert title.split() == ["execution", "status", "started", "parameters", "steps"]
+    assert "  Epochs=2, RiskyData=...22233334444/data/risky-8/, 4 more  " in first
+    assert "=" not in second
+    output.print_table(tables.run_table([EXECUTION, SHORT], {EXECUTION.arn: {}}))
+    assert "parameters" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("present", "default", "same"),
+    [
+        ("0.0", 0, True),
+        ("1.0", "1", True),
+        ("True", True, True),
+        ("true", "True", True),
+        ("A", "a", False),
+        ("", "a", False),
+    ],
+)
+def test_values_that_differ_from_their_defaults(present: str, default: Any, same: bool) -> None:
+    assert executions.same(present, str(default)) is same
+
+
+def test_a_models_details_are_plain_text() -> None:
+    details = {
+        "group": "churn",
+        "version": 3,
+        "candidate": "best",
+        "metrics": {"recall": 0.25, "rows": 1243.0},
+        "description": None,
+        "inference": {
+            "Containers": [
+                {"Image": "i:1", "ModelDataUrl": "s3://b/m"},
+                {"Image": "i:2", "Environment": {"A": "1"}},
+            ],
+            "SupportedContentTypes": ["text/csv", "application/json"],
+            "SupportedResponseMIMETypes": [],
+        },
+        "metadata": {
+            "candidate": "best",
+            "group": "another",
+            "metric:recall": "0.25",
+            "metric:note": "high",
+            "kept": True,
+        },
+    }
+    assert list(models_cli.lines(details)) == [
+        "group: churn",
+        "version: 3",
+        "candidate: best",
+        "metrics:",
+        "  recall: 0.25",
+        "  rows: 1243",
+        "inference:",
+        "  Containers:",
+        "    - Image: i:1",
+        "      ModelDataUrl: s3://b/m",
+        "    - Image: i:2",
+        "      Environment:",
+        "        A: 1",
+        "  SupportedContentTypes: text/csv, application/json",
+        "metadata:",
+        "  group: another",
+        "  metric:note: high",
+        "  kept: true",
+    ]

@@ -50,7 +50,7 @@ ENTRY: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _are_numbers(value, "slope", "intercept") and len(value) == 2 and value["slope"] > 0,
         "a slope above 0 and an intercept",
     ),
-    "validation": (lambda value: _are_numbers(value, "recall", "precision"), "metrics"),
+    "validation": (lambda value: _are_numbers(value, *definitions.METRICS), "metrics"),
     "groups": (lambda value: _are_names(value) and len(set(value)) == len(value) > 1, "names"),
     "features": (_are_names, "names"),
 }

@@ -1,5 +1,6 @@
 """What the models make of the rows, as PNG files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -39,29 +41,24 @@ STYLE: dict[Any, Any] = {
 def precision_recall(positive: NDArray[np.bool_], models: list[Scored], path: Path) -> None:
     """Precision against recall of every model on the test rows; a dot marks the chosen decision threshold.
 
-    Ablations have a panel of their own, beside the first candidate.
+    Ablations have a panel of their own, with the first candidate.
     """
     panels = {"Candidates and baselines": [model for model in models if model.kind != "ablation"]}
     if ablations := [model for model in models if model.kind == "ablation"]:
         panels["First candidate and ablations"] = [models[0], *ablations]
     with plt.rc_context(STYLE):
-        figure, row = plt.subplots(
-            1,
-            len(panels),
-            figsize=(7.5 if len(panels) == 1 else 12, 5.2),
-            squeeze=False,
-            layout="constrained",
-        )
-        for axes, (title, shown) in zip(row[0], panels.items(), strict=True):
+        lines = max(map(len, panels.values())) // 2 + 1  # of the legend
+        figure = plt.figure(figsize=(7.5, (4.8 + 0.2 * lines) * len(panels)), layout="constrained")
+        places = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
+        for place, (title, shown) in zip(places, panels.items(), strict=True):
+            axes = place.subplots()
             for number, model in enumerate(shown):
                 _precision_recall(axes, positive, model, COLOURS[number % len(COLOURS)])
             share = float(positive.mean())
-            axes.axhline(share, color=GREY, linewidth=0.8)
-            axes.text(
-                0.99, share + 0.012, f"flagging at random ({share:.1%})", color=GREY, fontsize=8, ha="right"
-            )
+            random = f"flagging at random (precision {share:.3f})"
+            axes.axhline(share, color=GREY, linewidth=0.8, label=random)
             axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision", title=title)
-            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 0.06), fontsize=8.5)
+            legend(place, axes.lines)
         save(figure, path)
 
 
@@ -84,7 +81,7 @@ def calibration(positive: NDArray[np.bool_], models: list[Scored], path: Path) -
     rows = -(-len(models) // columns)
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(
-            rows, columns, figsize=(3.1 * columns, 3.4 * rows), squeeze=False, layout="constrained"
+            rows, columns, figsize=(3.1 * columns, 3.5 * rows + 0.3), squeeze=False, layout="constrained"
         )
         for axes, model in zip(grid.flat, models, strict=False):
             calibrated = Calibration(**model.entry["calibration"])
@@ -97,7 +94,7 @@ def calibration(positive: NDArray[np.bool_], models: list[Scored], path: Path) -
             axes.set_ylabel("share that is scarce")
         for axes in list(grid.flat)[len(models) :]:
             axes.set_visible(False)
-        grid[0, 0].legend(loc="upper left", fontsize=8.5)
+        legend(figure, grid[0, 0].lines)
         save(figure, path)
 
 
@@ -124,7 +121,7 @@ def verbosity(models: list[Scored], path: Path) -> None:
         axes.set(xlabel="unlabelled rows flagged as scarce, %", xlim=(0, max([*shares, 0.01]) * 1.15))
         axes.set_title("Verbosity in the unknown space")
         handles = [Patch(color=colours[kind], label=kind) for kind in dict.fromkeys(m.kind for m in models)]
-        axes.legend(handles=handles, loc="lower right", fontsize=8.5)
+        legend(figure, handles)
         save(figure, path)
 
 
@@ -172,8 +169,18 @@ def scores(
         axes.set_yticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "100 %"])
         axes.set(xlabel=f"score of {name}", ylabel="share of the group", xlim=(0, 1), ylim=(0, 1.2))
         axes.set_title("Scores by labelled group, test rows")
-        axes.legend(loc="upper center", ncols=3)
+        legend(figure, [*axes.patches, *axes.lines])
         save(figure, path)
+
+
+def legend(figure: FigureBase, handles: Iterable[Artist]) -> None:
+    """The legend below the figure, where it lies over nothing that is drawn; of `handles` with a label."""
+    named = [handle for handle in handles if not str(handle.get_label()).startswith("_")]
+    longest = max(len(str(handle.get_label())) for handle in named)
+    # An inch holds about 15 characters; the line or patch of a label takes the room of nine.
+    fitting = int(15 * figure.bbox.width / figure.dpi) // (longest + 9)
+    columns = max(1, min(fitting, len(named)))
+    figure.legend(handles=named, loc="outside lower center", ncols=columns, fontsize=8.5)
 
 
 def save(figure: Figure, path: Path) -> None:

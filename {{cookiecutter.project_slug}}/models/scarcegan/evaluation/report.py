@@ -4,12 +4,12 @@ import base64
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import measures
 from evaluation import report_tables, results
 from evaluation.scoring import Scored
 
@@ -42,6 +42,7 @@ TILES = {
     "average_precision": "average precision",
     "recall_at_1_percent": "recall at 1 % false positives",
 }
+NAMED = {"validation_loss": "validation loss"} | report_tables.METRICS
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ recall at 1 % false positives and AUC need no threshold. The baselines are fitte
 rows, self-training on unlabelled ones too; their threshold follows the definition of
 {escape(report.candidates[0].name)}. The best value of each column is marked.</p>
 <h2>What the candidates were chosen for</h2>
-{_definitions(report.candidates)}
+{_definitions(report)}
 """
 
 
@@ -164,8 +165,8 @@ where nobody knows the truth.</p>
 
 
 def _training(report: Report) -> str:
-    figures = _figure(report.plots / "loss_curves.png") + _figure(report.plots / "entropy.png", "narrow")
-    return f"<h2>Training</h2>{figures}"
+    figures = (_figure(report.plots / f"{name}.png", "narrow") for name in ("loss_curves", "entropy"))
+    return f"<h2>Training</h2>{''.join(figures)}"
 
 
 def _confusion(report: Report) -> str:
@@ -184,30 +185,48 @@ def _scarce(report: Report) -> str:
     return next(iter(report.rows))
 
 
-def _definitions(scored: list[Scored]) -> str:
-    items = []
-    for model in scored:
-        entry, found = model.entry, model.entry["validation"]
-        reached = (
-            f"epoch {entry['epoch']} has recall {found['recall']:.3f}, precision {found['precision']:.3f}"
-        )
-        if not entry["definition_met"]:
-            reached = f"<b>not reached</b>; the nearest, {reached}"
-        items.append(
-            f"<li><b>{escape(model.name)}</b>: {escape(_sentence(entry['definition']))}: {reached}</li>"
-        )
-    return f"<ul>{''.join(items)}</ul>"
+def _definitions(report: Report) -> str:
+    told = (definition(model, report.positive, report.folds is not None) for model in report.candidates)
+    return f"<ul>{''.join(f'<li>{text}</li>' for text in told)}</ul>"
 
 
-def _sentence(definition: dict[str, Any]) -> str:
-    named = {"validation_loss": "validation loss"} | report_tables.METRICS
-    goal = f"{'highest' if definition['mode'] == 'max' else 'lowest'} {named[definition['metric']]}"
-    minimums = [
-        f"{named[key.removeprefix('min_')]} of at least {value:g}"
-        for key, value in definition.items()
-        if key.startswith("min_")
+def definition(model: Scored, positive: NDArray[np.bool_], has_folds: bool) -> str:
+    """What a candidate was chosen for, what its epoch has on the validation rows, and, where it is less than
+    was asked for, on the test rows of truth `positive` [n]; as HTML.
+
+    Where there are folds, the epoch is the best on average over them, and need not be on the validation rows.
+    """
+    entry = model.entry
+    wanted, met = entry["definition"], entry["definition_met"]
+    minimums = {key.removeprefix("min_"): value for key, value in wanted.items() if key.startswith("min_")}
+    goal = f"{'highest' if wanted['mode'] == 'max' else 'lowest'} {NAMED[wanted['metric']]}"
+    asked = " and ".join(f"{NAMED[key]} of at least {value:g}" for key, value in minimums.items())
+    which = "the best of all" if met else "the nearest"
+    if has_folds:
+        which = "the best on average over the folds"
+    shown = dict.fromkeys([wanted["metric"], *minimums, "recall", "precision"])
+    has = ", ".join(f"{NAMED[key]} {entry['validation'][key]:.3f}" for key in shown)
+    return (
+        f"<b>{escape(model.name)}</b>: {goal}{f', with {asked}' if asked else ''}: "
+        f"{'' if met else '<b>not reached</b>; '}epoch {entry['epoch']}, {which}, "
+        f"has {has} on the validation rows.{_missed(model, positive, minimums)}"
+    )
+
+
+def _missed(model: Scored, positive: NDArray[np.bool_], minimums: dict[str, float]) -> str:
+    found = measures.at_threshold(positive, model.flagged.astype(float), 0.5)
+    missed = [
+        f"{NAMED[key]} {_below(found[key], value)}, below the {value:g} that was asked for"
+        for key, value in minimums.items()
+        if found[key] < value
     ]
-    return f"{goal} on the validation rows" + (f", with {' and '.join(minimums)}" if minimums else "")
+    return f" On the test rows it has {' and '.join(missed)} on the validation rows." if missed else ""
+
+
+def _below(value: float, minimum: float) -> str:
+    """As the tables have it, but with more digits where that would look like the minimum."""
+    text = f"{value:.3f}"
+    return text if float(text) < minimum else f"{value:.6f}"
 
 
 def _figure(path: Path, style: str = "") -> str:

@@ -29,7 +29,14 @@ def sample(folder: Path, features: list[str], limit: int = LIMIT) -> NDArray[np.
     for file in files:
         try:
             # The first column is the key, which may be NA or null.
-            for part in pd.read_csv(file, dtype={0: str}, keep_default_na=False, chunksize=CHUNK):
+            parts = pd.read_csv(
+                file,
+                dtype={0: str},
+                keep_default_na=False,
+                na_values=dict.fromkeys(features, ""),
+                chunksize=CHUNK,
+            )
+            for part in parts:
                 if list(part.columns[1:]) != features:
                     raise InputError(
                         f"input unlabelled_folds: the columns of {file.name} are not the model's features"

@@ -3,6 +3,8 @@
 from html import escape
 from typing import Any
 
+from preparation.drift import NOTHING_SHARED
+
 COLOURS = ("#d44c47", "#337ea9", "#448361", "#9065b0", "#c4823a", "#787774")
 CSS = """
 :root { color-scheme: light }
@@ -126,7 +128,8 @@ def _boxes(columns: dict[str, Any], colours: dict[str, str]) -> str:
 
 def _drift(drift: dict[str, Any]) -> str:
     if drift["psi_max"] is None:
-        return "There was no earlier run to compare with."
+        read = drift["reference_rows"] is not None
+        return f"The profile {NOTHING_SHARED}." if read else "There was no earlier run to compare with."
     return (
         f"PSI: population stability index of the {drift['rows']:,} rows that the model is trained on against"
         f" {drift['reference_rows']:,} rows of the run before; above 0.1 they moved, above 0.25 far."

@@ -14,6 +14,7 @@ from preparation.column_statistics import ColumnStatistics
 
 BINS = 10
 LEAST_SHARE = 1e-4  # in place of an empty bin's share, whose logarithm is none
+NOTHING_SHARED = "of the run before has none of these features; nothing to compare with"
 Profile = dict[str, Any]
 
 
@@ -67,7 +68,8 @@ def index(expected: NDArray[np.int64], actual: NDArray[np.int64]) -> float:
 
 
 def document(found: dict[str, float], reference_rows: int | None, rows: int) -> dict[str, Any]:
-    """What drift.json holds; the numbers are null where there was no reference."""
+    """What drift.json holds. The indices are null where nothing was compared: there was no reference, and
+    `reference_rows` is null too, or it has none of the features."""
     values = list(found.values())
     return {
         "psi_max": round(max(values), 6) if values else None,
@@ -81,7 +83,7 @@ def document(found: dict[str, float], reference_rows: int | None, rows: int) -> 
 def lines(document: dict[str, Any]) -> list[str]:
     """As metric lines: the largest and the mean index, and the five features that moved most."""
     if document["psi_max"] is None:
-        return []
+        return [] if document["reference_rows"] is None else [f"Reference: the profile {NOTHING_SHARED}"]
     moved = sorted(document["psi"].items(), key=lambda entry: (-entry[1], entry[0]))[:5]
     return [
         f"PSI_Max={document['psi_max']:.6f}; PSI_Mean={document['psi_mean']:.6f};",

@@ -11,6 +11,7 @@ from preparation.drift import Profile
 from preparation.outputs import Outputs
 from preparation.reference import Reference
 from preparation.table_schema import Schema
+from preparation.unlabelled_rows import UNLABELLED
 from scaler import STATISTICS, Statistics
 
 
@@ -34,7 +35,8 @@ def write(
 ) -> Profile:
     """Write all but the scaler; the profile of the rows that the model is trained on.
 
-    Raises InputError when every feature is constant; of one that is, a line warns.
+    Raises InputError when every feature is constant; of one that is, a line warns, and so it does where the
+    first group is not the scarcest. A host that has a shard alone cannot tell that.
     """
     profile = drift.profile(training)
     before = reference.before(profile)
@@ -45,6 +47,10 @@ def write(
     moved = drift.document(found, before["rows"] if before else None, training.rows)
     quality = data_quality.document(groups, schema, moved)
     _warn(quality["constant"], schema)
+    if not outputs.cluster.several:
+        _warn_of_order(
+            {group: found.statistics.rows for group, found in groups.items() if group != UNLABELLED}
+        )
     for name, content in (("profile", profile), ("drift", moved), ("data_quality", quality)):
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         outputs.path(f"train_data/{name}.json").write_text(text, encoding="utf-8")
@@ -71,3 +77,14 @@ def _warn(constant: list[str], schema: Schema) -> None:
         )
     if constant:
         print(f"Warning: the same value in all rows, nothing to learn from: {', '.join(constant)}")
+
+
+def _warn_of_order(rows: dict[str, int]) -> None:
+    """`rows` of each labelled group, in the order given. In a wrong order all else would pass."""
+    first, fewest = next(iter(rows)), min(rows, key=rows.__getitem__)
+    if rows[first] > rows[fewest]:
+        print(
+            f"Warning: the first group is the scarce class, but {first!r} has {rows[first]} rows and "
+            f"{fewest!r} {rows[fewest]}; if {fewest!r} is the scarce one, write it first in groups, of "
+            "preprocess and of train"
+        )

@@ -15,7 +15,7 @@ Change = Callable[[Path], object]
 prices = st.floats(15_000, 500_001)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(prices, prices), min_size=2, max_size=30))
 def test_measures_agree_with_scikit_learn(unit: Any, rows: list[tuple[float, float]]) -> None:
     actual, predicted = np.array(rows).T

@@ -126,7 +126,7 @@ def test_the_process_ends_with_that_line(base: Path, jobs: Any) -> None:
 block = st.lists(st.floats(0, 1e6, width=32), min_size=9, max_size=9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(block, min_size=1, max_size=20), st.integers(0, 2**32), st.randoms())
 def test_a_rows_place_depends_on_seed_and_features_alone(
     unit: Any, content: list[list[float]], seed: int, shuffle: Any
@@ -143,7 +143,7 @@ def test_a_rows_place_depends_on_seed_and_features_alone(
     assert (unit.split.Split(0.15, 0.2, seed + 1).places(rows) != places).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.integers(0, 1000))
 def test_parts_have_the_fractions_and_share_no_features(
     unit: Any, rows: Any, validation: float, test: float, seed: int
@@ -163,7 +163,7 @@ def test_more_rows_move_no_row_to_another_part(unit: Any, rows: Any) -> None:
         assert {tuple(row) for row in part} <= {tuple(row) for row in getattr(many, name)}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2), min_size=1)
 )

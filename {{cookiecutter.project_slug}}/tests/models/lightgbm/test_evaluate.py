@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jobs import Chain, run
 
@@ -104,7 +104,6 @@ def test_the_process_itself_ends_without_a_traceback(base: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), rows=st.integers(2, 400), levels=st.integers(1, 50))
 def test_a_model_quality_document_for_any_rows(seed: int, rows: int, levels: int) -> None:
     rng = np.random.default_rng(seed)

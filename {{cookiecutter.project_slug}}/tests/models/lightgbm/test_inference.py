@@ -55,7 +55,7 @@ def test_all_forms_of_a_request_give_the_same_answer(lines: list[str], model: in
         pd.testing.assert_frame_equal(predict(body, content_type, model), expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sizes=st.lists(st.integers(1, 20), min_size=1, max_size=8))
 def test_a_score_does_not_depend_on_the_rows_beside_it(
     sizes: list[int], lines: list[str], model: inference.Model

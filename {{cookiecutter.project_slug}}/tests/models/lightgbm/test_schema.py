@@ -17,7 +17,6 @@ def table(**columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame({name: [value] * count for name, value in ROW.items()} | columns, dtype=str)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e300)), min_size=1, max_size=20))
 def test_numbers_are_read_and_empty_is_missing(values: list[float | None]) -> None:
     parsed = schema.parse(table(PageValues=["" if value is None else f" {value!r} " for value in values]))
@@ -25,7 +24,6 @@ def test_numbers_are_read_and_empty_is_missing(values: list[float | None]) -> No
     np.testing.assert_allclose(parsed["PageValues"], expected, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=8))
 def test_anything_but_a_number_is_refused_by_its_own_spelling(text: str) -> None:
     try:
@@ -49,7 +47,7 @@ def test_spellings_of_a_category_are_one(one: str, other: str) -> None:
     assert parsed["Month"].nunique() == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seen=st.lists(st.sampled_from(["Nov", "May", "Dec", ""]), min_size=1, max_size=20),
     new=st.lists(st.sampled_from(["Nov", "May", "Dec", "Jan", "", "??"]), min_size=1, max_size=20),

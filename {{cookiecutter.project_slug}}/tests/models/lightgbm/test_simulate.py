@@ -16,7 +16,7 @@ def test_a_seed_gives_the_same_rows_and_another_seed_other_ones() -> None:
     assert not first.equals(simulate.simulate(300, 4))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), rows=st.integers(200, 800))
 def test_the_rows_are_of_the_real_schema(seed: int, rows: int) -> None:
     table = simulate.simulate(rows, seed)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from jobs import Chain, run, succeed
@@ -93,7 +93,6 @@ def test_beta_moves_the_threshold_towards_recall(base: Path) -> None:
     assert values["0.5"]["validation"]["auc"] == values["2"]["validation"]["auc"]
 
 
-@settings(deadline=None)
 @given(
     scores=arrays.arrays(
         np.float64, st.integers(2, 30), elements=st.integers(0, 8).map(lambda value: value / 8)

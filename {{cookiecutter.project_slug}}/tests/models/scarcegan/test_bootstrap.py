@@ -13,7 +13,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows)
 def test_a_weight_is_a_row_that_often(found: list[tuple[bool, float, int]]) -> None:
     positive, scores, weights = (np.array(column) for column in zip(*found, strict=True))

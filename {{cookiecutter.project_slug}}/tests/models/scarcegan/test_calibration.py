@@ -48,7 +48,7 @@ def test_ten_positives_are_enough_to_be_nearer_to_the_truth(seed: int) -> None:
     assert after < before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(truth_and_scores)
 def test_a_fit_is_finite_grows_and_is_no_worse_than_none(rows: list[tuple[bool, float]]) -> None:
     positive, scores = arrays(rows)
@@ -89,7 +89,7 @@ def test_scores_that_fall_where_they_should_grow_keep_their_order() -> None:
     assert found.apply(np.array([0.5]))[0] == pytest.approx(0.2, abs=0.03)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=20), st.floats(0.1, 5), st.floats(-4, 4))
 def test_undoing_gives_the_scores_again(scores: list[float], slope: float, intercept: float) -> None:
     found = Calibration(slope, intercept)

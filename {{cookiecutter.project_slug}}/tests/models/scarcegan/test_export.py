@@ -43,7 +43,7 @@ def ask(signature: object, values: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in answer.items()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_an_answer_does_not_depend_on_the_rows_beside_it(
     data: st.DataObject, signature: object, whole: dict[str, np.ndarray]
@@ -94,7 +94,7 @@ def test_an_answer_does_not_depend_on_threads_or_kernels(
     np.testing.assert_array_equal(np.load(out), whole["probabilities"], strict=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.sampled_from([0.1, 1.0, 5.0, 50.0]))
 def test_sums_are_the_same_in_any_order(seed: int, size: float) -> None:
     """The claim behind it: with weights and inputs on their grids, float64 does not round a sum."""

@@ -152,7 +152,7 @@ def test_an_unsupported_accept_type_is_named() -> None:
         inference.output_handler(Response(b"{}"), Context(accept_header="image/png"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.lists(st.floats(allow_nan=False, width=32), min_size=3, max_size=3), min_size=1, max_size=5)
 )

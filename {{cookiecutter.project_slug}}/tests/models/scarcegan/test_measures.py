@@ -12,7 +12,7 @@ truth_and_scores = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(truth_and_scores, st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]) | st.floats(0, 1))
 def test_recall_at_a_false_positive_rate_is_the_best_of_all_thresholds(
     rows: list[tuple[bool, float]], rate: float

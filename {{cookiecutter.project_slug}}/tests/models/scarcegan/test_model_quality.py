@@ -23,7 +23,7 @@ binary_rows = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(binary_rows)
 def test_any_binary_input_gives_a_valid_document(rows: list[tuple[bool, bool, float]]) -> None:
     actual, predicted, scores = (np.array(column) for column in zip(*rows, strict=True))
@@ -48,7 +48,7 @@ def test_any_binary_input_gives_a_valid_document(rows: list[tuple[bool, bool, fl
     assert (section["recall"]["standard_deviation"] == "NaN") == few
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=250),
     st.sampled_from([4, 6]),
@@ -65,7 +65,7 @@ def test_any_multiclass_input_gives_a_valid_document(rows: list[tuple[int, int]]
     assert section["weighted_f2"]["value"] == pytest.approx(expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=250))
 def test_any_regression_input_gives_a_valid_document(rows: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(column) for column in zip(*rows, strict=True))

@@ -95,6 +95,21 @@ def test_folds_hold_each_row_out_once_and_never_a_test_row(chain: Chain) -> None
     assert sorted(held_out) == sorted(pd.concat(everything))
 
 
+def test_a_first_group_that_is_not_the_scarcest_is_told(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {group: len(read(base / f"processing/input/{group}/part-0000.csv")) for group in LABELLED}
+    assert rows["risky"] == min(rows.values())
+    assert prepare(base) == 0
+    assert "Warning" not in capsys.readouterr().out
+    assert prepare(base, "--groups", "normal,dormant,risky,heavy") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: ")]
+    assert line == (
+        f"Warning: the first group is the scarce class, but 'normal' has {rows['normal']} rows and 'risky' "
+        f"{rows['risky']}; if 'risky' is the scarce one, write it first in groups, of preprocess and of train"
+    )
+
+
 def test_the_scaler_is_fitted_on_the_training_rows_alone(chain: Chain) -> None:
     fitted = scaler.load(chain.preprocessed / "train_data" / "scaler.json")
     raw = read(chain.preprocessed / "train_data" / "data.csv")[COLUMNS.names].to_numpy()

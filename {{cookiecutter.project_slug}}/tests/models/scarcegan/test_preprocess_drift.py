@@ -31,7 +31,7 @@ def statistics(*parts: list[float], weight: int = 1) -> ColumnStatistics:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(COLUMN, min_size=1, max_size=4))
 def test_statistics_of_parts_are_those_of_the_whole(parts: list[list[float]]) -> None:
     whole = np.array([value for part in parts for value in part])
@@ -55,7 +55,7 @@ def test_statistics_of_parts_are_those_of_the_whole(parts: list[list[float]]) ->
     assert merged.std[0] == pytest.approx(whole.std(), abs=1e-6 * largest)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(FLOATS, min_size=2, max_size=50))
 def test_buckets_are_in_the_order_of_the_numbers(values: list[float]) -> None:
     ordered = np.sort(np.array(values, dtype=np.float32))
@@ -66,7 +66,7 @@ def test_buckets_are_in_the_order_of_the_numbers(values: list[float]) -> None:
     np.testing.assert_allclose(back, ordered, rtol=1 / 128)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(COLUMN, COLUMN)
 def test_the_index_is_that_of_the_bins(before: list[float], after: list[float]) -> None:
     profile = drift.profile(statistics(before))
@@ -169,6 +169,23 @@ def test_another_schema_compares_what_both_have(base: Path, tmp_path: Path) -> N
     _, found = prepared(base, reference)
     assert "deposit_mean" not in found["psi"]
     assert len(found["psi"]) == 49
+
+
+def test_a_run_that_shares_no_feature_with_the_one_before_is_told(base: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "profile.json"
+    prepared(base, reference)
+    page = base / "output" / "train_data" / "data_quality.html"
+    assert "There was no earlier run to compare with." in page.read_text()
+    document = json.loads(reference.read_text())
+    features = document["current"]["features"]
+    document["current"]["features"] = {f"old_{name}": bins for name, bins in features.items()}
+    reference.write_text(json.dumps(document))
+    log, found = prepared(base, reference)
+    assert (found["psi"], found["psi_max"], found["reference_rows"]) == ({}, None, found["rows"])
+    told = "of the run before has none of these features; nothing to compare with"
+    assert f"Reference: the profile {told}\n" in log
+    assert f"The profile {told}." in page.read_text()
+    assert "no earlier run" not in page.read_text()
 
 
 NO_PROFILES = (

@@ -16,7 +16,7 @@ from failure import InputError
 from preparation import labelled_rows, parallel, splits
 from preparation.splits import Fractions
 
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 fractions = st.builds(
     Fractions,
     st.floats(0.01, 0.45),
@@ -124,7 +124,7 @@ def arranged(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, list[list
     return groups, files
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(arranged(), st.sampled_from([1, 3, 40]), st.sampled_from([30, 1 << 20]))
 def test_the_arrangement_of_the_rows_does_not_matter(
     rows: tuple[dict[str, list[str]], dict[str, list[list[str]]]], bucket: int, block: int

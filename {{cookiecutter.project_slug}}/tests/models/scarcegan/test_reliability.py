@@ -11,7 +11,7 @@ truth_and_scores = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(truth_and_scores)
 def test_the_measures_agree_with_their_definitions(rows: list[tuple[bool, float]]) -> None:
     positive, scores = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

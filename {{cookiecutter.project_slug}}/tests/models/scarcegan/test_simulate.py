@@ -39,7 +39,7 @@ def test_parts_hold_the_same_rows_as_one_file(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(joined, groups[name].reset_index(drop=True), check_dtype=False)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     days=st.integers(4, 40),

@@ -291,7 +291,7 @@ truth_and_scores = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(truth_and_scores)
 def test_measures_agree_with_scikit_learn(rows: list[tuple[bool, float]]) -> None:
     positive, values = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
@@ -313,7 +313,7 @@ def test_measures_agree_with_scikit_learn(rows: list[tuple[bool, float]]) -> Non
             assert measures.auc(positive, values) == pytest.approx(reference.roc_auc_score(positive, values))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     truth_and_scores,
     st.sampled_from(candidates.METRICS),

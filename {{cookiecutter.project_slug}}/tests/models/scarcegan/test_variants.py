@@ -146,7 +146,7 @@ def test_terms_of_the_supervised_head() -> None:
 values = st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=1, max_size=5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values, st.sampled_from(["max", "min"]))
 def test_the_epoch_is_the_best_on_average_over_the_folds(folds: list[list[float]], mode: str) -> None:
     definition = Definition("any", "recall", mode, {})
