@@ -30,7 +30,7 @@ demo: $(READY) ## scaffold a project with the default answers into build/demo an
 	if [ -x $(DEMO)/.venv/bin/retrain ]; then cd $(DEMO) && .venv/bin/retrain local down; fi
 	rm -rf $(DEMO)
 	@echo 'making a project in $(DEMO) and running its pipeline there'
-	$(BIN)/cookiecutter . --no-input --default-config --output-dir build project_slug=demo >/dev/null
+	@made=$$($(BIN)/cookiecutter . --no-input --default-config --output-dir build project_slug=demo) || { echo "$$made"; exit 1; }
 	$(MAKE) --directory $(DEMO) run
 
 lint: $(READY) ## check style, formatting and types, the project's code included, where it stands

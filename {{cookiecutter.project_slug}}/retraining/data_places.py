@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from retraining.configuration import Configuration
 from retraining.errors import UserError
-from retraining.parameter import Parameter
+from retraining.parameter import Parameter, default_of
 
 # Metadata of the objects that `retrain data` writes: what has it may be replaced, all else is the user's.
 MARK = {"simulated-by": "retrain-data"}
@@ -84,7 +84,7 @@ def of(configuration: Configuration, model: str, to: str | None = None) -> list[
     for name, channel in (unit.preprocess.channels if unit.preprocess else {}).items():
         if channel.dataFiles:
             file = channel.dataFiles[0].fileName
-            default = str(file.default if isinstance(file, Parameter) else file)
+            default = str(default_of(file))
             uri = default if to is None else f"{to.rstrip('/')}/{name}/"
             found.append(DataPlace(model, name, file.parameter if isinstance(file, Parameter) else name, uri))
     return found

@@ -41,7 +41,7 @@ from retraining.kinds import (
     one_of,
     text,
 )
-from retraining.parameter import Parameter
+from retraining.parameter import Parameter, default_of
 
 PROCESSING_SECONDS = 5 * 86400
 TRAINING_SECONDS = 28 * 86400
@@ -76,7 +76,7 @@ class Channel(Section):
     @model_validator(mode="after")
     def _files_have_a_bucket(self) -> "Channel":
         for file in self.dataFiles:
-            name = file.fileName.default if isinstance(file.fileName, Parameter) else file.fileName
+            name = default_of(file.fileName)
             is_uri = str(name).startswith("s3://")
             if isinstance(file.fileName, Parameter) and self.s3BucketName and not is_uri:
                 raise ValueError(f"write the whole URI, s3://..., into the parameter, not {seen(name)}")
@@ -202,7 +202,7 @@ class Range(Section):
         elif self.min is None or self.max is None:
             raise ValueError("a range needs both min and max")
         else:
-            low, high = (float(v.default if isinstance(v, Parameter) else v) for v in (self.min, self.max))
+            low, high = (float(default_of(v)) for v in (self.min, self.max))
             self._check_bounds(low, high)
         return self
 

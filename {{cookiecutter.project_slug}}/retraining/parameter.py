@@ -91,3 +91,8 @@ def declared(value: Any) -> list[Parameter]:
     if isinstance(value, list | tuple):
         return [parameter for item in value for parameter in declared(item)]
     return []
+
+
+def default_of(value: Any) -> Any:
+    """What a value is unless a run says otherwise: of a parameter its default, else itself."""
+    return value.default if isinstance(value, Parameter) else value

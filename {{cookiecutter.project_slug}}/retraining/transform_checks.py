@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retraining.job_schema import TransformJob
-from retraining.parameter import Parameter
+from retraining.parameter import default_of
 from retraining.unit_schema import Unit
 from retraining.yaml_file import Location
 
@@ -28,7 +28,7 @@ def check(unit: Unit) -> Found:
         return
     if job.strategy == "MultiRecord" and job.split_type in (None, "None"):
         yield ("transform", "strategy"), "MultiRecord needs a split_type such as Line"
-    payload, jobs = (_default(value) for value in (job.max_payload, job.max_concurrent_transforms))
+    payload, jobs = (default_of(value) for value in (job.max_payload, job.max_concurrent_transforms))
     if payload and jobs and payload * jobs > 100:
         words = f"{payload} MB x {jobs} concurrent requests: SageMaker allows 100 MB in all"
         yield ("transform", "max_payload"), words
@@ -38,13 +38,13 @@ def check(unit: Unit) -> Found:
 def _check_processing(job: TransformJob) -> Found:
     """At most one line: what one key needs, the others need as well."""
     keys = ("join_source", "input_filter", "output_filter")
-    used = [key for key in keys if _default(getattr(job, key)) not in (None, "None", "$")]
+    used = [key for key in keys if default_of(getattr(job, key)) not in (None, "None", "$")]
     if not used:
         return
     here: Location = ("transform", used[0])
     content = _mime_type(job.content_type)
     accept = _mime_type(job.accept or job.content_type)
-    split, assembled = (_default(value) or "None" for value in (job.split_type, job.assemble_with))
+    split, assembled = (default_of(value) or "None" for value in (job.split_type, job.assemble_with))
     joins = used[0] == "join_source"
     unknown = [kind for kind in (content, accept) if kind not in _PROCESSED]
     by_line = {"split_type": split} | ({"assemble_with": assembled} if accept == _CSV else {})
@@ -66,15 +66,11 @@ def _check_processing(job: TransformJob) -> Found:
 
 def _check_positions(job: TransformJob) -> Found:
     for key in ("input_filter", "output_filter"):
-        path = _default(getattr(job, key))
+        path = default_of(getattr(job, key))
         if path and not _POSITIONS.fullmatch(path):
             words = f"a row of CSV has no names, only positions such as $[0] and $[1:], and not {path!r}"
             yield ("transform", key), words
 
 
 def _mime_type(value: Any) -> str:
-    return str(_default(value)).partition(";")[0].strip().lower()
-
-
-def _default(value: Any) -> Any:
-    return value.default if isinstance(value, Parameter) else value
+    return str(default_of(value)).partition(";")[0].strip().lower()

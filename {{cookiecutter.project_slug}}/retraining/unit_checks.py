@@ -12,7 +12,7 @@ from retraining.errors import seen
 from retraining.fields import RetryPolicy
 from retraining.job_schema import EvaluationJob, Job, ProcessingJob, TrainingJob, TransformJob, TuningJob
 from retraining.nearest import suggestion
-from retraining.parameter import Parameter
+from retraining.parameter import Parameter, default_of
 from retraining.unit_schema import Registry, Unit
 from retraining.yaml_file import Document, Location, dotted
 
@@ -140,7 +140,7 @@ def _check_env(found: _Unit, section: str, job: Job | TransformJob) -> None:
 
 
 def _check_length(found: _Unit, location: Location, value: Any, limit: int) -> None:
-    text = str(value.default if isinstance(value, Parameter) else value)
+    text = str(default_of(value))
     if len(text) > limit:
         found.add(location, f"SageMaker allows {limit} characters, not {len(text)}")
 
@@ -177,7 +177,7 @@ def _check_spot(found: _Unit, job: TrainingJob) -> None:
         spot = job.use_spot_instances
         if spot is False:
             found.add(("train", "max_wait_seconds"), "it is for spot instances: add use_spot_instances: true")
-        wait, longest = (_default(value) for value in (job.max_wait_seconds, job.max_runtime_seconds))
+        wait, longest = (default_of(value) for value in (job.max_wait_seconds, job.max_runtime_seconds))
         if wait < longest:
             found.add(
                 ("train", "max_wait_seconds"),
@@ -195,10 +195,6 @@ def _check_spot(found: _Unit, job: TrainingJob) -> None:
         found.add(("train", "input_mode"), "a resumed spot job cannot go on in a pipe: use File or FastFile")
 
 
-def _default(value: Any) -> Any:
-    return value.default if isinstance(value, Parameter) else value
-
-
 def _check_tuning(found: _Unit, tune: TuningJob, train: TrainingJob) -> None:
     if tune.objective_metric_name not in train.metric_definitions:
         known = ", ".join(train.metric_definitions) or "none"
@@ -206,17 +202,17 @@ def _check_tuning(found: _Unit, tune: TuningJob, train: TrainingJob) -> None:
             ("tune", "objective_metric_name"),
             f"no metric {tune.objective_metric_name!r} in train.metric_definitions; known: {known}",
         )
-    if _default(tune.max_parallel_jobs) > _default(tune.max_jobs):
+    if default_of(tune.max_parallel_jobs) > default_of(tune.max_jobs):
         found.add(
             ("tune", "max_parallel_jobs"),
-            f"{_default(tune.max_parallel_jobs)} is more than max_jobs, {_default(tune.max_jobs)}",
+            f"{default_of(tune.max_parallel_jobs)} is more than max_jobs, {default_of(tune.max_jobs)}",
         )
     if tune.strategy == "Grid" and any(not item.values for item in tune.hyperparameter_ranges.values()):
         found.add(("tune", "hyperparameter_ranges"), "a Grid search takes ranges with values only")
     elif tune.strategy == "Grid":
         tries = math.prod(len(item.values) for item in tune.hyperparameter_ranges.values())
-        if _default(tune.max_jobs) != tries:
-            words = f"a Grid search makes all {tries} tries: write {tries}, not {_default(tune.max_jobs)}"
+        if default_of(tune.max_jobs) != tries:
+            words = f"a Grid search makes all {tries} tries: write {tries}, not {default_of(tune.max_jobs)}"
             found.add(("tune", "max_jobs"), words)
     if tune.strategy == "Hyperband" and tune.early_stopping_type == "Auto":
         found.add(("tune", "early_stopping_type"), "Hyperband stops early by itself: leave it Off")

@@ -1,174 +1,27 @@
 """`retrain plan` against real local runs: what it says comes true, and it changes nothing."""
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import yaml
-from botocore.stub import Stubber
 
 from local_sagemaker import cache as local_cache
-from local_sagemaker import stack
-from retraining import (
-    arguments,
-    cache_prediction,
-    code_differences,
-    configuration,
-    definition,
-    deployment,
-    executions,
-    history,
-    newer_inputs,
-    places,
-    plan,
-)
+from retraining import cache_prediction, code_differences, definition, executions, history
 from retraining.compiled import Run, read
 from retraining.differences import differences
 from retraining.plan import Plan
-from tests.retraining.conftest import ROOT, make_project
+from tests.retraining.tiny_project import CHAIN, JOBS, SCRIPTS, STEPS, UNIT, Tiny, retrain, running, step
 
-IMAGE = "sagemaker-scikit-learn:1.4-2-cpu-py3"
-WRITE = 'import os, sys\nos.makedirs({0!r}, exist_ok=True)\nopen({0!r} + "/{1}", "w").write({2!r})\n'
-OUTPUT = "/opt/ml/processing/output/"
-SCRIPTS = {
-    "preprocess.py": "import rows\n"
-    + WRITE.format(f"{OUTPUT}train", "a.csv", "1")
-    + WRITE.format(f"{OUTPUT}test", "a.csv", "2"),
-    "rows.py": "ROWS = 3\n",
-    "train.py": WRITE.format("/opt/ml/model", "model.txt", "model"),
-    "evaluate.py": WRITE.format(f"{OUTPUT}evaluation", "evaluation.json", '{"accuracy": 0.9}'),
-}
-UNIT = {
-    "source_directory": "models/tiny",
-    "preprocess": {
-        "image_uri": IMAGE,
-        "entry_point": "preprocess.py",
-        "instance_type": "ml.m5.large",
-        "arguments": {"rows": {"parameter": "Rows", "default": 3}},
-        "outputs": ["train", "test"],
-    },
-    "train": {
-        "image_uri": IMAGE,
-        "entry_point": "train.py",
-        "instance_type": {"parameter": "TrainingInstanceType", "default": "ml.m5.large"},
-        "channels": {"train": None},
-        "hyperparams": {"epochs": {"parameter": "Epochs", "default": 20}, "depth": 4},
-    },
-    "evaluate": {
-        "image_uri": IMAGE,
-        "entry_point": "evaluate.py",
-        "instance_type": "ml.m5.large",
-        "channels": {"model": None, "test": None},
-        "outputs": ["evaluation"],
-    },
-    "gate": {
-        "output": "evaluation",
-        "file": "evaluation.json",
-        "json_path": "accuracy",
-        "minimum": {"parameter": "MinimumAccuracy", "default": 0.5},
-    },
-    "lambda": {"entry_point": "tell.py", "timeout_seconds": 60, "outputs": ["told"]},
-}
-STEPS = [
-    {"step_name": "Preprocess", "step_class": "Processing", "step_type": "preprocess", "enable_cache": True},
-    {
-        "step_name": "Train",
-        "step_class": "Training",
-        "enable_cache": True,
-        "chain_input_source_step": ["Preprocess"],
-    },
-    {
-        "step_name": "Evaluate",
-        "step_class": "Metrics",
-        "enable_cache": True,
-        "chain_input_source_step": ["Train", "Preprocess"],
-    },
-    {"step_name": "Gate", "step_class": "Condition", "chain_input_source_step": ["Evaluate"]},
-    {"step_name": "Tell", "step_class": "Lambda"},
-]
-CHAIN = "Evaluate >> Gate >> Tell"
-JOBS = ("Preprocess", "Train", "Evaluate")
 NOW = datetime.now(UTC)
-
-
-class Tiny:
-    """A project whose three jobs take no time, on its own local services."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = make_project(root)
-        shutil.rmtree(root / "models")
-        shutil.rmtree(root / "lambdas")
-        (root / "lambdas").mkdir()
-        (root / "models" / "tiny").mkdir(parents=True)
-        settings = yaml.safe_load((root / "conf" / "project.yaml").read_text())
-        (root / "conf" / "project.yaml").write_text(yaml.safe_dump(settings | {"SMP_MODELNAME": "tiny"}))
-        self.reset()
-
-    def reset(self) -> None:
-        """The sources as they were at first."""
-        for name, text in SCRIPTS.items():
-            self.write(f"models/tiny/{name}", text)
-        self.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'yes'}\n")
-        self.configure(UNIT, STEPS, CHAIN)
-
-    def configure(self, unit: dict[str, Any], steps: list[dict[str, Any]], chain: str) -> None:
-        pipeline = {
-            "pipelineName": "demo-tiny",
-            "models": {"tiny": {"steps": steps}},
-            "dependencies": [chain],
-        }
-        conf = {"conf": {"models": {"tiny": unit}, "sagemakerPipeline": pipeline}}
-        self.write("models/tiny/conf.yaml", yaml.safe_dump(conf, sort_keys=False))
-
-    def write(self, path: str, text: str) -> None:
-        (self.root / path).write_text(text)
-
-    @property
-    def configuration(self) -> configuration.Configuration:
-        return configuration.load(self.root)
-
-    def plan(self, *given: str) -> Plan:
-        return plan.plan(self.configuration, "local", list(given))
-
-    def run(self, *given: str) -> dict[str, bool]:
-        """Run the pipeline; whether each step was a cache hit."""
-        found = self.configuration
-        compiled = definition.compile_pipeline(found)
-        deployment.deploy(found, compiled)
-        values = arguments.parse(found, list(given))
-        *_, last = executions.watch(executions.start(compiled.name, {**values, "GitCommit": "unknown"}))
-        assert last.status == "Succeeded", last.failure
-        return {step.name: step.cache_hit for step in last.steps}
-
-    def comes_true(self, *given: str) -> dict[str, tuple[str, ...]]:
-        """Plan, run, and compare step by step; the reasons of the steps that ran, as planned."""
-        planned = self.plan(*given)
-        ran = self.run(*given)
-        outcomes = {step.name: step.cache for step in planned.steps if step.change != "removed"}
-        assert {name: outcomes[name] == "hit" for name in ran} == ran
-        return {step.name: step.reasons for step in planned.steps if step.cache == "miss"}
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
-    project = Tiny(tmp_path_factory.mktemp("tiny"))
-    settings = places.local_settings(project.configuration)
-    stack.up(settings)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.environment().items():
-            patch.setenv(name, value)
-        # Another test's default session would keep that test's credentials.
-        patch.setattr(boto3, "DEFAULT_SESSION", None)
+    with running(tmp_path_factory.mktemp("tiny")) as project:
         yield project
-    stack.down(settings)
 
 
 @pytest.fixture(scope="module")
@@ -183,10 +36,6 @@ def first(services: Tiny) -> Plan:
 def tiny(services: Tiny, first: Plan) -> Tiny:
     services.reset()
     return services
-
-
-def step(planned: Plan, name: str) -> plan.PlannedStep:
-    return next(step for step in planned.steps if step.name == name)
 
 
 def test_the_key_is_the_same_here_and_on_the_local_services() -> None:
@@ -342,84 +191,6 @@ def test_deleted_outputs(tiny: Tiny) -> None:
     assert reasons["Evaluate"] == ("Train will run anew",)
 
 
-def read_rows(tiny: Tiny) -> "S3Prefix":
-    """Let the first step read a prefix that a parameter names; one object lies there."""
-    bucket = tiny.configuration.project.bucket
-    found = S3Prefix(bucket, "data/rows/")
-    files = [{"sourceName": "rows", "fileName": {"parameter": "RowsData", "default": found.uri}}]
-    preprocess = UNIT["preprocess"] | {"channels": {"rows": {"dataFiles": files}}}  # type: ignore[operator]
-    tiny.configure(UNIT | {"preprocess": preprocess}, STEPS, CHAIN)
-    return found
-
-
-@dataclass(frozen=True)
-class S3Prefix:
-    bucket: str
-    prefix: str
-
-    @property
-    def uri(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
-
-    def put(self, name: str) -> None:
-        boto3.client("s3").put_object(Bucket=self.bucket, Key=f"{self.prefix}{name}", Body=b"1")
-
-
-def test_new_files_under_the_prefix_of_a_reused_step(tiny: Tiny) -> None:
-    rows = read_rows(tiny)
-    rows.put("1.csv")
-    tiny.run()
-    assert tiny.plan().newer_inputs == ()
-    assert step(tiny.plan(), "Preprocess").cache == "hit"
-    for name in ("2.csv", "3.csv", "folder/"):
-        rows.put(name)
-    (found,) = tiny.plan().newer_inputs
-    assert (found.step, found.uri, found.parameter) == ("Preprocess", rows.uri, "RowsData")
-    assert (found.count, found.all_seen) == (2, True)
-    line = f"Preprocess: 2 objects below {rows.uri} are newer than the result that is reused"
-    assert f"! {line}" in retrain(tiny, "plan").stdout
-    assert tiny.plan("Rows=8").newer_inputs == ()
-    done = retrain(tiny, "run")
-    assert done.returncode == 0, done.stderr
-    assert [said.startswith(line) for said in done.stderr.splitlines()].count(True) == 1
-    assert "--param RowsData=s3://..." in done.stderr
-    # The result is still that of the first run.
-    assert [item.count for item in tiny.plan().newer_inputs] == [2]
-    tiny.reset()
-    tiny.run()
-
-
-def reused(uri: str) -> tuple[list[history.Past], list[tuple[Run, str]]]:
-    """An execution of yesterday whose one step reads `uri`, and that step."""
-    data = {"InputName": "a", "S3Input": {"S3Uri": uri}}
-    job = {"Name": "Read", "Type": "Processing", "Arguments": {"ProcessingInputs": [data]}}
-    run = Run(read(json.dumps({"Steps": [job]})), {}, "arn", "p")
-    return [history.Past(run, {"Read": history.PastStep(NOW, started=NOW - timedelta(1))})], [(run, "Read")]
-
-
-@pytest.mark.parametrize("uri", ["s3://no-such-bucket-here/a/", "s3://", "s3://b/p/code/0123/", "a file"])
-def test_a_prefix_that_cannot_be_listed_and_code_are_silence(tiny: Tiny, uri: str) -> None:
-    assert newer_inputs.find(*reused(uri)) == []
-
-
-@pytest.mark.parametrize(("counts", "expected"), [((1,), "1 object"), ((1, 0, 2, 5), "at least 3 objects")])
-def test_a_large_prefix_is_looked_at_in_part(
-    counts: tuple[int, ...], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = boto3.client("s3", region_name="eu-west-1")
-    with Stubber(client) as stubber:
-        for page, count in enumerate(counts[:3]):
-            more = {"IsTruncated": True, "NextContinuationToken": str(page)} if page + 1 < len(counts) else {}
-            new = [{"Key": f"a/{number}", "LastModified": NOW} for number in range(count)]
-            old = {"Key": "a/old", "LastModified": NOW - timedelta(9)}
-            stubber.add_response("list_objects_v2", {"Contents": [old, *new], **more})
-        monkeypatch.setattr(boto3, "client", lambda *_: client)
-        (found,) = newer_inputs.find(*reused("s3://b/a/"))
-        stubber.assert_no_pending_responses()
-    assert str(found).startswith(f"Read: {expected} below s3://b/a/ ")
-    assert "name it in conf.yaml" in str(found)
-
-
 def test_functions_and_the_pipelines_own_settings(tiny: Tiny) -> None:
     tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'no'}\n")
     tiny.configure(UNIT | {"lambda": UNIT["lambda"] | {"timeout_seconds": 70}}, STEPS, CHAIN)  # type: ignore[operator]
@@ -455,17 +226,6 @@ def test_nothing_is_changed(tiny: Tiny) -> None:
     tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {}\n")
     assert tiny.plan("Rows=9").others
     assert state(tiny) == before
-
-
-def retrain(tiny: Tiny, *arguments_: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", "from retraining.cli import main; main()", *arguments_],
-        cwd=tiny.root,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tiny.root), "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_command(tiny: Tiny) -> None:

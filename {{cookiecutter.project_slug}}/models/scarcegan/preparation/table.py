@@ -6,10 +6,10 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
-from polars._typing import CsvQuoteStyle
 from polars.exceptions import PolarsError
 
 import csv_blocks
@@ -155,7 +155,7 @@ def lines(block: Block, rows: pl.DataFrame) -> pl.Series:
     return _lines(as_csv(rows))
 
 
-def as_csv(rows: pl.DataFrame, quote_style: CsvQuoteStyle = "necessary") -> bytes:
+def as_csv(rows: pl.DataFrame, quote_style: Literal["necessary", "never"] = "necessary") -> bytes:
     """Rows as CSV, without a header."""
     text = io.BytesIO()
     rows.write_csv(text, include_header=False, quote_style=quote_style)
