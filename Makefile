@@ -9,7 +9,9 @@ BIN := .venv/bin
 READY := .venv/ready
 PROJECT := {{cookiecutter.project_slug}}
 DEMO := build/demo
-MODELS := build/benchmarks/.venv
+# What a project has, with the packages as they are here: for the packages' own tests.
+DEV := build/dev/.venv
+PACKAGES := job-toolkit local-sagemaker retraining
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -21,9 +23,12 @@ $(READY): bootstrap.sh tools.lock requirements.lock
 	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
 	@touch $@
 
-$(MODELS)/ready: $(READY) $(PROJECT)/requirements.lock
-	$(UV) venv --quiet --clear --python $(BIN)/python $(MODELS)
-	$(UV) pip sync --quiet --python $(MODELS) --require-hashes '$(PROJECT)/requirements.lock'
+$(DEV)/ready: $(READY) $(PROJECT)/requirements.lock $(wildcard packages/*/pyproject.toml)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(DEV)
+	$(UV) pip sync --quiet --python $(DEV) --require-hashes '$(PROJECT)/requirements.lock'
+	$(UV) pip install --quiet --offline --python $(DEV) --no-deps --no-build-isolation \
+		$(foreach package,$(PACKAGES),--editable packages/$(package))
+	@$(UV) pip check --quiet --python $(DEV)
 	@touch $@
 
 demo: $(READY) ## scaffold a project with the default answers into build/demo and run its pipeline there
@@ -33,12 +38,14 @@ demo: $(READY) ## scaffold a project with the default answers into build/demo an
 	@made=$$($(BIN)/cookiecutter . --no-input --default-config --output-dir build project_slug=demo) || { echo "$$made"; exit 1; }
 	$(MAKE) --directory $(DEMO) run
 
-lint: $(READY) ## check style, formatting and types, the project's code included, where it stands
+lint: $(DEV)/ready ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(DEV)/bin/mypy --config-file packages/mypy.ini
 
-test: lint ## lint, then bake projects and run a baked project's own checks
+test: lint ## lint, then the packages' tests, then bakes
+	$(foreach package,$(PACKAGES),$(DEV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile packages/$(package) &&) true
 	$(BIN)/pytest
 
 tree: $(READY) ## write tests/tree.txt anew from a bake, after files were added or removed
@@ -50,8 +57,7 @@ bench: $(READY) ## measure what each command costs in a project of its own, buil
 lock: $(READY) ## resolve both layers' requirements.in afresh; commit the locks
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 		requirements.in -o requirements.lock
-	cd '$(PROJECT)' && ../$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-annotate requirements.in -o requirements.lock
+	$(MAKE) --directory '$(PROJECT)' upgrade UV=../.tools/uv
 
 clean: ## stop the demo's local services; remove .venv, .tools, build and caches
 	if [ -x $(DEMO)/.venv/bin/retrain ]; then cd $(DEMO) && .venv/bin/retrain local down; fi

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scaler
 from numpy.typing import NDArray
+
+import scaler
 
 Floats = NDArray[np.float32]
 

@@ -12,14 +12,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as train.py does
 
 import numpy as np
-from model import training
-from model.training_data import Part
-from model.variants import NAMES, Settings
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import SelfTrainingClassifier
+
+from model import training
+from model.training_data import Part
+from model.variants import NAMES, Settings
 
 ITERATIONS = 1500
 MOST_UNLABELLED = 50_000  # for the baselines: regression takes minutes on more

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 sys.path.insert(0, ".")
 
 from pydantic import BaseModel
-from retraining.parameter import Parameter
+
+from retraining.config.schema.parameter import Parameter
 
 
 def sections() -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The retraining pipeline: configuration -> chained steps -> one SageMaker pipeline.
 
 `retrain definition` compiles it, `retrain run` upserts and starts it. The steps and their order stand in
-models/*/conf.yaml; how a step class becomes a step of the SDK stands in retraining/steps/.
+models/*/conf.yaml; how a step class becomes a step of the SDK stands in retraining.compile.steps.
 """
 
 from itertools import pairwise
 from typing import Any
 
-from retraining.build import Build
-from retraining.steps import STEP_CLASSES
+from retraining import STEP_CLASSES, Build
 
 
 def pipeline(build: Build) -> Any:

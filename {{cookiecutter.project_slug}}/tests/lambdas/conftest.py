@@ -1,31 +1,19 @@
 """The functions' modules, talking to local services of their own."""
 
 import importlib.util
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from local_sagemaker import stack
-from local_sagemaker.layout import Settings
+from local_sagemaker import Settings
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    sockets = [socket.socket() for _ in range(2)]
-    for item in sockets:
-        item.bind(("127.0.0.1", 0))
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    root = tmp_path_factory.mktemp("registry") / ".local"
-    settings = Settings(root, "eu-west-1", "111122223333", "registry-bucket", ports[0], ports[1])
-    stack.up(settings)
-    yield settings
-    stack.down(settings)
+@pytest.fixture(scope="session")
+def local(local_sagemaker: Settings) -> Settings:
+    return local_sagemaker
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.layout import Settings
+from local_sagemaker import Settings
 
 PATH = "binary_classification_metrics.auc.value"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_sagemaker.layout import Settings
+from local_sagemaker import Settings
 
 NAMES = ["best-recall", "best-precision", "best-f1", "lowest-loss"]
 EXECUTION = "arn:aws:sagemaker:eu-west-1:111122223333:pipeline/demo/execution/abc"

@@ -1,0 +1,1 @@
+"""What a job finds around itself: file system, processes, packages."""

@@ -1,0 +1,170 @@
+"""What `python` means in a job: the project's packages, and the job's own requirements.
+
+Every job has an environment of its own, a few links made in a millisecond. Packages come from the
+project's interpreter; what a job's requirements ask for beyond that is installed once per
+(requirements, interpreter, its packages) under ``envs/`` and shared by all jobs that ask the same.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_sagemaker.container import pip_shim, requirements
+from local_sagemaker.core.errors import LocalError
+
+_COMPLETE = "complete"
+_QUERY = """
+import json, os, site, sys
+folders = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
+print(json.dumps([
+    getattr(sys, "_base_executable", sys.executable), "%d.%d" % sys.version_info[:2], sys.version.split()[0],
+    sys.prefix, [folder for folder in folders if os.path.isdir(folder)],
+    [folder for folder in sys.path if os.path.isdir(folder)]
+]))
+"""
+# Runs at the start of every interpreter of a job. `sys.prefix`: inside the sandbox the folder has
+# another name.
+_SITE = """import os
+import site
+import sys
+
+sys.path.insert(0, os.path.join(sys.prefix, "shim"))
+for folder in {folders!r}:
+    site.addsitedir(folder)
+"""
+# `python -m pip` is ours; `import pip` is pip.
+_SHIM = """import os
+import sys
+
+if sys.argv[:1] != ["-m"]:
+    del sys.modules["pip"]
+    sys.path.remove(os.path.join(sys.prefix, "shim"))
+    import pip
+"""
+_filling = threading.Lock()
+
+
+class RequirementsError(Exception):
+    """Requirements that cannot be installed; the installer's own last line."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python of the project: `executable` outside any environment, where its packages are.
+
+    `packages` are its site folders, `visible` all folders it imports from.
+    """
+
+    executable: Path
+    series: str
+    version: str
+    prefix: Path
+    packages: tuple[Path, ...]
+    visible: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the interpreter or the version of any of its packages does."""
+        names = [entry for folder in self.visible for entry in os.listdir(folder) if entry.endswith("-info")]
+        return json.dumps([str(self.executable), self.version, sorted(names)])
+
+
+@functools.cache
+def interpreter(python: Path) -> Interpreter:
+    """Ask `python` about itself. Raises LocalError when it does not run."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [str(python), "-P", "-c", _QUERY]
+    try:
+        answer = subprocess.run(command, env=clean, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LocalError(
+            f"{python} does not work as the Python of jobs ({error}): make the project's environment again"
+            " with `make install`"
+        ) from error
+    executable, series, version, prefix, packages, visible = json.loads(answer)
+    folders = tuple(map(Path, packages))
+    return Interpreter(Path(executable), series, version, Path(prefix), folders, tuple(visible))
+
+
+def create(folder: Path, base: Interpreter, shared: Path | None = None) -> None:
+    """Make an environment at `folder` that sees the packages of `shared`, then those of `base`."""
+    packages = site_packages(folder, base)
+    packages.mkdir(parents=True)
+    bin_folder = folder / "bin"
+    bin_folder.mkdir()
+    for name in ("python", "python3", f"python{base.series}"):
+        (bin_folder / name).symlink_to(base.executable)
+    for name in ("pip", "pip3"):
+        script = bin_folder / name
+        script.write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n')
+        script.chmod(0o755)
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {base.executable.parent}\ninclude-system-site-packages = false\nversion = {base.version}\n"
+    )
+    shim = folder / "shim" / "pip"
+    shim.mkdir(parents=True)
+    (shim / "__init__.py").write_text(_SHIM)
+    shutil.copyfile(pip_shim.__file__, shim / "__main__.py")
+    shutil.copyfile(requirements.__file__, shim / "requirements.py")
+    seen = [str(site_packages(shared, base))] if shared else []
+    seen += map(str, base.packages)
+    (packages / "_local_sagemaker.py").write_text(_SITE.format(folders=seen))
+    (packages / "_local_sagemaker.pth").write_text("import _local_sagemaker\n")
+
+
+def site_packages(folder: Path, base: Interpreter) -> Path:
+    """Where the environment at `folder` has its packages."""
+    return folder / "lib" / f"python{base.series}" / "site-packages"
+
+
+def shared(root: Path, base: Interpreter, text: str, log: Callable[[str], None]) -> Path | None:
+    """The environment under `root` with the requirements `text` installed, made on first use.
+
+    None when the project's own packages satisfy them: that takes no network. Raises
+    RequirementsError when they cannot be installed.
+    """
+    if requirements.satisfied(text, base.visible) is not None:
+        return None
+    wanted = "\n".join(requirements.lines(text))
+    folder = root / hashlib.sha256(f"{wanted}\0{base.fingerprint}".encode()).hexdigest()[:16]
+    with _filling:
+        if not (folder / _COMPLETE).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            create(folder, base)
+            (folder / "requirements.txt").write_text(text)
+            log(f"installing requirements: {', '.join(requirements.lines(text))}")
+            _install(folder, log)
+            (folder / _COMPLETE).touch()
+    return folder
+
+
+def _install(folder: Path, log: Callable[[str], None]) -> None:
+    # The user's own settings for indexes and proxies count here; the job never sees them.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))
+    }
+    process = subprocess.run(
+        [folder / "bin" / "python", "-m", "pip", "install", "--no-input", "-r", folder / "requirements.txt"],
+        env=environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_REQUIRE_VIRTUALENV": "0"},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    printed = [line for line in process.stdout.splitlines() if line.strip()]
+    for line in printed:
+        if not line.startswith("Requirement already satisfied"):
+            log(line)
+    if process.returncode != 0:
+        errors = [line for line in printed if line.startswith("ERROR")] or printed[-1:] or ["pip failed"]
+        raise RequirementsError(errors[-1].removeprefix("ERROR: "))

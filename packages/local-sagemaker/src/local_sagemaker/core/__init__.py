@@ -1,0 +1,1 @@
+"""What all of the service rests on: requests, errors, S3 and the database."""

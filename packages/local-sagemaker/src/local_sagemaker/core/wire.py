@@ -1,0 +1,225 @@
+"""Requests and responses against SageMaker's own service model, as botocore carries it.
+
+botocore checks required members and types before it sends, and nothing else; the service also
+checks lengths, ranges, enumerations and patterns. This module does all of it, in the service's
+words, so that what passes here passes there.
+"""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import botocore.loaders
+import botocore.model
+
+from local_sagemaker.core.errors import UnsupportedOperation, ValidationError
+from local_sagemaker.core.store import Document
+
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "structure": ("Structure", (dict,)),
+    "map": ("Map", (dict,)),
+    "list": ("List", (list,)),
+    "string": ("String", (str,)),
+    "blob": ("String", (str,)),
+    "integer": ("Integer", (int,)),
+    "long": ("Integer", (int,)),
+    "float": ("Float", (int, float)),
+    "double": ("Float", (int, float)),
+    "boolean": ("Boolean", (bool,)),
+    "timestamp": ("Timestamp", (int, float)),
+}
+_NAMES = {dict: "Structure", list: "List", str: "String", bool: "Boolean", int: "Integer", float: "Float"}
+_DIALECT = {r"\p{Alnum}": "A-Za-z0-9", r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF"}
+_MANY = 5  # problems named in one message
+_SHOWN = 80  # characters of a refused value that are shown
+_DEEPEST = 100  # levels of a JSON document
+
+Skip = Callable[[object], bool]
+
+
+@cache
+def model() -> Any:
+    """botocore's ``ServiceModel`` of SageMaker."""
+    return botocore.model.ServiceModel(
+        botocore.loaders.Loader().load_service_model("sagemaker", "service-2"), "sagemaker"
+    )
+
+
+def input_shape(operation: str) -> Any:
+    """The shape of `operation`'s request; raises UnsupportedOperation when there is no such operation."""
+    if operation not in model().operation_names:
+        raise UnsupportedOperation(f"SageMaker has no operation {operation!r}")
+    return model().operation_model(operation).input_shape
+
+
+def read_json(text: str | bytes) -> Any:
+    """The value of a JSON text; ValueError for what is no JSON, not finite or nested too deeply."""
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {_DEEPEST} levels") from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [item for inner in level if isinstance(inner, dict | list) for item in _items(inner)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
+
+
+def without_nulls(value: Any) -> Any:
+    """`value` without members that are null: the service reads them as absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def validate(operation: str, request: Any) -> Document:
+    """The request without nulls; raises ValidationError, in the service's words, when it breaks the model."""
+    problems = list(check(input_shape(operation), without_nulls(request)))
+    if problems:
+        raise ValidationError(describe(problems))
+    checked: Document = without_nulls(request)
+    return checked
+
+
+def describe(problems: list[str]) -> str:
+    """The service's sentence about a list of problems."""
+    count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
+    more = [f"and {len(problems) - _MANY} more"] if len(problems) > _MANY else []
+    return f"{count}: {'; '.join(problems[:_MANY] + more)}"
+
+
+def check(
+    shape: Any, value: Any, path: str = "", skip: Skip = lambda _: False, absent: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """What is wrong with `value` as an instance of botocore's `shape`, one sentence per problem.
+
+    Values for which `skip` is true (expressions that are not resolved yet) count as right. Members
+    named in `absent` may be missing from the outermost structure.
+    """
+    if skip(value):
+        return
+    expected, types = _TYPES[shape.type_name]
+    if not _is_one(value, types):
+        found = _NAMES.get(type(value), "null")
+        yield _problem(value, path, f"Member must be of type {expected}, not {found}")
+        return
+    yield from _check_bounds(shape, value, path)
+    if shape.type_name == "structure":
+        yield from _check_structure(shape, value, path, skip, absent)
+    elif shape.type_name == "list":
+        for index, item in enumerate(value, start=1):
+            yield from check(shape.member, item, f"{path}.{index}.member", skip)
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            yield from check(shape.key, key, f"{path}.{key}.key", skip)
+            yield from check(shape.value, item, f"{path}.{key}", skip)
+
+
+def serialise(operation: str, response: Document) -> Document:
+    """`response` with the members that the operation's output has, and no others; times as epoch seconds."""
+    shape = model().operation_model(operation).output_shape
+    if shape is None:
+        return {}
+    serialised: Document = _serialise(shape, response)
+    return serialised
+
+
+def _serialise(shape: Any, value: Any) -> Any:
+    if shape.type_name == "structure":
+        return {
+            name: _serialise(member, value[name])
+            for name, member in shape.members.items()
+            if value.get(name) is not None
+        }
+    if shape.type_name == "list":
+        return [_serialise(shape.member, item) for item in value]
+    if shape.type_name == "map":
+        return {key: _serialise(shape.value, item) for key, item in value.items()}
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def _check_structure(
+    shape: Any, value: Document, path: str, skip: Skip, absent: frozenset[str]
+) -> Iterator[str]:
+    prefix = path + "." if path else ""
+    for name in shape.required_members:
+        if name not in value and name not in absent:
+            yield _problem(None, prefix + _member(name), "Member must not be null")
+    for name, item in value.items():
+        if name in shape.members:
+            yield from check(shape.members[name], item, prefix + _member(name), skip)
+        else:
+            known = ", ".join(sorted(shape.members))
+            yield f"Unknown member '{name}' at '{path or shape.name}'; known: {known}"
+
+
+def _check_bounds(shape: Any, value: Any, path: str) -> Iterator[str]:
+    rules = shape.metadata
+    measure = "value" if isinstance(value, int | float) else "length"
+    size = value if measure == "value" else len(value)
+    if "min" in rules and size < rules["min"]:
+        yield _problem(value, path, f"Member must have {measure} greater than or equal to {rules['min']}")
+    if "max" in rules and size > rules["max"]:
+        yield _problem(value, path, f"Member must have {measure} less than or equal to {rules['max']}")
+        return
+    if not isinstance(value, str):
+        return
+    if rules.get("enum") and value not in rules["enum"]:
+        yield _problem(value, path, f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]")
+    if "pattern" in rules and not _pattern(rules["pattern"]).fullmatch(value):
+        yield _problem(value, path, f"Member must satisfy regular expression pattern: {rules['pattern']}")
+
+
+def _items(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a number of JSON")
+    return value
+
+
+def _is_one(value: Any, types: tuple[type, ...]) -> bool:
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
+def _problem(value: Any, path: str, constraint: str) -> str:
+    text = str(value)
+    shown = "null" if value is None else f"'{text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}'"
+    return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def _member(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """A pattern of the model, which is Java's dialect, for Python: Unicode categories become ranges."""
+    for java, python in _DIALECT.items():
+        pattern = pattern.replace(java, python)
+    pattern = re.sub(r"\$\{\d+,\d+\}$", "", pattern)  # a repeated end of the text
+    return re.compile(re.sub(r"\\p\{(\w)\}", lambda match: _category(match[1]), pattern))
+
+
+@cache
+def _category(letter: str) -> str:
+    """The characters of a Unicode general category as the inside of a character class."""
+    codes = [code for code in range(0x20000) if unicodedata.category(chr(code)).startswith(letter)]
+    ranges: list[list[int]] = []
+    for code in codes:
+        if ranges and code == ranges[-1][1] + 1:
+            ranges[-1][1] = code
+        else:
+            ranges.append([code, code])
+    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)

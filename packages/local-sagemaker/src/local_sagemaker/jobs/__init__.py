@@ -1,0 +1,1 @@
+"""Processing, training, transform and tuning jobs."""

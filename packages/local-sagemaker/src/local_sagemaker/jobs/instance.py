@@ -1,0 +1,231 @@
+"""What processing jobs and training jobs have in common."""
+
+import json
+import re
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from local_sagemaker.container.cluster import Cluster
+from local_sagemaker.container.sandbox import CONTAINER_ROOT
+from local_sagemaker.core import s3
+from local_sagemaker.core.errors import ValidationError
+from local_sagemaker.core.settings import Settings
+from local_sagemaker.jobs.log import JobLog
+
+Document = dict[str, Any]
+SHARDED = "ShardedByS3Key"
+LONGEST_REASON = 1024  # characters, as the API has it
+
+# How the drivers of SageMaker's SDK name the requirements file that they are about to install.
+_REQUIREMENTS = re.compile(r"install_requirements\.py[ \t]+['\"]?([^\s'\"]+)")
+
+
+class JobError(Exception):
+    """The job cannot go on; the text is its FailureReason."""
+
+
+@dataclass
+class Job:
+    """One instance of a job on its way: the request, and the folder that it sees as ``/opt/ml``.
+
+    It is the instance number `rank`, from 0, of `cluster`.
+    """
+
+    settings: Settings
+    name: str
+    arn: str
+    request: Document
+    folder: Path
+    log: JobLog
+    cluster: Cluster
+    rank: int = 0
+    network: bool = True
+    # What the work found out and `describe` is to say, beside the status; that of the first instance counts.
+    facts: Document = field(default_factory=dict)
+    # Files as they came from S3, by time of change and size: who did not change them does not send them back.
+    unchanged: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        return self.cluster.hosts[self.rank]
+
+    @property
+    def hosts(self) -> list[str]:
+        return list(self.cluster.hosts)
+
+    @property
+    def ml(self) -> Path:
+        return self.folder / "ml"
+
+    def inside(self, container_path: str) -> Path:
+        """The path here of ``/opt/ml/...`` inside."""
+        return self.ml / container_path.removeprefix(CONTAINER_ROOT).strip("/")
+
+    def write(self, container_path: str, content: Any) -> None:
+        """Put `content` as JSON where the container finds its configuration."""
+        path = self.inside(container_path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+
+    def read(self, container_path: str) -> str:
+        """What the job wrote there, stripped; "" when nothing."""
+        try:
+            text = self.inside(container_path).read_text(errors="replace")
+        except OSError:
+            return ""
+        return text.strip()
+
+    def fetch(self, uri: str, container_path: str, what: str, distribution: str | None = None) -> None:
+        """Download `uri`, of a `distribution` ShardedByS3Key this instance's part.
+
+        Raises JobError as SageMaker words it; `what` names the input.
+        """
+        sharded = distribution == SHARDED
+        part = (self.rank, len(self.hosts)) if sharded else (0, 1)
+        try:
+            found = s3.download(self.settings.client("s3"), uri, self.inside(container_path), *part)
+        except s3.TransferError as error:
+            raise JobError(f"ClientError: Data download failed: {error} ({what})") from error
+        if not found.objects:
+            raise JobError(f"ClientError: Data download failed: no objects at {uri} ({what})")
+        share = f"{found.copied} of " if sharded else ""
+        self.log.note(f"{what}: {share}{found.objects} object{'s' * (found.objects > 1)} from {uri}")
+        if found.neighbours:
+            self.log.note(
+                f"{what}: left out {len(found.neighbours)} whose key only starts alike, such as"
+                f" {found.neighbours[0]}; SageMaker may take them as well: end the URI with /"
+            )
+
+    def fetch_state(self, uri: str, container_path: str) -> int:
+        """Download what `uri` has, if anything, and remember it as unchanged; how many objects.
+
+        Raises TransferError.
+        """
+        folder = self.inside(container_path)
+        found = s3.download(self.settings.client("s3"), uri, folder)
+        self.unchanged |= {path: _state(path) for path in s3.files(folder)}
+        return found.copied
+
+    def files(self, container_path: str) -> list[Path]:
+        """The files of a folder that the instance made or changed. Raises OSError."""
+        found = s3.files(self.inside(container_path))
+        return [path for path in found if self.unchanged.get(path) != _state(path)]
+
+
+def store(jobs: Sequence[Job], container_path: str, uri: str, what: str) -> None:
+    """Upload a folder of all instances of a job, in their order, to one prefix. Raises JobError."""
+    seen: dict[str, Job] = {}
+    for job in jobs:
+        folder = job.inside(container_path)
+        try:
+            files = job.files(container_path)
+            warn_of_clashes(job, seen, [path.relative_to(folder).as_posix() for path in files], what)
+            s3.upload(job.settings.client("s3"), folder, files, uri)
+        except (s3.TransferError, OSError) as error:
+            raise JobError(f"ClientError: Data upload failed: {error} ({what})") from error
+        job.log.note(f"{what}: {len(files)} file{'s' * (len(files) != 1)} to {uri}")
+
+
+def warn_of_clashes(job: Job, seen: dict[str, Job], names: Sequence[str], what: str) -> None:
+    """Note in the log of `job` which of its files earlier instances (`seen`) have as well; add its own."""
+    if both := [name for name in names if name in seen]:
+        job.log.note(
+            f"WARNING {what}: {seen[both[0]].host} has {len(both)} of the same names, such as {both[0]}: the"
+            f" last one stays, here {job.host}'s; let each instance write names of its own"
+        )
+    seen |= dict.fromkeys(names, job)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+class Work(Protocol):
+    """A kind of job. Its functions know the request and the folder; `Jobs` knows the states."""
+
+    def check(self, request: Document) -> None:
+        """Raise ValidationError for what cannot be done here, naming the member."""
+
+    def instances(self, request: Document) -> int:
+        """How many the request asks for."""
+
+    def download(self, job: Job) -> None:
+        """Fill the folder of one instance: inputs, configuration. Raises JobError."""
+
+    def command(self, request: Document) -> list[str]:
+        """Entrypoint and arguments."""
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """Variables that SageMaker sets for such a job, beside those of every job."""
+
+    def requirements(self, job: Job) -> str | None:
+        """The text of the requirements file that the SDK's driver will install, if any."""
+
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
+        """Store what all made before the job became Completed, Failed or Stopped. Raises JobError."""
+
+    def last_words(self, job: Job) -> str:
+        """The reason for its failure that the instance left in a file; "" when none."""
+
+
+def refuse(request: Mapping[str, Any], members: Mapping[str, str]) -> None:
+    """Raise ValidationError for the first of the dotted `members` that `request` has.
+
+    The value says why it is refused. Empty values count as absent.
+    """
+    for member, why in members.items():
+        value: Any = request
+        for part in member.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value:
+            raise ValidationError(f"{member} is not supported by local_sagemaker: {why}")
+
+
+def refuse_values(where: str, source: Mapping[str, Any], allowed: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise ValidationError for a member of `source` that has none of its `allowed` values."""
+    for member, values in allowed.items():
+        value = source.get(member)
+        if value is not None and value not in values:
+            raise ValidationError(
+                f"{where}.{member} {value!r} is not supported by local_sagemaker: use {' or '.join(values)}"
+            )
+
+
+def check_local_path(where: str, path: str) -> None:
+    """Raise ValidationError unless `path` is a folder below /opt/ml."""
+    parts = path.rstrip("/").split("/")
+    if not path.startswith(CONTAINER_ROOT + "/") or ".." in parts or "" in parts[1:]:
+        raise ValidationError(f"{where} {path!r} has to be an absolute path below {CONTAINER_ROOT}/")
+
+
+def check_isolation(member: str, isolated: bool, count: int) -> None:
+    """Raise ValidationError for several instances without a network: they could not reach each other."""
+    if isolated and count > 1:
+        raise ValidationError(
+            f"{member} with InstanceCount {count} is not supported by local_sagemaker: without a network"
+            " the instances of a local job do not reach each other; leave one of the two out"
+        )
+
+
+def driver_requirements(job: Job, script: str, code: str) -> str | None:
+    """The requirements that the driver `script` installs from the folder `code` or a tarball in it."""
+    named = _REQUIREMENTS.search(job.read(script))
+    if not named:
+        return None
+    name = named[1].removeprefix(code.rstrip("/") + "/").removeprefix("./")
+    folder = job.inside(code)
+    if (folder / name).is_file():
+        return (folder / name).read_text(errors="replace")
+    for archive in sorted(folder.glob("*.tar.gz")):
+        try:
+            with tarfile.open(archive) as tar:
+                for member in tar:
+                    if member.name.removeprefix("./") == name and (file := tar.extractfile(member)):
+                        return file.read().decode(errors="replace")
+        except (tarfile.TarError, OSError):
+            continue  # the driver will say it better
+    return None

@@ -1,0 +1,125 @@
+"""Processing jobs: CreateProcessingJob's request as a folder, a command and uploads.
+
+Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
+"""
+
+from collections.abc import Sequence
+
+from local_sagemaker.container.cluster import INTERFACE, count
+from local_sagemaker.core.errors import ValidationError
+from local_sagemaker.jobs.instance import (
+    SHARDED,
+    Document,
+    Job,
+    check_isolation,
+    check_local_path,
+    driver_requirements,
+    refuse_values,
+    store,
+)
+
+_CONFIG = "/opt/ml/config"
+_CONFIG_MEMBERS = (
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingJobName",
+    "ProcessingResources",
+    "AppSpecification",
+    "Environment",
+    "NetworkConfig",
+    "RoleArn",
+    "StoppingCondition",
+)
+
+
+class Processing:
+    """The work of a processing job."""
+
+    def check(self, request: Document) -> None:
+        if not request["AppSpecification"].get("ContainerEntrypoint"):
+            raise ValidationError(
+                "AppSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run here,"
+                " so the command that the image would start has to be in the request"
+            )
+        isolated = request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+        check_isolation("NetworkConfig.EnableNetworkIsolation", isolated, self.instances(request))
+        for entry in request.get("ProcessingInputs", []):
+            self._check_input(entry)
+        for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+            where = f"ProcessingOutputConfig.Outputs[{entry['OutputName']}]"
+            if entry.get("FeatureStoreOutput"):
+                raise ValidationError(
+                    f"{where}.FeatureStoreOutput is not supported by local_sagemaker: use S3Output"
+                )
+            if "S3Output" not in entry:
+                raise ValidationError(f"{where}.S3Output is missing")
+            if path := entry["S3Output"].get("LocalPath"):
+                check_local_path(f"{where}.S3Output.LocalPath", path)
+
+    def _check_input(self, entry: Document) -> None:
+        where = f"ProcessingInputs[{entry['InputName']}]"
+        if entry.get("DatasetDefinition"):
+            raise ValidationError(
+                f"{where}.DatasetDefinition is not supported by local_sagemaker: use S3Input"
+            )
+        if "S3Input" not in entry:
+            raise ValidationError(f"{where}.S3Input is missing")
+        allowed = {
+            "S3DataType": ("S3Prefix",),
+            "S3InputMode": ("File",),
+            "S3CompressionType": ("None",),
+            "S3DataDistributionType": ("FullyReplicated", SHARDED),
+        }
+        refuse_values(f"{where}.S3Input", entry["S3Input"], allowed)
+        if not entry.get("AppManaged"):
+            check_local_path(f"{where}.S3Input.LocalPath", entry["S3Input"].get("LocalPath", ""))
+
+    def instances(self, request: Document) -> int:
+        where = "ProcessingResources.ClusterConfig"
+        return count(where, request["ProcessingResources"]["ClusterConfig"])
+
+    def download(self, job: Job) -> None:
+        request = job.request
+        job.network = not request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+        for entry in request.get("ProcessingInputs", []):
+            if not entry.get("AppManaged"):
+                source, what = entry["S3Input"], f"input '{entry['InputName']}'"
+                job.fetch(source["S3Uri"], source["LocalPath"], what, source.get("S3DataDistributionType"))
+        for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+            if path := entry["S3Output"].get("LocalPath"):
+                job.inside(path).mkdir(parents=True, exist_ok=True)
+        job.inside("/opt/ml/output").mkdir(exist_ok=True)
+        cluster = request["ProcessingResources"]["ClusterConfig"]
+        config = {"ProcessingJobArn": job.arn} | {
+            key: request[key] for key in _CONFIG_MEMBERS if key in request
+        }
+        job.write(f"{_CONFIG}/processingjobconfig.json", config)
+        hosts = {
+            "current_host": job.host,
+            "hosts": job.hosts,
+            "current_instance_type": cluster["InstanceType"],
+            "network_interface_name": INTERFACE,
+        }
+        job.write(f"{_CONFIG}/resourceconfig.json", hosts)
+
+    def command(self, request: Document) -> list[str]:
+        specification = request["AppSpecification"]
+        return [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        return {"PROCESSING_JOB_NAME": job.name, "PROCESSING_JOB_ARN": job.arn}
+
+    def requirements(self, job: Job) -> str | None:
+        script = next((word for word in self.command(job.request) if word.endswith(".sh")), "")
+        return driver_requirements(job, script, "/opt/ml/processing/input/code") if script else None
+
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
+        """All outputs after success; otherwise those that SageMaker uploads while a job runs."""
+        for entry in jobs[0].request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+            target = entry["S3Output"]
+            wanted = status == "Completed" or target.get("S3UploadMode") == "Continuous"
+            if wanted and target.get("LocalPath") and not entry.get("AppManaged"):
+                store(jobs, target["LocalPath"], target["S3Uri"], f"output '{entry['OutputName']}'")
+
+    def last_words(self, job: Job) -> str:
+        return job.read("/opt/ml/output/message")

@@ -1,0 +1,237 @@
+"""Transform jobs: CreateTransformJob's request as a model, its input objects and a command.
+
+Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html. The job is a process
+that starts a model server (`model_server`) and calls it (`batch_transform`).
+"""
+
+import json
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local_sagemaker import serving
+from local_sagemaker.container import archives, cluster
+from local_sagemaker.core import s3
+from local_sagemaker.core.errors import ValidationError
+from local_sagemaker.jobs.instance import SHARDED, Document, Job, JobError, refuse, refuse_values, store
+from local_sagemaker.registry.models import Models
+from local_sagemaker.serving.batch import data_processing
+from local_sagemaker.serving.batch.job import (
+    CODE,
+    DEFAULT_PAYLOAD,
+    FAILURE,
+    INPUTS,
+    OUTPUTS,
+    PART,
+    PLAN,
+    STRATEGIES,
+)
+from local_sagemaker.serving.inference_images import EMULATED, kind_of
+
+KIND = "transform-job"
+CONTAINER = "Container"
+
+_MODEL = "/opt/ml/model"
+_CODE = f"{_MODEL}/code"
+_SUBMITTED = f"/opt/ml/{CODE}"
+_SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
+_MOST_MEGABYTES = 100  # of MaxPayloadInMB, and of it times MaxConcurrentTransforms
+_REFUSED = {"DataCaptureConfig": "nothing is captured here"}
+
+
+def with_container(request: Document, models: Models) -> Document:
+    """The request together with what its model consists of now, so that the model may go while the job runs.
+
+    Raises ValidationError for a model that does not exist or whose image is not emulated here.
+    """
+    name = request["ModelName"]
+    model = models.find(name)
+    container = models.container(model)
+    kind = kind_of(container.image)
+    if kind is None:
+        raise ValidationError(
+            f"the image {container.image} of model {name} is not run by local_sagemaker; it emulates:"
+            f" {EMULATED}"
+        )
+    known = {
+        "Kind": kind,
+        "Data": container.data,
+        "IsArchive": container.is_archive,
+        "Environment": container.environment,
+        "Isolated": model.get("EnableNetworkIsolation", False),
+    }
+    return {**request, CONTAINER: known}
+
+
+class Transform:
+    """The work of a transform job; its request is one of `with_container`."""
+
+    def check(self, request: Document) -> None:
+        refuse(request, _REFUSED)
+        self.instances(request)
+        source = request["TransformInput"]
+        refuse_values("TransformInput", source, {"SplitType": ("None", "Line")})
+        where = "TransformInput.DataSource.S3DataSource"
+        allowed = {"S3DataType": ("S3Prefix", "ManifestFile")}
+        refuse_values(where, source["DataSource"]["S3DataSource"], allowed)
+        for member, uri in (
+            (f"{where}.S3Uri", source["DataSource"]["S3DataSource"]["S3Uri"]),
+            ("TransformOutput.S3OutputPath", request["TransformOutput"]["S3OutputPath"]),
+        ):
+            if not uri.startswith("s3://"):
+                raise ValidationError(
+                    f"{member} {uri!r} is not supported by local_sagemaker: use an s3:// URI"
+                )
+        megabytes = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD)
+        if megabytes > _MOST_MEGABYTES:
+            raise ValidationError(f"MaxPayloadInMB {megabytes} must not exceed {_MOST_MEGABYTES}")
+        if (product := megabytes * request.get("MaxConcurrentTransforms", 1)) > _MOST_MEGABYTES:
+            raise ValidationError(
+                f"MaxConcurrentTransforms * MaxPayloadInMB must not exceed {_MOST_MEGABYTES} MB; it is"
+                f" {product} MB"
+            )
+        try:
+            data_processing.parse(request)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    def instances(self, request: Document) -> int:
+        return cluster.count("TransformResources", request["TransformResources"])
+
+    def download(self, job: Job) -> None:
+        """As SageMaker does it, each instance gets whole objects: a part of them, by key."""
+        container = job.request[CONTAINER]
+        job.network = not container["Isolated"]
+        _fetch_model(job, container)
+        _fetch_code(job, container)
+        source = job.request["TransformInput"]["DataSource"]["S3DataSource"]
+        fetch = _fetch_listed if source["S3DataType"] == "ManifestFile" else _fetch_prefix
+        objects = fetch(job, source["S3Uri"])
+        job.inside(f"/opt/ml/{OUTPUTS}").mkdir(parents=True, exist_ok=True)
+        request = {key: value for key, value in job.request.items() if key != CONTAINER}
+        plan = {
+            "request": request,
+            "objects": objects,
+            "kind": container["Kind"],
+            "isolated": container["Isolated"],
+        }
+        job.write(f"/opt/ml/{PLAN}", plan)
+        # In the job's working folder, where `python -m` finds it. A copy: jobs may write where they run.
+        package = job.inside("/opt/ml/code") / "local_sagemaker"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        source = Path(serving.__file__).parent
+        shutil.copytree(source, package / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        _note_ranges(job)
+
+    def command(self, request: Document) -> list[str]:
+        return ["python3", "-m", "local_sagemaker.serving.batch.job", "/opt/ml"]
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """The model's variables, then those of batch transform that the request gives values for."""
+        request, container = job.request, job.request[CONTAINER]
+        own = {"SAGEMAKER_BATCH": "true", "SM_MODEL_DIR": _MODEL}
+        for name, member in (
+            ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "MaxPayloadInMB"),
+            ("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", "MaxConcurrentTransforms"),
+        ):
+            if member in request:
+                own[name] = str(request[member])
+        if "BatchStrategy" in request:
+            own["SAGEMAKER_BATCH_STRATEGY"] = STRATEGIES[request["BatchStrategy"]]
+        variables: dict[str, str] = container["Environment"]
+        return own | variables
+
+    def requirements(self, job: Job) -> str | None:
+        for folder in (_SUBMITTED, _CODE):
+            if job.inside(f"{folder}/requirements.txt").is_file():
+                return job.read(f"{folder}/requirements.txt")
+        return None
+
+    def upload(self, jobs: Sequence[Job], status: str) -> None:
+        """The output of every object that was transformed as a whole; nothing of a stopped job."""
+        if status == "Stopped":
+            return
+        outputs = f"/opt/ml/{OUTPUTS}"
+        for job in jobs:
+            for part in job.inside(outputs).rglob(f"*{PART}"):
+                part.unlink()  # of a job that was cut off
+        store(jobs, outputs, jobs[0].request["TransformOutput"]["S3OutputPath"], "output")
+        for job in jobs:
+            if reason := job.read(f"/opt/ml/{FAILURE}"):
+                raise JobError(reason)
+
+    def last_words(self, job: Job) -> str:
+        return ""
+
+
+def _fetch_model(job: Job, container: Document) -> None:
+    folder = job.inside(_MODEL)
+    folder.mkdir(parents=True)
+    if container["Data"] is None:
+        return
+    if not container["IsArchive"]:
+        job.fetch(container["Data"], _MODEL, "model data")
+        return
+    _unpack(job, container["Data"], _MODEL, "model data")
+
+
+def _fetch_code(job: Job, container: Document) -> None:
+    """The user's code where it does not come with the model: SAGEMAKER_SUBMIT_DIRECTORY is an S3 URI."""
+    variables = container["Environment"] | job.request.get("Environment", {})
+    if (uri := variables.get(_SUBMIT_DIRECTORY, "")).startswith("s3://"):
+        _unpack(job, uri, _SUBMITTED, _SUBMIT_DIRECTORY)
+
+
+def _unpack(job: Job, uri: str, container_path: str, what: str) -> None:
+    job.fetch(uri, "/opt/ml/archive", what)
+    archive = job.inside("/opt/ml/archive") / uri.rpartition("/")[2]
+    try:
+        job.inside(container_path).mkdir(parents=True, exist_ok=True)
+        archives.unpack(archive, job.inside(container_path))
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise JobError(f"ClientError: {uri} is not a gzipped tar file of files: {error} ({what})") from error
+    archive.unlink()
+
+
+def _fetch_prefix(job: Job, uri: str) -> list[tuple[str, str]]:
+    container_path = f"/opt/ml/{INPUTS}"
+    job.fetch(uri, container_path, "TransformInput", SHARDED if len(job.hosts) > 1 else None)
+    folder = job.inside(container_path)
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    name = uri.removeprefix("s3://")
+    if len(paths) == 1 and name.endswith("/" + paths[0]):
+        return [(name, paths[0])]
+    return [(f"{name.rstrip('/')}/{path}", path) for path in paths]
+
+
+def _fetch_listed(job: Job, uri: str) -> list[tuple[str, str]]:
+    """What a manifest lists: a list of one ``{"prefix": s3 uri}`` and paths below it."""
+    try:
+        prefix, paths = _manifest(json.loads(s3.read(job.settings.client("s3"), uri)))
+    except (s3.TransferError, ValueError) as error:
+        raise JobError(f"ClientError: Data download failed: manifest {uri}: {error}") from error
+    inputs = f"/opt/ml/{INPUTS}"
+    paths = paths[job.rank :: len(job.hosts)]
+    for path in paths:
+        job.fetch(prefix + path, f"{inputs}/{path.rpartition('/')[0]}", f"TransformInput '{path}'")
+    return [(f"{prefix.removeprefix('s3://')}{path}", path) for path in paths]
+
+
+def _manifest(content: Any) -> tuple[str, list[str]]:
+    head, paths = (content[0], content[1:]) if isinstance(content, list) and content else (None, [])
+    if not isinstance(head, dict) or not isinstance(head.get("prefix"), str) or not paths:
+        raise ValueError('it has to be a list of {"prefix": "s3://..."} and at least one path')
+    for path in paths:
+        if not isinstance(path, str) or path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"{path!r} is not a path below the prefix")
+    return head["prefix"], paths
+
+
+def _note_ranges(job: Job) -> None:
+    processing = data_processing.parse(job.request)
+    for path in (processing.input_filter, processing.output_filter) if processing else ():
+        if path.has_end:
+            job.log.note(f"{path.text}: the end of the range is included, as SageMaker documents it")

@@ -1,0 +1,1 @@
+"""The caller of a model server in a transform job."""

@@ -1,0 +1,271 @@
+"""The command `retrain`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from retraining import console
+from retraining.cli.data import data
+from retraining.cli.local import local_app
+from retraining.cli.models import models_app
+from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
+from retraining.cli.plan import graph, plan
+from retraining.cli.schedule import schedule_app
+from retraining.errors import UserError
+
+# So many of the listed executions show their parameters, which costs a call each.
+_WITH_PARAMETERS = 20
+
+
+class _Interruptible(TyperGroup):
+    """Ctrl-C in a command goes up to `main`: typer ends it without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            raise _Interrupted(str(error) or "interrupted") from None
+
+
+class _Interrupted(Exception):
+    pass
+
+
+app = typer.Typer(
+    cls=_Interruptible,
+    help="Retrain, look at and decide on models: on this machine, or in AWS.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(models_app, name="models")
+app.add_typer(local_app, name="local")
+app.add_typer(schedule_app, name="schedule")
+
+
+def main() -> None:
+    """Entry point: a UserError is one line on stderr and exit code 2, Ctrl-C one line and 130."""
+    try:
+        try:
+            app(global_options_first(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()  # here, where it is known what to do when nobody reads on
+    except (KeyboardInterrupt, _Interrupted) as error:
+        console.err().print(str(error) or "interrupted", markup=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        message = _words(error)
+        if message is None or "RETRAIN_DEBUG" in os.environ:
+            raise
+        for line in message.splitlines():
+            console.err().print(f"Error: {line}", style="red", markup=False)
+        sys.exit(2)
+
+
+def _words(error: Exception) -> str | None:
+    """What a person can do something about; None for a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return f"something nests too deeply: {error}; `retrain --debug ...` shows where"
+    if "botocore" not in sys.modules:  # importing it takes longer than most commands
+        return None
+    from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error'].get('Message', error)}"
+    if isinstance(error, EndpointConnectionError):
+        return f"{error}: if these are the local services, the same command starts them again"
+    return f"AWS: {error}" if isinstance(error, BotoCoreError) else None
+
+
+@app.callback()
+def _options(
+    project: Annotated[Path, typer.Option("--project", help="The project's folder.")] = Path(),
+    environment: Annotated[
+        str | None, typer.Option("--env", metavar="NAME", help="Lay conf/NAME.yaml over the configuration.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if debug:
+        os.environ["RETRAIN_DEBUG"] = "1"
+    if environment is not None:
+        os.environ[ENVIRONMENT] = environment
+    if project != Path():
+        if not project.is_dir():
+            raise UserError(f"--project: no folder {str(project)!r}")
+        os.chdir(project)
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Check the configuration, and list its parameters; nothing is called.
+
+    Example: retrain check
+    """
+    from retraining.drawing.graph import of
+
+    found = load()
+    steps = list(of(found).nodes)
+    if json:
+        console.print_json(
+            {"pipeline": found.pipeline.pipelineName, "steps": steps, "parameters": list(found.parameters)}
+        )
+    else:
+        # Without rich, which takes longer to load than the configuration to check.
+        counts = f"{console.counted(steps, 'step')}, {console.counted(found.parameters, 'parameter')}"
+        print(f"{found.pipeline.pipelineName}: all in order ({counts})")
+        for note in found.notes:
+            console.note(note)
+        width = max(map(len, found.parameters), default=0)
+        for name, parameter in found.parameters.items():
+            default = str(parameter.default)
+            if parameter.type == "Boolean":
+                default = default.lower()
+            print(f"  {name:{width}}  {default}".rstrip())
+
+
+@app.command()
+def definition(
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
+) -> None:
+    """Compile the pipeline definition: no credentials, no network, no side effects.
+
+    Example: retrain definition --out pipeline.json
+    """
+    from retraining.compile.definition import compile_pipeline
+
+    text = compile_pipeline(load()).text
+    if out is None:
+        print(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--out {out}: {error.strerror}") from None
+    print(f"wrote {out}")
+
+
+app.command()(graph)
+app.command()(plan)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(data)
+
+
+@app.command("new-model")
+def new_model(
+    name: Annotated[str, typer.Argument(help="What it is called: a-z, 0-9, _ and -.")],
+    like: Annotated[str, typer.Option("--like", help="A model of this project, or an example.")],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
+    ] = None,
+) -> None:
+    """Add a model to the pipeline, made like another one or like an example.
+
+    Example: retrain new-model churn --like lightgbm
+    """
+    from retraining.scaffold.new_model import create
+
+    root = load().root
+    made = create(root, name, like, data)
+    counts = f"{console.counted(made.files, 'file')}, {console.counted(made.steps, 'step')}"
+    words = f"{' and '.join(made.models)}: {counts} in {made.anchor.relative_to(root)}"
+    console.out().print(words, markup=False)
+    for note in made.notes:
+        console.note(note)
+    folders = " and ".join(str(folder.relative_to(root)) for folder in made.folders)
+    ready = "".join(f"retrain data --model {model} && " for model in made.simulated)
+    console.out().print(f"Next: make {folders} your own, and look at it by `retrain check`;", markup=False)
+    console.out().print(f"      {ready}retrain run", markup=False)
+
+
+@app.command()
+def run(
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter; repeatable.")
+    ] = None,
+    on: On = "local",
+) -> None:
+    """Run the pipeline and wait for it.
+
+    Example: retrain run --param Epochs=10 --param Leeway=0.2
+    """
+    from retraining.cli import run_report
+    from retraining.cli.run import NotSucceeded
+    from retraining.cli.run import run as run_pipeline
+
+    found = load()
+    try:
+        result = run_pipeline(found, on, param or [])
+    except NotSucceeded as failed:
+        run_report.show_failed(found, failed.result)
+        raise
+    run_report.show(found, result)
+
+
+@app.command()
+def stop(
+    execution: Annotated[
+        str | None, typer.Argument(help="Its id; without it, all that are going on.")
+    ] = None,
+    on: On = "local",
+) -> None:
+    """Stop executions that are going on.
+
+    Example: retrain stop
+    """
+    import boto3
+
+    from retraining.runs import executions
+
+    found = entered(on)
+    running = executions.arns(found.pipeline.pipelineName, executions.RUNNING)
+    chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
+    if not chosen:
+        raise UserError(f"no execution {execution + ' ' if execution else ''}is going on")
+    for arn in chosen:
+        boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
+        console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
+
+
+@app.command()
+def runs(on: On = "local", json: Json = False) -> None:
+    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from their
+    defaults of today.
+
+    Example: retrain runs --json
+    """
+    from retraining.cli import tables
+    from retraining.runs import executions
+
+    found = entered(on)
+    listed = [executions.describe(arn) for arn in executions.arns(found.pipeline.pipelineName)]
+    if json:
+        console.print_json([execution.as_json() for execution in listed])
+    elif listed:
+        defaults = {name: str(parameter.default) for name, parameter in found.parameters.items()}
+        newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
+        console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
+    else:
+        console.out().print("no executions yet: `retrain run` makes the first")
+
+
+@app.command()
+def ui(on: On = "local") -> None:
+    """Open MLflow's pages with every run of the pipeline.
+
+    Example: retrain ui
+    """
+    from retraining.results import mlflow_ui
+
+    found = entered(on)
+    mlflow_ui.serve(found, on)

@@ -1,0 +1,126 @@
+"""`retrain models`: the model registry."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from retraining import console
+from retraining.cli.options import Json, On, entered
+from retraining.runs.place_name import PlaceName
+
+models_app = typer.Typer(
+    help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@models_app.command("list")
+def models_list(on: On = "local", json: Json = False) -> None:
+    """List the registered model versions with their metrics.
+
+    Example: retrain models list
+    """
+    from retraining.cli import tables
+    from retraining.results import registry
+
+    found = entered(on)
+    packages = registry.packages(found)
+    if json:
+        console.print_json([package.as_json() for package in packages])
+    elif packages:
+        console.print_table(tables.model_table(packages))
+    else:
+        console.out().print("no model versions yet: `retrain run` registers some")
+
+
+@models_app.command("show")
+def models_show(
+    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
+    on: On = "local",
+    json: Json = False,
+) -> None:
+    """Show everything that the registry knows of one version.
+
+    Example: retrain models show 3
+    """
+    from retraining.results import registry
+
+    found = entered(on)
+    details = registry.details(registry.find(found, version))
+    if json:
+        console.print_json(details)
+    else:
+        for line in lines(details):
+            console.out().print(line, markup=False)
+
+
+def lines(details: dict[str, Any]) -> Iterator[str]:
+    """`registry.details` as text, without what is empty, and without metadata that says the rest again."""
+    told = {f"metric:{name}" for name in details["metrics"]}
+    metadata = {
+        key: value
+        for key, value in details["metadata"].items()
+        if key not in told and (key not in details or str(details[key]) != value)
+    }
+    return _lines(details | {"metadata": metadata})
+
+
+def _lines(values: dict[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if value is None or value in ("", [], {}):
+            continue
+        if isinstance(value, dict):
+            yield f"{key}:"
+            yield from (f"  {line}" for line in _lines(value))
+        elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            yield f"{key}:"
+            for item in value:
+                yield from (f"  {'  ' if number else '- '}{line}" for number, line in enumerate(_lines(item)))
+        else:
+            yield f"{key}: {', '.join(map(_text, value)) if isinstance(value, list) else _text(value)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+@models_app.command()
+def approve(
+    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the decision.")] = None,
+    on: On = "local",
+) -> None:
+    """Approve one version.
+
+    Example: retrain models approve 3 --reason "better recall, same precision"
+    """
+    _decide("approve", version, reason, on)
+
+
+@models_app.command()
+def reject(
+    version: Annotated[str, typer.Argument(help="Version number, group/version, or ARN.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="Kept with the decision.")] = None,
+    on: On = "local",
+) -> None:
+    """Reject one version.
+
+    Example: retrain models reject 4 --reason "too many false alarms"
+    """
+    _decide("reject", version, reason, on)
+
+
+def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
+    from retraining.results import registry
+
+    found = entered(on)
+    package = registry.find(found, version)
+    status = registry.STATUSES[verb]
+    shown = f"{package.group}/{package.version}{f' ({package.candidate})' if package.candidate else ''}"
+    if package.status == status and reason is None:
+        console.out().print(f"{shown} is {status} already", markup=False)
+        return
+    registry.decide(package, status, reason)
+    console.out().print(f"{shown}: {package.status} -> {status}", markup=False)

@@ -1,0 +1,71 @@
+"""What all commands of `retrain` share."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retraining.config import configuration
+from retraining.config.configuration import Configuration
+from retraining.errors import UserError
+from retraining.runs.place_name import PlaceName
+
+On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ENVIRONMENT = "RETRAIN_ENV"
+
+
+def load() -> Configuration:
+    """The configuration of the project in the working directory, or in the nearest folder above it.
+
+    Raises:
+        UserError: there is no project, or its configuration is wrong.
+    """
+    here = Path.cwd()
+    root = next((up for up in (here, *here.parents) if (up / "conf" / "project.yaml").is_file()), None)
+    if root is None:
+        raise UserError(
+            f"{here}: no conf/project.yaml here or above: run this in the project's folder, or give "
+            "--project FOLDER"
+        )
+    return configuration.load(root, os.environ.get(ENVIRONMENT) or None)
+
+
+def entered(on: PlaceName) -> Configuration:
+    """The same, after boto3, the SDK and MLflow of this process have been pointed at the place.
+
+    Raises:
+        UserError: as `load`; or the local services cannot start, or there are no AWS credentials.
+    """
+    from retraining import console
+    from retraining.runs.targets import enter
+
+    found = load()
+    enter(on, found, console.note)
+    return found
+
+
+def global_options_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of all commands before the command; what follows ``--`` stays.
+
+    Raises:
+        UserError: one of them has no value.
+    """
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            return [*first, *rest, argument, *waiting]
+        if argument in ("--env", "--project"):
+            value = next(waiting, None)
+            if value is None:
+                raise UserError(f"{argument}: a {'name' if argument == '--env' else 'folder'} has to follow")
+            first += [argument, value]
+        elif argument == "--debug" or argument.startswith(("--env=", "--project=")):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return [*first, *rest]

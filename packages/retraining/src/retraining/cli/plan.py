@@ -1,0 +1,59 @@
+"""`retrain plan` and `retrain graph`: what would run, before it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retraining import console
+from retraining.cli.options import Json, On, load
+from retraining.errors import UserError
+
+
+def plan(
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter; repeatable.")
+    ] = None,
+    on: On = "local",
+    json: Json = False,
+) -> None:
+    """Say what a run would change and which steps it would really run; nothing is changed.
+
+    Example: retrain plan --param Epochs=10
+    """
+    from retraining.cli import plan_report
+    from retraining.planning.plan import plan as make
+
+    found = make(load(), on, param or [])
+    if json:
+        console.print_json(found.as_json())
+    else:
+        plan_report.show(found)
+
+
+def graph(
+    svg: Annotated[
+        Path | None, typer.Option("--svg", "--out", metavar="FILE", help="Write a picture to this file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Draw the steps and how they follow each other, from the configuration alone.
+
+    Example: retrain graph --svg pipeline.svg
+    """
+    from retraining.drawing import text
+    from retraining.drawing.graph import of
+    from retraining.drawing.svg import draw
+
+    drawn = of(load())
+    if svg is not None:
+        try:
+            svg.write_text(draw(drawn), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--svg {svg}: {error.strerror}") from None
+    if json:
+        console.print_json(drawn.as_json())
+    elif svg is None:
+        text.show(drawn)
+    else:
+        console.out().print(f"wrote {svg}", markup=False)

@@ -1,0 +1,91 @@
+"""A plan as people read it."""
+
+from rich.table import Table
+from rich.text import Text
+
+from retraining.console import out, print_table
+from retraining.planning.plan import Plan, PlannedStep
+
+_MARKS = {
+    "added": ("+", "green"),
+    "removed": ("-", "red"),
+    "changed": ("~", "yellow"),
+    "unchanged": (" ", ""),
+}
+_CACHE = {
+    "hit": ("reused", "green"),
+    "miss": ("runs", "yellow"),
+    "open": ("runs or is reused", "yellow"),
+    "never": ("runs", "dim"),
+    None: ("", ""),
+}
+
+
+def show(plan: Plan) -> None:
+    """Print the steps with what the cache does for each, what came into their inputs since, what changes."""
+    out().print(_summary(plan), markup=False)
+    out().print()
+    print_table(_table(plan))
+    if plan.newer_inputs:
+        out().print()
+    for found in plan.newer_inputs:
+        out().print(Text(f"! {found}", style="yellow"))
+    # The table says already what matters to the cache.
+    unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
+    if any(unsaid.values()) or plan.others:
+        out().print()
+    for step, lines in unsaid.items():
+        mark, style = _MARKS[step.change]
+        if lines:
+            out().print(Text(f"{mark} {step.name}", style=style))
+        for line in lines:
+            out().print(f"    {line}", markup=False)
+    for line in plan.others:
+        out().print(Text(f"~ {line}", style="yellow"))
+
+
+def _summary(plan: Plan) -> str:
+    counts = {
+        change: sum(step.change == change for step in plan.steps)
+        for change in ("added", "changed", "removed", "unchanged")
+    }
+    where = {"local": "on this machine", "aws": "in AWS"}[plan.place]
+    if not plan.is_deployed:
+        return f"{plan.pipeline} is not deployed {where} yet: a run creates it, with {counts['added']} steps"
+    words = ", ".join(f"{count} {change}" for change, count in counts.items() if count)
+    outcomes = [_outcome(step)[0] for step in plan.steps if step.change != "removed"]
+    reused, runs = outcomes.count("reused"), outcomes.count("runs")
+    counted = {"reused": reused, "run": runs, "may run": len(outcomes) - reused - runs}
+    run = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+    return f"{plan.pipeline} {where}: steps {words}; in a run {run or 'none'}"
+
+
+def _outcome(step: PlannedStep) -> tuple[str, str]:
+    """What a run does with the step, and the colour of it."""
+    return ("may run", "dim") if step.behind and step.cache != "hit" else _CACHE[step.cache]
+
+
+def _table(plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", width=1)
+    table.add_column("step", no_wrap=True)
+    table.add_column("in a run", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for step in plan.steps:
+        mark, style = _MARKS[step.change]
+        word, colour = _outcome(step)
+        name = Text(step.name, style=style)
+        table.add_row(Text(mark, style=style), name, Text(word, style=colour), _why(step))
+    return table
+
+
+def _why(step: PlannedStep) -> Text:
+    if step.change == "removed":
+        return Text("is removed", style="red")
+    reasons = list(step.reasons)
+    if step.source:
+        reasons.append(f"of execution {step.source.rsplit('/', 1)[-1]}")
+    found = Text("; ".join(reasons), style="dim" if step.cache in ("hit", "never") else "")
+    if step.behind:
+        found.append(f"{'; ' if reasons else ''}{step.behind}", style="dim")
+    return found

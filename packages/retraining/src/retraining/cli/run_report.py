@@ -1,0 +1,126 @@
+"""What a person wants to see after a run."""
+
+import re
+import shlex
+
+from rich.text import Text
+
+from retraining.cli.run import Result
+from retraining.cli.tables import candidate_table, model_table, step_table
+from retraining.config.configuration import Configuration
+from retraining.config.schema.parameter import declared
+from retraining.console import out, print_table, seconds
+from retraining.results import evaluations, registry
+from retraining.results.evaluations import Evaluation
+from retraining.results.registry import ModelPackage
+from retraining.runs import gate_reason
+from retraining.runs.executions import Execution
+
+_ALIGNED = 60  # characters; what is longer has its purpose right behind it
+
+
+def show(configuration: Configuration, result: Result) -> None:
+    """Steps with their times, models with their metrics, experiment run, project, what to type next."""
+    execution = result.execution
+    known = registry.packages(configuration)
+    mine = [package for package in known if package.execution == execution.arn]
+    found = evaluations.of(configuration, execution)
+    _show_steps(execution)
+    if mine:
+        plural = "s" if len(mine) > 1 else ""
+        out().print(Text(f"{len(mine)} model version{plural} registered", style="bold"))
+        print_table(model_table(mine))
+    else:
+        out().print(Text(_nothing_new(configuration, execution), style="bold"))
+    _show_places(configuration, result, found)
+    _show_next(
+        configuration, [*_decide(configuration, mine, bool(known)), *_following(configuration, result)]
+    )
+
+
+def show_failed(configuration: Configuration, result: Result) -> None:
+    """The same of an execution that did not succeed, where an evaluation in it did; else nothing."""
+    found = evaluations.of(configuration, result.execution)
+    candidates = [item for evaluation in found for item in evaluation.candidates]
+    if not candidates:
+        return
+    _show_steps(result.execution)
+    out().print(Text("Measured on the test set", style="bold"))
+    print_table(candidate_table(candidates))
+    _show_places(configuration, result, found)
+    passing = gate_reason.passing(configuration, result.execution)
+    lower = [(_again(result, passing), "the same models, with a bound that they keep")] if passing else []
+    _show_next(configuration, [*lower, *_following(configuration, result)])
+
+
+def _show_steps(execution: Execution) -> None:
+    out().print()
+    out().print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
+    print_table(step_table(execution))
+    out().print()
+
+
+def _show_places(configuration: Configuration, result: Result, found: list[Evaluation]) -> None:
+    """Where the time went, and where to read more."""
+    other = result.total_seconds - result.job_seconds
+    out().print()
+    out().print(
+        f"Time: {seconds(result.total_seconds)}, of it jobs {seconds(result.job_seconds)}, "
+        f"everything else {seconds(other)}"
+    )
+    if result.run_id:
+        out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
+    for evaluation in found:
+        if evaluation.report is not None:
+            out().print(f"Report: {result.place.file_of(evaluation.report)}", markup=False)
+    out().print(f"Project: {configuration.root}", markup=False)
+
+
+def _show_next(configuration: Configuration, lines: list[tuple[str, str]]) -> None:
+    out().print("Next:")
+    out().print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
+    width = max((len(command) for command, _ in lines if len(command) <= _ALIGNED), default=0)
+    for command, purpose in lines:
+        out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
+
+
+def _nothing_new(configuration: Configuration, execution: Execution) -> str:
+    classes = {step.step_class for step in configuration.dag.steps.values()}
+    if not classes & {"RegisterModel", "Lambda"}:
+        return "Nothing registered: no step of the pipeline registers a model"
+    cached = [step.name for step in execution.steps if step.cache_hit]
+    why = f" ({', '.join(cached)}: cache hits)" if cached else ""
+    return f"Nothing new registered: the candidates are in the registry already{why}"
+
+
+def _following(configuration: Configuration, result: Result) -> list[tuple[str, str]]:
+    """What to do after any run."""
+    found = declared([unit.train.hyperparams for unit in configuration.units.values()])
+    longer = [
+        item for item in found if item.type == "Integer" and re.search("(?i)epoch|round", item.parameter)
+    ]
+    again = []
+    for item in longer[:1]:
+        twice = 2 * int(result.given.get(item.parameter, item.default))
+        again.append(_again(result, {item.parameter: str(twice)}))
+    return [
+        *((command, "run again with another parameter, then compare") for command in again),
+        ("plan", "see what a next run would do, and what it would reuse"),
+        ("ui", "curves, plots and runs side by side, in MLflow"),
+    ]
+
+
+def _again(result: Result, changed: dict[str, str]) -> str:
+    """The command of this run with other values."""
+    values = result.given | changed
+    return " ".join(["run", *(f"--param {shlex.quote(f'{name}={value}')}" for name, value in values.items())])
+
+
+def _decide(
+    configuration: Configuration, mine: list[ModelPackage], has_versions: bool
+) -> list[tuple[str, str]]:
+    if not mine:
+        return [("models list", "see the versions that are registered")] if has_versions else []
+    several = len(registry.groups(configuration)) > 1
+    name = f"{mine[0].group}/{mine[0].version}" if several else str(mine[0].version)
+    return [(f"models approve {name}", "decide on a model version")]

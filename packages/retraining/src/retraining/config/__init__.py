@@ -1,0 +1,1 @@
+"""The configuration: conf/project.yaml and the models' files, read and checked."""

@@ -1,0 +1,1 @@
+"""What is wrong in a configuration beyond the form of its values."""

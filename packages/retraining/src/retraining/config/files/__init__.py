@@ -1,0 +1,1 @@
+"""The YAML files of a project, with the place of each key."""

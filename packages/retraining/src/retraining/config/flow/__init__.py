@@ -1,0 +1,1 @@
+"""How the steps of a configuration depend on each other, and what each of them uses."""

@@ -1,0 +1,1 @@
+"""The graph of a pipeline, as text and as a picture."""

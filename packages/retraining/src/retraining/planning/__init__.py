@@ -1,0 +1,1 @@
+"""What a run would do, and when the next one is due."""

@@ -1,0 +1,1 @@
+"""Executions of the pipeline, on this machine or in AWS."""

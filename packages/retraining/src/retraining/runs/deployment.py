@@ -1,0 +1,158 @@
+"""Puts a definition where it runs: code objects, Lambda function, pipeline. Only what changed is sent."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from retraining.compile import lambdas
+from retraining.compile.definition import Definition
+from retraining.compile.differences import Difference
+from retraining.compile.lambdas import Function
+from retraining.config.configuration import Configuration
+from retraining.errors import UserError
+
+INLINE_LIMIT = 100 * 1024
+CODE = "code"
+
+
+def deploy(configuration: Configuration, definition: Definition) -> list[str]:
+    """Upload, create or update; returns one line for each thing that changed.
+
+    Raises:
+        UserError: AWS refused; the line carries its reason.
+    """
+    try:
+        return [
+            *_upload(configuration, definition),
+            *(line for function in lambdas.of(configuration) for line in _function(configuration, function)),
+            *_pipeline(configuration, definition),
+        ]
+    except ClientError as error:
+        raise UserError(f"{error.operation_name}: {error.response['Error'].get('Message', error)}") from None
+
+
+def _upload(configuration: Configuration, definition: Definition) -> list[str]:
+    """Keys hold the hash of their content: what is there already is the same."""
+    s3 = boto3.client("s3")
+    bucket = configuration.project.bucket
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{definition.name}/code/")
+    present = {(bucket, item["Key"]) for page in pages for item in page.get("Contents", [])}
+    missing = {key: content for key, content in definition.uploads.items() if key not in present}
+    key_id = configuration.project.encryption_key
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+    with ThreadPoolExecutor(8) as pool:
+        list(
+            pool.map(
+                lambda item: s3.put_object(Bucket=item[0][0], Key=item[0][1], Body=item[1], **encryption),
+                missing.items(),
+            )
+        )
+    return (
+        [f"uploaded {len(missing)} code objects to s3://{bucket}/{definition.name}/code/"] if missing else []
+    )
+
+
+def _function(configuration: Configuration, function: Function) -> list[str]:
+    """Create the function, or update its code and its settings where either differs."""
+    client = boto3.client("lambda")
+    name = function.name
+    found = function_differences(function)
+    if found is None:
+        client.create_function(
+            FunctionName=name,
+            Code={"ZipFile": function.package},
+            Tags=configuration.project.tags,
+            **function.settings,
+        )
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        return [f"created Lambda function {name}"]
+    changed = list(dict.fromkeys(item.path.partition(".")[0] for item in found))
+    if CODE in changed:
+        client.update_function_code(FunctionName=name, ZipFile=function.package)
+        client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    if any(member != CODE for member in changed):
+        client.update_function_configuration(FunctionName=name, **function.settings)
+        client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    return [f"updated Lambda function {name}: {', '.join(changed)}"] if changed else []
+
+
+def function_differences(function: Function) -> list[Difference] | None:
+    """What of a function is not in AWS as it is here (`CODE`, then its settings); None where there is no
+    such function."""
+    client = boto3.client("lambda")
+    try:
+        present = client.get_function_configuration(FunctionName=function.name)
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    package = base64.b64encode(hashlib.sha256(function.package).digest()).decode()
+    code = [Difference(CODE, present["CodeSha256"], package)] if present["CodeSha256"] != package else []
+    return [*code, *_missing(present, function.settings)]
+
+
+def _missing(present: Any, wanted: dict[str, Any], path: str = "") -> Iterator[Difference]:
+    """What `present` does not hold of `wanted`; what it holds besides is AWS's own."""
+    for key, value in wanted.items():
+        there = present.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            yield from _missing(there, value, f"{path}{key}.")
+        elif there != value:
+            yield Difference(f"{path}{key}", there, value)
+
+
+def _pipeline(configuration: Configuration, definition: Definition) -> list[str]:
+    client = boto3.client("sagemaker")
+    present = deployed_pipeline(definition.name)
+    request = _request(configuration, definition)
+    if present is None:
+        tags = [{"Key": key, "Value": value} for key, value in configuration.project.tags.items()]
+        client.create_pipeline(**request, **_definition_argument(configuration, definition), Tags=tags)
+        return [f"created pipeline {definition.name}"]
+    if present["PipelineDefinition"] == definition.text and not pipeline_differences(
+        configuration, definition, present
+    ):
+        return []
+    client.update_pipeline(**request, **_definition_argument(configuration, definition))
+    return [f"updated pipeline {definition.name}"]
+
+
+def _request(configuration: Configuration, definition: Definition) -> dict[str, Any]:
+    project = configuration.project
+    return {
+        "PipelineName": definition.name,
+        "RoleArn": project.role,
+        "PipelineDescription": project.description or project.project,
+    }
+
+
+def deployed_pipeline(name: str) -> dict[str, Any] | None:
+    """DescribePipeline's answer; None where there is no such pipeline."""
+    try:
+        found: dict[str, Any] = boto3.client("sagemaker").describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFound":
+            raise
+        return None
+    return found
+
+
+def pipeline_differences(
+    configuration: Configuration, definition: Definition, present: dict[str, Any]
+) -> list[Difference]:
+    """What of a deployed pipeline, beside its definition, is not as it is here: role and description."""
+    return list(_missing(present, _request(configuration, definition)))
+
+
+def _definition_argument(configuration: Configuration, definition: Definition) -> dict[str, Any]:
+    """The definition itself, or, from 100 KiB on, its place in S3."""
+    content = definition.text.encode()
+    if len(content) < INLINE_LIMIT:
+        return {"PipelineDefinition": definition.text}
+    bucket = configuration.project.bucket
+    key = f"{definition.name}/definition/{hashlib.sha256(content).hexdigest()[:32]}.json"
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}}

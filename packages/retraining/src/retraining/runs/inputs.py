@@ -1,0 +1,138 @@
+"""Where the data of the pipeline's inputs lies, and whose it is."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import boto3
+from botocore.exceptions import ClientError, ParamValidationError
+
+from retraining.config.configuration import Configuration
+from retraining.config.schema.parameter import Parameter, default_of
+from retraining.errors import UserError
+
+# Metadata of the objects that `retrain data` writes: what has it may be replaced, all else is the user's.
+MARK = {"simulated-by": "retrain-data"}
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class DataPlace:
+    """The place of one input of a model's preprocessing; `input` is its parameter, or else its channel."""
+
+    model: str
+    channel: str
+    input: str
+    uri: str
+
+    @property
+    def bucket(self) -> str:
+        return self.uri.removeprefix("s3://").partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        return self.uri.removeprefix("s3://").partition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        """What the keys of simulated data begin with."""
+        return f"{self.prefix.rstrip('/')}/" if self.prefix else ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The keys at a place, and the first one that `retrain data` did not write."""
+
+    keys: tuple[str, ...]
+    foreign: str | None = None
+
+    @property
+    def holds(self) -> Literal["nothing", "simulated", "own"]:
+        if self.foreign is not None:
+            return "own"
+        return "simulated" if self.keys else "nothing"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A place with what it holds; `is_new` where it was written just now."""
+
+    place: DataPlace
+    content: Content
+    is_new: bool = False
+
+    @property
+    def counted(self) -> str:
+        """``2 objects``, ``1 object, part.csv``, ``3 objects, such as part.csv``."""
+        count = len(self.content.keys)
+        words = f"{count} object{'s' * (count != 1)}"
+        if self.content.foreign is None:
+            return words
+        name = self.content.foreign.rpartition("/")[2]
+        return f"{words}, {'such as ' * (count > 1)}{name}"
+
+    def as_json(self) -> dict[str, Any]:
+        objects = len(self.content.keys)
+        return asdict(self.place) | {"holds": self.content.holds, "objects": objects, "written": self.is_new}
+
+
+def of(configuration: Configuration, model: str, to: str | None = None) -> list[DataPlace]:
+    """The places of a model's inputs: where their defaults point, or one folder for each below `to`."""
+    unit = configuration.units[model]
+    found = []
+    for name, channel in (unit.preprocess.channels if unit.preprocess else {}).items():
+        if channel.dataFiles:
+            file = channel.dataFiles[0].fileName
+            default = str(default_of(file))
+            uri = default if to is None else f"{to.rstrip('/')}/{name}/"
+            found.append(DataPlace(model, name, file.parameter if isinstance(file, Parameter) else name, uri))
+    return found
+
+
+def look(configuration: Configuration, place: DataPlace) -> Held:
+    """What a job that reads the place would find there.
+
+    Raises:
+        UserError: there is no such bucket, or it cannot be listed.
+    """
+    s3 = boto3.client("s3")
+    try:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix)
+        listed = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    except ParamValidationError:
+        raise UserError(f"{place.uri}: {place.bucket!r} cannot be the name of a bucket") from None
+    except ClientError as error:
+        raise UserError(f"{place.uri}: {_why(error, configuration, place)}") from None
+    # S3's console makes empty objects for folders.
+    keys = tuple(key for key in listed if not key.endswith("/"))
+    return Held(place, Content(keys, next(_foreign(s3, place.bucket, keys), None)))
+
+
+def _why(error: ClientError, configuration: Configuration, place: DataPlace) -> str:
+    if error.response["Error"]["Code"] != "NoSuchBucket":
+        return str(error.response["Error"].get("Message", "it cannot be listed"))
+    own = f"s3://{configuration.project.bucket}/"
+    use = "" if place.bucket == configuration.project.bucket else f"use the project's, {own}, or "
+    return (
+        f"there is no bucket {place.bucket}: {use}make it: `aws s3 mb s3://{place.bucket}` "
+        "(on this machine with the variables that `retrain local status` prints)"
+    )
+
+
+def _foreign(s3: Any, bucket: str, keys: tuple[str, ...]) -> Iterator[str]:
+    """The keys without the mark; in batches, as nobody wants to look at all of a large prefix."""
+
+    def is_simulated(key: str) -> bool:
+        try:
+            found = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+        except ClientError:
+            return False
+        return bool(MARK.items() <= found.items())
+
+    with ThreadPoolExecutor(8) as pool:
+        for begin in range(0, len(keys), _BATCH):
+            batch = keys[begin : begin + _BATCH]
+            for key, ours in zip(batch, pool.map(is_simulated, batch), strict=True):
+                if not ours:
+                    yield key

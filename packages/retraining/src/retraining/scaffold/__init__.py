@@ -1,0 +1,1 @@
+"""New models in a project, made like others."""

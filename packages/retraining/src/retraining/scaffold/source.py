@@ -1,0 +1,74 @@
+"""What a new model can be made like: a model of the project, an example, or all models of one example."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retraining.config.configuration import Configuration
+from retraining.errors import UserError
+from retraining.nearest import nearest
+from retraining.scaffold.yaml_edit import YamlText
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+_STEPS = ("conf", "sagemakerPipeline", "models")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One model to copy: scripts, configuration, the file that holds its steps, and its tests if any."""
+
+    name: str
+    folder: Path
+    conf: Path
+    anchor: Path
+    tests: Path | None
+
+
+def find(configuration: Configuration, like: str) -> list[Source]:
+    """The models that `like` names: one, or several whose names begin with it and ``_``.
+
+    Raises:
+        UserError: nothing is called like that; the message names the nearest.
+    """
+    own, examples = _own(configuration), _examples()
+    if like in own or like in examples:
+        return [own.get(like) or examples[like]]
+    for known in (own, examples):
+        group = [source for name, source in known.items() if name.startswith(f"{like}_")]
+        if group:
+            return sorted(group, key=_place_in_pipeline)
+    names = sorted({*own, *examples, *(name.partition("_")[0] for name in examples)})
+    raise UserError(f"--like {like}: neither a model of this project nor an example{nearest(like, names)}")
+
+
+def _place_in_pipeline(source: Source) -> int:
+    found = YamlText(source.anchor).find(*_STEPS)
+    names = [key.value for key, _ in found[1].value] if found else []
+    return names.index(source.name)
+
+
+def _own(configuration: Configuration) -> dict[str, Source]:
+    root = configuration.root
+    files = [
+        YamlText(path) for path in sorted(root.glob(configuration.project.model_files)) if path.is_file()
+    ]
+    found = {}
+    for name, unit in configuration.units.items():
+        conf = next((file.path for file in files if file.find("conf", "models", name)), None)
+        anchor = next((file.path for file in files if file.find(*_STEPS, name)), None)
+        tests = root / "tests" / "models" / name
+        if conf and anchor:
+            folder = root / unit.source_directory
+            found[name] = Source(name, folder, conf, anchor, tests if tests.is_dir() else None)
+    return found
+
+
+def _examples() -> dict[str, Source]:
+    files = [YamlText(path) for path in sorted(EXAMPLES.glob("*/conf.yaml"))]
+    found = {}
+    for file in files:
+        folder, tests = file.path.parent, file.path.parent / "tests"
+        name = folder.name
+        anchor = next((other.path for other in files if other.find(*_STEPS, name)), None)
+        if anchor and file.find("conf", "models", name):
+            found[name] = Source(name, folder, file.path, anchor, tests if tests.is_dir() else None)
+    return found

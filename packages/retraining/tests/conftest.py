@@ -1,0 +1,32 @@
+"""A project in a folder of its own, with its own ports, for tests that change it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from projects import make_project
+
+from local_sagemaker.daemon import stack
+from retraining.config import configuration
+from retraining.config.configuration import Configuration
+from retraining.runs import targets
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path)
+
+
+@pytest.fixture
+def on_local(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configuration]:
+    """The project's configuration, with its local services running and boto3 pointing at them."""
+    found = configuration.load(project)
+    settings = targets.local_settings(found)
+    stack.up(settings)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    # Another test's default session would keep that test's credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    yield found
+    stack.down(settings)

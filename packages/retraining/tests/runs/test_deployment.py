@@ -1,0 +1,101 @@
+"""Deploying sends what changed, and nothing else."""
+
+import io
+import zipfile
+from dataclasses import replace
+from urllib.request import urlopen
+
+import boto3
+import pytest
+
+from retraining.compile import lambdas
+from retraining.compile.definition import Definition
+from retraining.config.configuration import Configuration
+from retraining.runs import deployment
+
+NAME = "demo-register-models"
+TEXT = (
+    '{"Version": "2020-12-01", "Parameters": [], "Steps": [{"Name": "F", "Type": "Fail", "Arguments": {}}]}'
+)
+
+
+@pytest.fixture
+def definition(on_local: Configuration) -> Definition:
+    bucket = on_local.project.bucket
+    return Definition("demo-retraining", TEXT, {(bucket, "demo-retraining/code/0a/train.py"): b"print()"})
+
+
+def test_the_first_time_all_is_made_and_the_second_time_nothing(
+    on_local: Configuration, definition: Definition
+) -> None:
+    first = deployment.deploy(on_local, definition)
+    assert [line.split()[0] for line in first] == ["uploaded", "created", "created"]
+    assert deployment.deploy(on_local, definition) == []
+
+
+def test_a_changed_definition_and_new_code(on_local: Configuration, definition: Definition) -> None:
+    deployment.deploy(on_local, definition)
+    key = (on_local.project.bucket, "demo-retraining/code/0b/train.py")
+    changed = replace(
+        definition, text=TEXT.replace('"F"', '"G"'), uploads={**definition.uploads, key: b"pass"}
+    )
+    lines = deployment.deploy(on_local, changed)
+    assert lines == [
+        f"uploaded 1 code objects to s3://{key[0]}/demo-retraining/code/",
+        "updated pipeline demo-retraining",
+    ]
+    client = boto3.client("sagemaker")
+    assert client.describe_pipeline(PipelineName="demo-retraining")["PipelineDefinition"] == changed.text
+
+
+def test_a_large_definition_goes_by_s3(on_local: Configuration, definition: Definition) -> None:
+    steps = ", ".join(f'{{"Name": "F{index}", "Type": "Fail", "Arguments": {{}}}}' for index in range(2500))
+    text = f'{{"Version": "2020-12-01", "Parameters": [], "Steps": [{steps}]}}'
+    assert len(text) >= deployment.INLINE_LIMIT
+    deployment.deploy(on_local, replace(definition, text=text))
+    client = boto3.client("sagemaker")
+    assert client.describe_pipeline(PipelineName="demo-retraining")["PipelineDefinition"] == text
+    assert deployment.deploy(on_local, replace(definition, text=text)) == []
+
+
+def test_the_functions_code_is_updated(on_local: Configuration, definition: Definition) -> None:
+    deployment.deploy(on_local, definition)
+    source = on_local.root / "lambdas" / "register_models.py"
+    source.write_text(source.read_text() + "\nCHANGED = True\n")
+    assert deployment.deploy(on_local, definition) == [f"updated Lambda function {NAME}: code"]
+    location = boto3.client("lambda").get_function(FunctionName=NAME)["Code"]["Location"]
+    with urlopen(location) as answer, zipfile.ZipFile(io.BytesIO(answer.read())) as package:
+        assert package.read("register_models.py") == source.read_bytes()
+
+
+def test_the_functions_settings_are_updated(on_local: Configuration, definition: Definition) -> None:
+    deployment.deploy(on_local, definition)
+    role = "arn:aws:iam::111122223333:role/another"
+    other = replace(on_local, project=on_local.project.model_copy(update={"lambda_role": role}))
+    assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Role"]
+    unit = on_local.units["scarcegan"]
+    assert unit.lambda_ is not None
+    function = unit.lambda_.model_copy(update={"timeout_seconds": 77})
+    other = replace(other, units={"scarcegan": unit.model_copy(update={"lambda_": function})})
+    assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Timeout"]
+    present = boto3.client("lambda").get_function_configuration(FunctionName=NAME)
+    assert (present["Role"], present["Timeout"]) == (role, 77)
+
+
+def test_settings_that_were_changed_by_hand_are_put_right(
+    on_local: Configuration, definition: Definition
+) -> None:
+    deployment.deploy(on_local, definition)
+    client = boto3.client("lambda")
+    client.update_function_configuration(
+        FunctionName=NAME, Environment={"Variables": {"PROJECT": "another"}}, Timeout=3
+    )
+    assert deployment.deploy(on_local, definition) == [
+        f"updated Lambda function {NAME}: Timeout, Environment"
+    ]
+    present = client.get_function_configuration(FunctionName=NAME)
+    assert present["Environment"]["Variables"] == {"PROJECT": "demo"}
+
+
+def test_the_package_has_the_same_bytes_each_time(on_local: Configuration) -> None:
+    assert lambdas.package(on_local, "register_models.py") == lambdas.package(on_local, "register_models.py")

@@ -1,1 +1,0 @@
-"""The retraining platform: configuration, pipeline definition, runs, experiments and the model registry."""
