@@ -48,7 +48,7 @@ test: lint ## lint, then the packages' tests, then bakes
 	$(foreach package,$(PACKAGES),$(DEV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile packages/$(package) &&) true
 	$(BIN)/pytest
 
-tree: $(READY) ## write tests/tree.txt anew from a bake, after files were added or removed
+tree: $(READY) ## write tests/tree.txt from a bake, after files were added or removed
 	$(BIN)/pytest --quiet --rewrite-tree -k exactly_this_tree
 
 bench: $(READY) ## measure what each command costs in a project of its own, build/bench

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROJECT = ROOT / "{{cookiecutter.project_slug}}"
-MODEL = PROJECT / "models" / "scarcegan"
-READY = ROOT / "build" / "benchmarks" / ".venv" / "ready"
+MODEL = ROOT / "packages" / "retraining" / "src" / "retraining" / "examples" / "scarcegan"
+READY = ROOT / "build" / "dev" / ".venv" / "ready"
 NEEDED = ("tensorflow", "sklearn", "pandas")
 
 

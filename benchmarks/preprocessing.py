@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-MODEL = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "models" / "scarcegan"
+MODEL = Path(__file__).parents[1] / "packages/retraining/src/retraining/examples/scarcegan"
 SHARES = {"risky": 0.001, "dormant": 0.004, "normal": 0.01, "heavy": 0.005, "unlabelled": 0.98}
 FILE = 250_000  # rows of a file
 BARE = """

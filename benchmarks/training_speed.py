@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 BATCH, FEATURES, CLASSES, NOISE = 32, 50, 4, 32
-MODEL = Path(__file__).parents[1] / "{{cookiecutter.project_slug}}" / "models" / "scarcegan"
+MODEL = Path(__file__).parents[1] / "packages/retraining/src/retraining/examples/scarcegan"
 LABELLED, UNLABELLED, VALIDATION = 250, 20_000, 2_000  # rows; labelled ones per class
 
 

@@ -1,4 +1,4 @@
-"""Set the other examples aside, keep the chosen CI's file, and say what to do next.
+"""Put the chosen example in its place, keep the chosen CI's file, and say what to do next.
 
 Runs in the new project's folder, in whatever Python runs cookiecutter.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 # JSON, percent-encoded, as in pre_gen_project.py.
 ANSWERS = "{{ cookiecutter | jsonify | urlencode }}"
 
+EXAMPLES = Path("vendor/retraining/src/retraining/examples")
 CI_FILES = {"github": ".github", "codebuild": "buildspec.yml"}
 # What work in the template's own folder leaves there, and git ignores.
 LEFTOVERS = (
@@ -28,17 +30,29 @@ LEFTOVERS = (
 )
 
 
-def keep_example(example: str) -> None:
-    """The other examples' models go to examples/<model>, their tests to examples/<model>/tests.
+class RefusedError(Exception):
+    """A copy of the template that no project can be made from; the message says what to do."""
+
+
+def check_vendor() -> None:
+    """Raise RefusedError where links of the template became files, as in a zip of it."""
+    for package in Path("vendor").glob("*/pyproject.toml"):
+        if not (package.parent / "src").is_dir():
+            raise RefusedError(
+                "this copy of the template has no symbolic links (a zip, or core.symlinks=false): "
+                "clone it with git on Linux or WSL 2, and run cookiecutter on the clone"
+            )
+
+
+def take_example(example: str) -> None:
+    """Copy the chosen example's models to models/<model>, and their tests to tests/models/<model>.
 
     An example is one model of its name, or several whose names begin with it: housing_pca, housing_mlp.
     """
-    for parent, below in ((Path("models"), ""), (Path("tests/models"), "tests")):
-        for folder in sorted(parent.glob("*/")):
-            if folder.is_dir() and folder.name != example and not folder.name.startswith(f"{example}_"):
-                place = Path("examples") / folder.name / below
-                place.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(place)
+    for folder in sorted(EXAMPLES.iterdir()):
+        if folder.name == example or folder.name.startswith(f"{example}_"):
+            shutil.copytree(folder, Path("models", folder.name), ignore=shutil.ignore_patterns("tests"))
+            shutil.copytree(folder / "tests", Path("tests", "models", folder.name))
 
 
 def keep_ci(provider: str) -> None:
@@ -64,8 +78,12 @@ def next_step() -> str:
 
 def main() -> None:
     answers = json.loads(unquote(ANSWERS))
+    try:
+        check_vendor()
+    except RefusedError as reason:
+        sys.exit(f"Error: {reason}.")
     remove_leftovers()
-    keep_example(answers["example"])
+    take_example(answers["example"])
     keep_ci(answers["ci_provider"])
     print(f"{answers['project_slug']} is made. Next: {next_step()}")
 

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import unicodedata
+from pathlib import Path
 from urllib.parse import unquote
 
 # JSON, percent-encoded: no answer can close this literal, whatever quotes, backslashes or newlines it holds.
@@ -47,6 +48,15 @@ def check_python(version: tuple[int, ...]) -> None:
         found = ".".join(str(part) for part in version[:3])
         raise RefusedError(
             f"this template needs Python 3.11 or newer, and cookiecutter runs in Python {found}"
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise RefusedError for a folder with a project in it, which `cookiecutter -f` would overwrite."""
+    if any((folder / name).exists() for name in ("conf/project.yaml", "models", ".local", ".venv")):
+        raise RefusedError(
+            f"{folder} holds a project already, and nothing was changed: run `make update` there for a newer "
+            "template, or choose another name"
         )
 
 
@@ -211,6 +221,8 @@ def main() -> None:
     question = "python"
     try:
         check_python(tuple(sys.version_info[:3]))
+        question = "project_slug"
+        check_folder(Path.cwd())
         answers = json.loads(unquote(ANSWERS))
         checks = {
             "project_name": check_name,

@@ -2,9 +2,9 @@
 
 import ast
 import json
+import os
 import re
 import shutil
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,55 +14,73 @@ from conftest import EXAMPLES, FOLDER, ROOT, Bake, Baked
 from cookiecutter.generate import is_copy_only_path
 
 TREE = ROOT / "tests" / "tree.txt"
-RENDERED = ["README.md", "conf/project.yaml", "pyproject.toml"]
+RENDERED = ["README.md", "conf/project.yaml"]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text())
 
 
 def template_files(template: Path) -> list[str]:
-    found = (path for path in (template / FOLDER).rglob("*") if path.is_file())
-    return sorted(path.relative_to(template / FOLDER).as_posix() for path in found)
+    """Files of the template folder, also those behind its links to the packages and the guide."""
+    root = template / FOLDER
+    paths = (Path(folder, name) for folder, _, names in os.walk(root, followlinks=True) for name in names)
+    return sorted(path.relative_to(root).as_posix() for path in paths)
 
 
 def test_default_bake_has_exactly_this_tree(default: Baked, request: pytest.FixtureRequest) -> None:
+    own = [name for name in default.files() if not name.startswith("vendor/")]
     if request.config.getoption("--rewrite-tree"):
-        TREE.write_text("".join(f"{name}\n" for name in default.files()))
-    assert default.files() == TREE.read_text().splitlines()
+        TREE.write_text("".join(f"{name}\n" for name in own))
+    assert own == TREE.read_text().splitlines()
+
+
+def test_what_a_team_owns_is_small(default: Baked) -> None:
+    own = [name for name in default.files() if not name.startswith("vendor/")]
+    python = [default.folder / name for name in own if name.endswith(".py")]
+    assert len(own) <= 130
+    assert sum(len(path.read_text().splitlines()) for path in python) <= 11_000
+
+
+def test_vendor_has_the_packages_without_their_tests_and_the_guide(default: Baked, template: Path) -> None:
+    sources = {"docs": template / "docs"}
+    for package in ("job-toolkit", "local-sagemaker", "retraining"):
+        for name in ("LICENSE", "README.md", "pyproject.toml", "src"):
+            sources[f"{package}/{name}"] = template / "packages" / package / name
+    expected = {
+        Path("vendor", name, path.relative_to(source)): path
+        for name, source in sources.items()
+        for path in ([source] if source.is_file() else source.rglob("*"))
+        if path.is_file()
+    }
+    assert {name for name in default.files() if name.startswith("vendor/")} == set(map(str, expected))
+    for name, path in expected.items():
+        assert (default.folder / name).read_bytes() == path.read_bytes()
 
 
 def is_of(model: str, example: str) -> bool:
     return model == example or model.startswith(f"{example}_")
 
 
-def place(name: str, example: str) -> str:
-    """Where a file of the default tree stands in a project that starts from the example."""
-    parts = name.split("/")
-    if parts[0] == "models":
-        model, tests, rest = parts[1], False, parts[2:]
-    elif parts[:2] == ["tests", "models"] and len(parts) > 3:
-        model, tests, rest = parts[2], True, parts[3:]
-    elif parts[0] == "examples":
-        model, tests, rest = parts[1], parts[2] == "tests", parts[2:]
-        rest = rest[tests:]
-    else:
-        return name
-    if is_of(model, example):
-        return "/".join([*(["tests"] if tests else []), "models", model, *rest])
-    return "/".join(["examples", model, *(["tests"] if tests else []), *rest])
-
-
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_chosen_example_stands_in_models_and_the_others_in_examples(
-    baked_example: Callable[[str], Baked], example: str
+def test_the_chosen_example_is_in_models_and_tests(
+    baked_example: Callable[[str], Baked], default: Baked, example: str
 ) -> None:
-    found = baked_example(example).files()
-    assert found == sorted(place(name, example) for name in TREE.read_text().splitlines())
-    for folder in ("models", "tests/models"):
-        models = {name.split("/")[folder.count("/") + 1] for name in found if name.startswith(f"{folder}/")}
-        assert [model for model in models - {"conftest.py"} if not is_of(model, example)] == []
-        assert models - {"conftest.py"}
-    for other in EXAMPLES:
-        stands = "models" if other == example else "examples"
-        assert [name for name in found if is_of(name.removeprefix(f"{stands}/").split("/")[0], other)]
+    baked = baked_example(example)
+    sources = baked.folder / "vendor/retraining/src/retraining/examples"
+    chosen = {
+        Path("models", *path.parts)
+        if "tests" not in path.parts
+        else Path("tests", "models", path.parts[0], *path.parts[2:]): sources / path
+        for path in (path.relative_to(sources) for path in sources.rglob("*") if path.is_file())
+        if is_of(path.parts[0], example)
+    }
+    assert chosen
+    for copy, source in chosen.items():
+        assert (baked.folder / copy).read_bytes() == source.read_bytes()
+
+    def others(project: Baked) -> list[str]:
+        return [name for name in project.files() if not name.startswith(("models/", "tests/models/"))]
+
+    assert sorted(set(baked.files()) - set(others(baked))) == sorted(map(str, chosen))
+    assert others(baked) == others(default)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +117,8 @@ def test_only_these_files_are_rendered(template: Path, default: Baked) -> None:
         if not any(is_copy_only_path(path, context) for path in (name, *map(str, parents)))
     ]
     assert rendered == RENDERED
-    for name in set(default.files()) - set(RENDERED):
-        source = place(name, name.split("/")[1]) if name.startswith("examples/") else name
-        assert (default.folder / name).read_bytes() == (template / FOLDER / source).read_bytes(), name
+    for name in set(template_files(template)) & set(default.files()) - set(RENDERED):
+        assert (default.folder / name).read_bytes() == (template / FOLDER / name).read_bytes(), name
 
 
 def test_no_jinja_outside_the_rendered_files(template: Path) -> None:
@@ -139,9 +156,6 @@ def test_rendered_files_of_the_default_bake(default: Baked) -> None:
         "tags": {"project": "retraining"},
         "local": {"sagemaker_port": 8571, "aws_port": 8572, "mlflow_port": 8573},
     }
-    package = tomllib.loads((default.folder / "pyproject.toml").read_text())["project"]
-    assert (package["name"], package["requires-python"]) == ("retraining-project", ">=3.11,<3.14")
-    assert package["scripts"] == {"retrain": "retraining.__main__:main"}
 
 
 @pytest.mark.parametrize(
@@ -178,18 +192,6 @@ def test_ci_runs_the_checks_that_a_person_runs(template: Path) -> None:
     assert buildspec["phases"]["build"]["commands"] == ["make check"]
 
 
-def test_a_model_of_no_example_is_set_aside(
-    bake: Bake, default: Baked, template: Path, tmp_path: Path
-) -> None:
-    source = tmp_path / "template"
-    shutil.copytree(template, source)
-    for folder in ("models/other", "tests/models/other"):
-        (source / FOLDER / folder).mkdir(parents=True)
-        (source / FOLDER / folder / "train.py").write_text("")
-    added = set(bake(source=source).files()) - set(default.files())
-    assert added == {"examples/other/train.py", "examples/other/tests/train.py"}
-
-
 def test_leftovers_of_work_in_the_template_do_not_reach_a_project(
     bake: Bake, default: Baked, template: Path, tmp_path: Path
 ) -> None:
@@ -202,9 +204,9 @@ def test_leftovers_of_work_in_the_template_do_not_reach_a_project(
         "build",
         "x.egg-info",
         ".mypy_cache",
-        "retraining/__pycache__",
+        "vendor/retraining/src/retraining/__pycache__",
     ]
-    for folder in [*folders, "__pycache__", ".hypothesis", "tests/.hypothesis", "models/.ruff_cache"]:
+    for folder in [*folders, "__pycache__", ".hypothesis", "tests/.hypothesis", "vendor/docs/.ruff_cache"]:
         (source / FOLDER / folder).mkdir(parents=True, exist_ok=True)
         (source / FOLDER / folder / "leftover").write_bytes(b"{{ \x91 {%")
     assert bake(source=source).files() == default.files()

@@ -39,7 +39,7 @@ def connections(seed: int, end: str = "", difficulty: bool = True) -> str:
 @pytest.fixture(scope="module")
 def python() -> Path:
     """A Python with the project's packages, as the benchmark itself would make it."""
-    ready = "build/benchmarks/.venv/ready"
+    ready = "build/dev/.venv/ready"
     subprocess.run(["make", "--silent", ready], cwd=ROOT, env=environment(), check=True)
     return (ROOT / ready).with_name("bin") / "python"
 

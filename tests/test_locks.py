@@ -22,10 +22,10 @@ def test_lock_holds_versions_and_hashes_only(lock: str) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_everything_required_is_locked(layer: str) -> None:
-    required = re.findall(r"^[A-Za-z0-9-]+", (ROOT / layer / "requirements.in").read_text(), re.MULTILINE)
+    required = re.findall(r"^[A-Za-z0-9_-]+", (ROOT / layer / "requirements.in").read_text(), re.MULTILINE)
     locked = re.findall(r"^[a-z0-9-]+", (ROOT / layer / "requirements.lock").read_text(), re.MULTILINE)
     assert required
-    assert {name.lower() for name in required} <= set(locked)
+    assert {name.lower().replace("_", "-") for name in required} <= set(locked)
 
 
 def test_ministack_has_the_botocore_that_it_pins() -> None:

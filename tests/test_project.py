@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import guide
 import pytest
 from conftest import EXAMPLES, ROOT, Baked, clean_environment
-from test_documentation import HEADINGS
 
 DATA = ROOT.parent / "shared" / "data"
 OTHERS = EXAMPLES[1:]
@@ -61,7 +59,7 @@ class Project:
         return done.stdout
 
     def retrain(self, *arguments: str) -> str:
-        return self.run("python", "-c", "from retraining.cli import main; main()", *arguments)
+        return self.run("retrain", *arguments)
 
     def use_free_ports(self) -> None:
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
@@ -97,22 +95,17 @@ def test_baked_project_passes_its_own_checks(default: Baked, capfd: pytest.Captu
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("examples", ["with examples", "without examples"])
-def test_project_of_another_example_is_in_order(other: Project, examples: str) -> None:
-    if examples == "without examples":
-        shutil.rmtree(other.folder / "examples")
+def test_project_of_another_example_passes_its_own_checks(
+    other: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
     other.run("ruff", "check", ".")
     other.run("ruff", "format", "--check", ".")
     other.run("mypy")
-    assert "all in order" in other.retrain("check")
     definition = other.retrain("definition")
     assert json.loads(definition)["Steps"]
     assert other.retrain("definition") == definition
-    other.run("pytest", "-q", "-p", "no:cacheprovider", "tests/test_structure.py")
-
-
-def test_tests_of_another_example_pass(other: Project, capfd: pytest.CaptureFixture[str]) -> None:
-    words = other.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "tests/models")
+    parts = ["tests/test_structure.py", "tests/models"]
+    words = other.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *parts)
     with capfd.disabled():
         print("\n".join(words.splitlines()[-12:]), flush=True)
 
@@ -133,45 +126,3 @@ def test_pipeline_of_another_example_runs(other: Project, request: pytest.Fixtur
         assert {model["group"] for model in models} == GROUPS[example]
     finally:
         other.retrain("local", "down")
-
-
-@pytest.fixture
-def scratch(default: Baked, programs: Path, tmp_path: Path) -> Project:
-    """An empty folder in which the default project's `retrain` works."""
-    shutil.copy(default.folder / "pipeline.py", tmp_path / "pipeline.py")
-    found = Project(tmp_path, programs)
-    found.environment["PYTHONPATH"] = os.fspath(default.folder)
-    return found
-
-
-@pytest.mark.parametrize("block", guide.blocks(), ids=str)
-def test_blocks_of_the_guide_are_in_order(block: guide.Block, scratch: Project) -> None:
-    options = guide.make_project(scratch.folder, block)
-    scratch.retrain(*options, "check")
-    if block.is_whole or "steps" in block.content:
-        assert json.loads(scratch.retrain(*options, "definition"))["Steps"]
-
-
-def test_scripts_of_the_guide_run(scratch: Project) -> None:
-    (block,) = guide.blocks(guide.SCRIPTS)
-    guide.make_project(scratch.folder, block)
-    for name, text in guide.written_scripts().items():
-        (scratch.folder / name).write_text(text)
-    scratch.use_free_ports()
-    try:
-        scratch.retrain("data")
-        assert "Succeeded" in scratch.retrain("run")
-        (model,) = json.loads(scratch.retrain("models", "list", "--json"))
-        assert model["group"] == "shop-churn"
-        assert {"auc", "recall", "precision"} <= set(model["metrics"])
-    finally:
-        scratch.retrain("local", "down")
-
-
-def test_tables_of_the_guide_say_what_the_schema_says(default: Baked, programs: Path) -> None:
-    dump = Project(default.folder, programs).run("python", os.fspath(ROOT / "tests" / "schema_dump.py"))
-    for name, keys in json.loads(dump).items():
-        said = guide.tables()[HEADINGS[name]]
-        for key, (value, may_be_parameter) in keys.items():
-            if key != "project":  # its default is no value of the schema
-                assert said[key] == (value, may_be_parameter), f"{name}.{key}"

@@ -8,6 +8,7 @@ The page on scripts has one short block, and the scripts of the model that it ma
 """
 
 import re
+import shutil
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import ROOT
+from projects import TEMPLATE
 
-GUIDE = ROOT / "docs" / "configuration.md"
-SCRIPTS = ROOT / "docs" / "scripts.md"
+DOCS = TEMPLATE.parent / "docs"
+GUIDE = DOCS / "configuration.md"
+SCRIPTS = DOCS / "scripts.md"
 MODEL = "churn"
 PROJECT = {
     "project": "shop",
@@ -90,8 +92,8 @@ def models_with(block: Block) -> dict[str, Any]:
     return base
 
 
-def make_project(folder: Path, block: Block) -> list[str]:
-    """A project with the block's configuration and empty scripts; returns the options to read it with."""
+def make_project(folder: Path, block: Block) -> str | None:
+    """A project with the block's configuration and empty scripts; returns the environment to read it with."""
     models = models_with(block)
     others = {"conf/project.yaml": PROJECT | {"SMP_MODEL_CONFIGPATH": "models/*/conf.yaml"}}
     if block.file is not None:
@@ -105,8 +107,9 @@ def make_project(folder: Path, block: Block) -> list[str]:
         path = folder / source / script
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("def handler(event, context):\n    return {}\n" if source == "lambdas" else "")
+    shutil.copy(TEMPLATE / "pipeline.py", folder)
     stem = Path(block.file or "conf/project.yaml").stem
-    return [] if stem == "project" else ["--env", stem]
+    return None if stem == "project" else stem
 
 
 def scripts(models: dict[str, Any]) -> Iterator[tuple[str, str]]:
