@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+COOKIECUTTER = [sys.executable, "-m", "cookiecutter"]
 FOLDER = "{{cookiecutter.project_slug}}"
 
 
@@ -76,15 +77,7 @@ def bake(template: Path, settings: Path, tmp_path_factory: pytest.TempPathFactor
 
     def run(source: Path = template, **answers: str) -> Baked:
         output = tmp_path_factory.mktemp("out")
-        command = [
-            sys.executable,
-            "-m",
-            "cookiecutter",
-            str(source),
-            "--no-input",
-            "--config-file",
-            str(settings),
-        ]
+        command = [*COOKIECUTTER, str(source), "--no-input", "--config-file", str(settings)]
         command += ["--output-dir", str(output), *(f"{key}={value}" for key, value in answers.items())]
         done = subprocess.run(
             command, cwd=output, env=clean_environment(), capture_output=True, text=True, check=False

@@ -1,5 +1,6 @@
 """Answers: the bad ones are refused in one line and leave nothing; the odd ones come through unharmed."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import pre_gen_project as hook
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import Bake, Baked
+from conftest import COOKIECUTTER, Bake, Baked
 from cookiecutter.cli import main as cookiecutter
 from hypothesis import example, given
 from hypothesis import settings as examples
@@ -50,6 +51,64 @@ def test_bad_answer_is_refused_in_one_line(bake: Bake, question: str, answer: st
     assert baked.stderr.index("\n") == len(baked.stderr) - 1
     assert reason in baked.stderr
     assert baked.status == 1
+    assert list(baked.output.iterdir()) == []
+
+
+def test_overwriting_a_project_is_refused_before_anything_is_touched(
+    bake: Bake, template: Path, settings: Path
+) -> None:
+    first = bake(project_slug="taken")
+    (first.folder / "models/scarcegan/train.py").write_text("the team's own\n")
+    (first.folder / ".local").mkdir()
+    (first.folder / ".local/kept").write_text("state\n")
+    before = {name: (first.folder / name).read_bytes() for name in first.files()}
+    done = subprocess.run(
+        [
+            *COOKIECUTTER,
+            str(template),
+            "--no-input",
+            "--config-file",
+            str(settings),
+            "-f",
+            "project_slug=taken",
+        ],
+        cwd=first.output,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    reason = f"Error: project_slug: {first.folder} holds a project already, and nothing was changed: run `make update`"
+    assert done.stderr.startswith(reason)
+    assert {name: (first.folder / name).read_bytes() for name in first.files()} == before
+
+
+@pytest.mark.parametrize("way", ["zip", "clone"])
+def test_a_copy_without_symbolic_links_is_refused(
+    bake: Bake, template: Path, tmp_path: Path, way: str
+) -> None:
+    """A zip download, and a clone with core.symlinks=false, have a text file for each link."""
+    repository = tmp_path / "repository"
+    shutil.copytree(template, repository, symlinks=True)
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "x"]):
+        subprocess.run([*git, *words], cwd=repository, check=True)
+    if way == "zip":
+        source = tmp_path / "template.zip"
+        subprocess.run(
+            [*git, "archive", "--prefix=template/", f"--output={source}", "HEAD"], cwd=repository, check=True
+        )
+    else:
+        source = tmp_path / "clone"
+        subprocess.run(
+            [*git, "clone", "--quiet", "-c", "core.symlinks=false", repository, source], check=True
+        )
+    baked = bake(source)
+    assert baked.status == 1
+    assert baked.stderr == (
+        "Error: this copy of the template has no symbolic links (a zip, or core.symlinks=false): "
+        "clone it with git on Linux or WSL 2, and run cookiecutter on the clone.\n"
+    )
     assert list(baked.output.iterdir()) == []
 
 
