@@ -1,22 +1,22 @@
-# What a person types; `make help` lists it. The work is done by the programs that stand here, not by this file.
+# The commands to type; `make help` lists them. The programs called here do the work.
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint tree bench lock clean
 export UV_PYTHON_DOWNLOADS := never
-# A company's proxy has its certificate in the system's store, where uv looks only when told to.
+# A company proxy's certificate is in the system's store, which uv does not read by default.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/* /etc/pki/tls/certs/*),true,false)
 UV := .tools/uv
 BIN := .venv/bin
 READY := .venv/ready
 PROJECT := {{cookiecutter.project_slug}}
 DEMO := build/demo
-# What a project has, with the packages as they are here: for the packages' own tests.
+# A project's environment with the packages from this folder, for the packages' own tests.
 DEV := build/dev/.venv
 PACKAGES := job-toolkit local-sagemaker retraining
 
-help: ## list what can be made
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-install: $(READY) ## make .venv from the lock
+install: $(READY) ## install the packages in the lock into .venv
 
 $(READY): bootstrap.sh tools.lock requirements.lock
 	@sh bootstrap.sh
@@ -31,7 +31,7 @@ $(DEV)/ready: $(READY) $(PROJECT)/requirements.lock $(wildcard packages/*/pyproj
 	@$(UV) pip check --quiet --python $(DEV)
 	@touch $@
 
-demo: $(READY) ## scaffold a project with the default answers into build/demo and run its pipeline there
+demo: $(READY) ## create a project with the default answers in build/demo and run its pipeline
 	if [ -x $(DEMO)/.venv/bin/retrain ]; then cd $(DEMO) && .venv/bin/retrain local down; fi
 	rm -rf $(DEMO)
 	@echo 'making a project in $(DEMO) and running its pipeline there'
@@ -44,17 +44,17 @@ lint: $(DEV)/ready ## check style, formatting and types
 	$(BIN)/mypy
 	$(DEV)/bin/mypy --config-file packages/mypy.ini
 
-test: lint ## lint, then the packages' tests, then bakes
+test: lint ## run lint, the packages' tests, and the tests of bakes
 	$(foreach package,$(PACKAGES),$(DEV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile packages/$(package) &&) true
 	$(BIN)/pytest
 
-tree: $(READY) ## write tests/tree.txt from a bake, after files were added or removed
+tree: $(READY) ## write tests/tree.txt from a bake, after you add or remove files
 	$(BIN)/pytest --quiet --rewrite-tree -k exactly_this_tree
 
-bench: $(READY) ## measure what each command costs in a project of its own, build/bench
+bench: $(READY) ## measure how long each command takes, in a project in build/bench
 	$(BIN)/python bench.py
 
-lock: $(READY) ## resolve both layers' requirements.in afresh; commit the locks
+lock: $(READY) ## resolve both layers' requirements.in to the newest versions; commit the locks
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 		requirements.in -o requirements.lock
 	$(MAKE) --directory '$(PROJECT)' upgrade UV=../.tools/uv
