@@ -78,7 +78,7 @@ def test_overwriting_a_project_is_refused_before_anything_is_touched(
         check=False,
     )
     assert done.returncode == 1
-    reason = f"Error: project_slug: {first.folder} holds a project already, and nothing was changed: run `make update`"
+    reason = f"Error: project_slug: {first.folder} holds a project already, and nothing was changed: "
     assert done.stderr.startswith(reason)
     assert {name: (first.folder / name).read_bytes() for name in first.files()} == before
 
