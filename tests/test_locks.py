@@ -1,6 +1,7 @@
 """The locks name versions and hashes, and nothing of the machine that they were made on."""
 
 import re
+import tomllib
 
 import pytest
 from conftest import FOLDER, ROOT
@@ -32,3 +33,11 @@ def test_ministack_has_the_botocore_that_it_pins() -> None:
     lock = (ROOT / FOLDER / "requirements.lock").read_text()
     assert "ministack==1.5.33 " in lock
     assert "botocore==1.43.106 " in lock
+
+
+def test_the_packages_have_the_version_of_the_changelog() -> None:
+    newest = re.search(r"^## ([0-9]+\.[0-9]+\.[0-9]+) - ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    for package in ("job-toolkit", "local-sagemaker", "retraining"):
+        project = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"]
+        assert project["version"] == newest[1], package
