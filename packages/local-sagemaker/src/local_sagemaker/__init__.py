@@ -9,13 +9,15 @@ if TYPE_CHECKING:
     from local_sagemaker.core.errors import LocalError, PortsInUse
     from local_sagemaker.core.settings import Settings
     from local_sagemaker.daemon import stack
+    from local_sagemaker.definition.durations import duration
 
-__all__ = ["LocalError", "PortsInUse", "Settings", "stack"]
+__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "stack"]
 
 _MODULES = {
     "LocalError": "core.errors",
     "PortsInUse": "core.errors",
     "Settings": "core.settings",
+    "duration": "definition.durations",
     "stack": "daemon.stack",
 }
 

@@ -293,30 +293,6 @@ def test_any_float_reads_back(value: float) -> None:
     assert DECLARED["rate"].coerce(str(value)) == value
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("P30D", 30 * 86400),
-        ("p30d", 30 * 86400),
-        ("30d", 30 * 86400),
-        ("P4DT12H", 4.5 * 86400),
-        ("T12H", 43200),
-        ("T16m", 960),
-        ("PT1H30M5S", 5405),
-        ("P1M", 30 * 86400),
-        ("P2W", 14 * 86400),
-    ],
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert cache.duration(text).total_seconds() == seconds
-
-
-@pytest.mark.parametrize("text", ["", "P", "T", "PT", "30", "P30", "-P1D", "P1H", 30, None])
-def test_durations_that_are_none(text: Any) -> None:
-    with pytest.raises(ValidationError):
-        cache.duration(text)
-
-
 def test_what_a_cache_key_looks_at() -> None:
     base = processing("true", {"o": "s3://b/o"}, ProcessingJobName="a")
     same = processing("true", {"o": "s3://b/other"}, ProcessingJobName="b")

@@ -8,7 +8,8 @@ import pytest
 
 from retraining.compile.compiled import Run, read
 from retraining.compile.differences import Difference, differences, words
-from retraining.planning.cache_prediction import Prediction, duration, predict
+from retraining.errors import UserError
+from retraining.planning.cache_prediction import Prediction, predict
 from retraining.planning.history import Past, PastStep
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -162,16 +163,18 @@ def test_steps_inside_conditions_and_property_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("P30D", timedelta(30)),
-        ("30d", timedelta(30)),
-        ("T16m", timedelta(minutes=16)),
-        ("P1Y2W", timedelta(379)),
-    ],
+    ("expires", "outcome"), [("P2D", "hit"), ("2d", "hit"), ("T16m", "miss"), ("P9999Y", "hit")]
 )
-def test_durations(text: str, expected: timedelta) -> None:
-    assert duration(text) == expected
+def test_a_result_is_reused_until_it_expires(expires: str, outcome: str) -> None:
+    cache = {"Enabled": True, "ExpireAfter": expires}
+    prepare = {**PREPARE, "CacheConfig": cache}
+    assert hits(predict(run(prepare), [past("one", prepare)], NOW)) == {"Prepare": outcome}
+
+
+def test_an_expiry_that_is_no_duration_is_one_line() -> None:
+    prepare = {**PREPARE, "CacheConfig": {"Enabled": True, "ExpireAfter": "soon"}}
+    with pytest.raises(UserError, match=r"^step Prepare: CacheConfig\.ExpireAfter must be a duration .*'soon'$"):
+        predict(run(prepare), [past("one", prepare)], NOW)
 
 
 def test_differences_by_name() -> None:

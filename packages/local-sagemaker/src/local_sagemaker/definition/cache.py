@@ -7,13 +7,12 @@ default cache key attributes) lists: the same step of the same pipeline with equ
 
 import hashlib
 import json
-import re
 import time
-from datetime import timedelta
 from typing import Any
 
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.store import Document, Store
+from local_sagemaker.definition.durations import duration
 
 ATTRIBUTES = {
     "Processing": ("AppSpecification", "Environment", "ProcessingInputs"),
@@ -38,12 +37,6 @@ ATTRIBUTES = {
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
     "Lambda": ("FunctionArn", "OutputParameters", "Arguments"),
 }
-_DURATION = re.compile(
-    r"P?(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
-    re.IGNORECASE,
-)
-_DAYS = {"years": 365, "months": 30}
 
 
 def check(config: Any) -> None:
@@ -53,17 +46,10 @@ def check(config: Any) -> None:
     if unknown := set(config) - {"Enabled", "ExpireAfter"}:
         raise ValidationError(f"CacheConfig has no member {', '.join(sorted(unknown))}")
     if "ExpireAfter" in config:
-        duration(config["ExpireAfter"])
-
-
-def duration(text: Any) -> timedelta:
-    """An ISO 8601 duration, also without its P and in lower case (``30d``, ``T16m``); ValidationError."""
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None or not any(match.groups()):
-        raise ValidationError(f"ExpireAfter must be a duration such as 'P30D' or 'PT12H', not {text!r}")
-    parts = {name: int(value) for name, value in match.groupdict(default="0").items()}
-    days = sum(parts.pop(name) * length for name, length in _DAYS.items())
-    return timedelta(days=days) + timedelta(**parts)
+        try:
+            duration(str(config["ExpireAfter"]))
+        except ValueError as error:
+            raise ValidationError(f"ExpireAfter {error}") from None
 
 
 def key(kind: str, request: Document) -> str:
@@ -85,11 +71,11 @@ class Cache:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def remember(self, pipeline_arn: str, step: str, key: str, found: Document) -> None:
-        """`found` is the ended step's document: its EndTime, Metadata, results and execution are kept."""
+    def remember(self, pipeline_arn: str, step: str, key: str, record: Document) -> None:
+        """`record` is the ended step's document: its EndTime, Metadata, results and execution are kept."""
         name = f"{pipeline_arn}/{step}/{key}"
         body = {
-            member: found.get(member)
+            member: record.get(member)
             for member in ("PipelineExecutionArn", "EndTime", "Metadata", "Outputs", "Artifacts")
         }
         if not self._store.create("cache", name, body, parent=pipeline_arn):
@@ -99,12 +85,8 @@ class Cache:
         """What `remember` kept, when `config` lets it be reused now."""
         if not config.get("Enabled"):
             return None
-        found = self._store.get("cache", f"{pipeline_arn}/{step}/{key}")
-        if found is None or "ExpireAfter" not in config:
-            return found
-        age = time.time() - found["EndTime"]
-        return found if age <= duration(config["ExpireAfter"]).total_seconds() else None
-
-    def forget(self, pipeline_arn: str) -> None:
-        """Drop what is known of a pipeline that is deleted."""
-        self._store.delete_children("cache", pipeline_arn)
+        earlier = self._store.get("cache", f"{pipeline_arn}/{step}/{key}")
+        if earlier is None or "ExpireAfter" not in config:
+            return earlier
+        age = time.time() - earlier["EndTime"]
+        return earlier if age <= duration(config["ExpireAfter"]).total_seconds() else None

@@ -5,15 +5,16 @@ pipeline step type". A step is reused where caching is on and the same step of t
 within ExpireAfter on equal values of `KEYS`; of several, the most recent.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from typing import Any, Literal
 
+from local_sagemaker import duration
 from retraining.compile.compiled import CompiledStep, Made, Run
 from retraining.compile.differences import Difference, differences
+from retraining.errors import UserError
 from retraining.planning.history import Past
 
 KEYS = {
@@ -39,9 +40,6 @@ KEYS = {
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
     "Lambda": ("FunctionArn", "OutputParameters", "Arguments"),
 }
-_DURATION = re.compile(
-    r"P?(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE
-)
 
 Outcome = Literal["hit", "miss", "open", "never"]
 
@@ -126,12 +124,21 @@ def _reuse(
 ) -> Prediction:
     """What becomes of a result whose key is the same."""
     expires = (step.raw.get("CacheConfig") or {}).get("ExpireAfter")
-    if expires is not None and ended + duration(expires) < now:
-        when = (ended + duration(expires)).astimezone()
-        return Prediction("miss", (f"its cache expired on {when:%Y-%m-%d %H:%M}",))
+    if expires is not None and (end := _end(step, ended, expires)) < now:
+        return Prediction("miss", (f"its cache expired on {end.astimezone():%Y-%m-%d %H:%M}",))
     if (run.arn, step.name) in gone:
         return Prediction("miss", ("its outputs were deleted",))
     return Prediction("hit", source=run)
+
+
+def _end(step: CompiledStep, ended: datetime, expires: str) -> datetime:
+    """When a result from `ended` is too old to be reused."""
+    try:
+        return ended + duration(expires)
+    except ValueError as error:
+        raise UserError(f"step {step.name}: CacheConfig.ExpireAfter {error}") from None
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _key(step: CompiledStep, run: Run) -> dict[str, Any]:
@@ -171,14 +178,3 @@ def sources(predictions: dict[str, Prediction]) -> Iterator[tuple[Run, str]]:
     for name, prediction in predictions.items():
         if prediction.source is not None:
             yield prediction.source, name
-
-
-def duration(text: str) -> timedelta:
-    """An ISO 8601 duration, also without its P and in lower case (``30d``, ``T16m``)."""
-    match = _DURATION.fullmatch(text)
-    years, months, weeks, days, hours, minutes, seconds = (
-        int(part or 0) for part in (match.groups() if match else [None] * 7)
-    )
-    return timedelta(
-        days=365 * years + 30 * months + 7 * weeks + days, hours=hours, minutes=minutes, seconds=seconds
-    )
