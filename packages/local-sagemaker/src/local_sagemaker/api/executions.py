@@ -112,7 +112,7 @@ class Executions:
     def list(self, request: Document) -> Document:
         """ListPipelineExecutions, newest first."""
         pipeline = self._pipelines.find(request["PipelineName"])
-        found = [
+        summaries = [
             {
                 **execution,
                 "StartTime": execution["CreationTime"],
@@ -121,9 +121,9 @@ class Executions:
             for execution in self._store.list("execution", pipeline["PipelineArn"])
         ]
         keys = {"PipelineExecutionArn": "PipelineExecutionArn"}
-        found = paging.select(found, request, name="PipelineExecutionArn", sort_keys=keys)
+        summaries = paging.select(summaries, request, name="PipelineExecutionArn", sort_keys=keys)
         return paging.page(
-            found, request, "PipelineExecutionSummaries", lambda e: str(e["PipelineExecutionArn"])
+            summaries, request, "PipelineExecutionSummaries", lambda e: str(e["PipelineExecutionArn"])
         )
 
     def list_steps(self, request: Document) -> Document:
@@ -138,11 +138,11 @@ class Executions:
     def list_parameters(self, request: Document) -> Document:
         """ListPipelineParametersForExecution: every parameter with the value it had."""
         execution = self._find(request["PipelineExecutionArn"])
-        found = [
+        listed = [
             {"Name": name, "Value": expressions.to_text(value)}
             for name, value in execution["Parameters"].items()
         ]
-        return paging.page(found, request, "PipelineParameters", lambda parameter: str(parameter["Name"]))
+        return paging.page(listed, request, "PipelineParameters", lambda parameter: str(parameter["Name"]))
 
     def describe_definition(self, request: Document) -> Document:
         """DescribePipelineDefinitionForExecution."""

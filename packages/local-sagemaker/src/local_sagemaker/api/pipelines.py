@@ -89,13 +89,15 @@ class Pipelines:
     def list(self, request: Document) -> Document:
         """ListPipelines, newest first."""
         prefix = request.get("PipelineNamePrefix", "")
-        found = [
+        summaries = [
             {**pipeline, "LastExecutionTime": pipeline.get("LastRunTime")}
             for pipeline in self._store.list("pipeline")
             if pipeline["PipelineName"].startswith(prefix)
         ]
-        found = paging.select(found, request, name="PipelineName", sort_keys={"Name": "PipelineName"})
-        return paging.page(found, request, "PipelineSummaries", lambda pipeline: str(pipeline["PipelineArn"]))
+        summaries = paging.select(summaries, request, name="PipelineName", sort_keys={"Name": "PipelineName"})
+        return paging.page(
+            summaries, request, "PipelineSummaries", lambda pipeline: str(pipeline["PipelineArn"])
+        )
 
     def delete(self, request: Document) -> Document:
         """DeletePipeline, its executions included. Raises Conflict while one of them runs."""

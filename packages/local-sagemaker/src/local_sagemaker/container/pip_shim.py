@@ -38,8 +38,8 @@ def _install(words: "list[str]") -> "list[str] | None":
             next(rest, None)
         elif word not in ("-q", "--quiet", "--no-cache-dir", "--disable-pip-version-check"):
             return None
-    found = requirements.satisfied("\n".join(texts)) if texts else None
-    return None if found is None else [f"Requirement already satisfied: {name}" for name in found]
+    present = requirements.satisfied("\n".join(texts)) if texts else None
+    return None if present is None else [f"Requirement already satisfied: {name}" for name in present]
 
 
 def _uninstall(words: "list[str]") -> "list[str] | None":

@@ -38,7 +38,7 @@ def satisfied(text: str, paths: Sequence[str] | None = None) -> list[str] | None
         from packaging.requirements import InvalidRequirement, Requirement
     except ImportError:
         return None
-    found: list[str] = []
+    present: list[str] = []
     for line in lines(text):
         if _HARMLESS.match(line):
             continue
@@ -46,9 +46,9 @@ def satisfied(text: str, paths: Sequence[str] | None = None) -> list[str] | None
             requirement = Requirement(line)
         except InvalidRequirement:
             return None
-        if not _has(requirement, paths, found, ""):
+        if not _has(requirement, paths, present, ""):
             return None
-    return found
+    return present
 
 
 def installed(name: str, paths: Sequence[str] | None = None) -> str | None:
@@ -62,7 +62,7 @@ def _find(name: str, paths: Sequence[str] | None) -> importlib.metadata.Distribu
     return next(iter(importlib.metadata.distributions(name=name, path=path)), None)
 
 
-def _has(requirement: "Requirement", paths: Sequence[str] | None, found: list[str], extra: str) -> bool:
+def _has(requirement: "Requirement", paths: Sequence[str] | None, present: list[str], extra: str) -> bool:
     from packaging.requirements import Requirement
 
     if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
@@ -72,9 +72,9 @@ def _has(requirement: "Requirement", paths: Sequence[str] | None, found: list[st
     distribution = _find(requirement.name, paths)
     if distribution is None or not requirement.specifier.contains(distribution.version, prereleases=True):
         return False
-    found.append(f"{requirement.name} {distribution.version}")
+    present.append(f"{requirement.name} {distribution.version}")
     return all(
-        _has(Requirement(text), paths, found, name)
+        _has(Requirement(text), paths, present, name)
         for name in requirement.extras
         for text in distribution.requires or []
         if re.search(r"\bextra\s*==", text)

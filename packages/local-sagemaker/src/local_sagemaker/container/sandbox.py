@@ -217,9 +217,9 @@ class Running:
                 self._signal_group(signal.SIGTERM)
             self._told.add(self.pid)
             return
-        found = {pid: age for pid, age in _descendants(self.pid).items() if age > self._lowest}
-        new = found.keys() - self._told
-        if not any(found[pid] == self._lowest + 1 for pid in new):
+        processes = {pid: age for pid, age in _descendants(self.pid).items() if age > self._lowest}
+        new = processes.keys() - self._told
+        if not any(processes[pid] == self._lowest + 1 for pid in new):
             return
         self._told |= new
         for pid in new:
@@ -272,10 +272,10 @@ def works(sandbox: Sandbox) -> bool:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}")
-    if found is None:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}")
+    if path is None:
         raise FileNotFoundError(name)
-    return found
+    return path
 
 
 def _rewrite(text: str, link: str) -> str:
@@ -298,11 +298,11 @@ def _descendants(ancestor: int) -> dict[int, int]:
             # The second field, the name in parentheses, may hold anything.
             parent = int(entry.read_text(errors="replace").rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(entry.parent.name))
-    found: dict[int, int] = {}
+    generations: dict[int, int] = {}
     frontier = [(ancestor, 0)]
     while frontier:
         pid, generation = frontier.pop()
         for child in children.get(pid, []):
-            found[child] = generation + 1
+            generations[child] = generation + 1
             frontier.append((child, generation + 1))
-    return found
+    return generations

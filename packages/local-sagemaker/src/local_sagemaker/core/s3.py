@@ -27,7 +27,7 @@ def split(uri: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Found:
+class Download:
     """What a download came to: `copied` of `objects`.
 
     `neighbours` are keys that merely start with the same text (``runs/10/x`` for ``s3://b/runs/1``):
@@ -39,7 +39,7 @@ class Found:
     neighbours: list[str]
 
 
-def download(client: Any, uri: str, folder: Path, rank: int = 0, parts: int = 1) -> Found:
+def download(client: Any, uri: str, folder: Path, rank: int = 0, parts: int = 1) -> Download:
     """Copy what `uri` names into `folder`, made if needed: an object, or all objects of a "folder".
 
     Of several `parts`, only the one `rank`, from 0: in the order of their keys, each part gets the next
@@ -50,19 +50,19 @@ def download(client: Any, uri: str, folder: Path, rank: int = 0, parts: int = 1)
     folder.mkdir(parents=True, exist_ok=True)
     inside: list[str] = []
     neighbours: list[str] = []
-    for found in _keys(client, bucket, key):
-        exact = found == key or not key or key.endswith("/") or found.startswith(key + "/")
-        (inside if exact else neighbours).append(found)
+    for name in _keys(client, bucket, key):
+        exact = name == key or not key or key.endswith("/") or name.startswith(key + "/")
+        (inside if exact else neighbours).append(name)
     if not inside:
         inside, neighbours = neighbours, []
     base = key if key.endswith("/") or not key else key + "/"
-    if not any(found.startswith(base) for found in inside):
+    if not any(name.startswith(base) for name in inside):
         base = key[: key.rfind("/") + 1]
-    objects = sorted(found for found in inside if not found.endswith("/"))
-    jobs = [(found, _target(folder, found, base)) for found in objects[rank::parts]]
+    objects = sorted(name for name in inside if not name.endswith("/"))
+    copies = [(name, _target(folder, name, base)) for name in objects[rank::parts]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda job: _get(client, bucket, *job), jobs))
-    return Found(len(jobs), len(objects), neighbours)
+        list(pool.map(lambda copy: _get(client, bucket, *copy), copies))
+    return Download(len(copies), len(objects), neighbours)
 
 
 def exists(client: Any, uri: str) -> bool:
@@ -71,8 +71,8 @@ def exists(client: Any, uri: str) -> bool:
     folder = key if key.endswith("/") or not key else key + "/"
     try:
         for prefix in (key, folder):
-            found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents", [])
-            if found and (found[0]["Key"] == key or prefix == folder):
+            entries = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents", [])
+            if entries and (entries[0]["Key"] == key or prefix == folder):
                 return True
     except ClientError as error:
         raise TransferError(f"s3://{bucket}/{key}: {error.response['Error']['Message']}") from error

@@ -8,17 +8,19 @@ from local_sagemaker.core.store import Document, Store
 
 _MOST = 50
 
-# The resource part of an ARN up to its first slash -> the kind of document; the rest is the key.
-KINDS = {
-    "pipeline": "pipeline",
-    "hyper-parameter-tuning-job": "hyper-parameter-tuning-job",
-    "processing-job": "processing-job",
-    "training-job": "training-job",
-    "model-package-group": "model-package-group",
-    "model-package": "model-package",
-    "model": "model",
-    "transform-job": "transform-job",
-}
+# The resource part of an ARN up to its first slash is the kind of document, the rest its key.
+KINDS = frozenset(
+    {
+        "hyper-parameter-tuning-job",
+        "model",
+        "model-package",
+        "model-package-group",
+        "pipeline",
+        "processing-job",
+        "training-job",
+        "transform-job",
+    }
+)
 
 
 class Tags:
@@ -34,7 +36,7 @@ class Tags:
         """
         new = {tag["Key"]: tag["Value"] for tag in tags}
         if not new:
-            return self.of(arn)
+            return self.get(arn)
         self._store.create("tags", arn, {"Tags": []})
 
         def change(body: Document) -> None:
@@ -46,7 +48,7 @@ class Tags:
         all_of_them: list[Document] = self._store.update("tags", arn, change)["Tags"]
         return all_of_them
 
-    def of(self, arn: str) -> list[Document]:
+    def get(self, arn: str) -> list[Document]:
         """The tags of `arn`, oldest first."""
         body = self._store.get("tags", arn)
         return list(body["Tags"]) if body else []
@@ -63,13 +65,13 @@ class Tags:
     def list_tags(self, request: Document) -> Document:
         """ListTags. Raises NotFound when the resource does not exist."""
         self._check(request["ResourceArn"])
-        return paging.page(self.of(request["ResourceArn"]), request, "Tags", lambda tag: str(tag["Key"]))
+        return paging.page(self.get(request["ResourceArn"]), request, "Tags", lambda tag: str(tag["Key"]))
 
     def delete_tags(self, request: Document) -> Document:
         """DeleteTags; keys that are not there are no error."""
         arn = request["ResourceArn"]
         self._check(arn)
-        left = [tag for tag in self.of(arn) if tag["Key"] not in request["TagKeys"]]
+        left = [tag for tag in self.get(arn) if tag["Key"] not in request["TagKeys"]]
         self.forget(arn)
         self.put(arn, left)
         return {}
@@ -80,5 +82,5 @@ class Tags:
             raise ValidationError(
                 f"tags of a {resource!r} are not supported; they are of: {', '.join(sorted(KINDS))}"
             )
-        if self._store.get(KINDS[resource], key) is None:
+        if self._store.get(resource, key) is None:
             raise NotFound(f"{arn} does not exist")

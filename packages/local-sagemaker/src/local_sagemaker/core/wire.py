@@ -108,8 +108,8 @@ def check(
         return
     expected, types = _TYPES[shape.type_name]
     if not _is_one(value, types):
-        found = _NAMES.get(type(value), "null")
-        yield _problem(value, path, f"Member must be of type {expected}, not {found}")
+        actual = _NAMES.get(type(value), "null")
+        yield _problem(value, path, f"Member must be of type {expected}, not {actual}")
         return
     yield from _check_bounds(shape, value, path)
     if shape.type_name == "structure":

@@ -78,20 +78,20 @@ def is_expression(value: object) -> bool:
 def tokens(path: str) -> tuple[Token, ...]:
     """``a.b['c'][0]`` as ("a", "b", "c", 0); a leading ``$`` is the document itself."""
     rest = path.removeprefix("$")
-    found: list[Token] = []
+    parts: list[Token] = []
     position = 0
     while position < len(rest):
         match = _TOKEN.match(rest, position)
         if match is None:
             raise ExpressionError(f"the path {path!r} is malformed at character {position + 1}")
         if match["index"] is not None:
-            found.append(int(match["index"]))
+            parts.append(int(match["index"]))
         else:
-            found.append(match["name"] if match["name"] is not None else match["key"])
+            parts.append(match["name"] if match["name"] is not None else match["key"])
         position = match.end()
-    if not found:
+    if not parts:
         raise ExpressionError(f"the path {path!r} is empty")
-    return tuple(found)
+    return tuple(parts)
 
 
 def parse_reference(text: object) -> Reference:

@@ -142,18 +142,18 @@ def _check_members(item: Document) -> None:
 def _depends_on(items: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(items, list):
         raise ValidationError("DependsOn must be a list")
-    found = []
+    dependencies = []
     for item in items:
         if isinstance(item, str):
-            found.append((item, "Completed"))
+            dependencies.append((item, "Completed"))
         elif isinstance(item, dict) and set(item) == {"Step", "Trigger"} and item["Trigger"] in TRIGGERS:
-            found.append((str(item["Step"]), str(item["Trigger"])))
+            dependencies.append((str(item["Step"]), str(item["Trigger"])))
         else:
             raise ValidationError(
                 "DependsOn holds step names or {'Step': name, 'Trigger': one of "
                 + f"{', '.join(TRIGGERS)}}}, not {item!r}"
             )
-    return tuple(found)
+    return tuple(dependencies)
 
 
 def _check_request(step: Step) -> None:
@@ -192,10 +192,10 @@ def _output_names(arguments: Document) -> set[str] | None:
 
 
 def _list(source: Document, member: str) -> list[Any]:
-    found = source.get(member, [])
-    if not isinstance(found, list):
-        raise ValidationError(f"{member} must be a list, not {found!r}")
-    return found
+    members = source.get(member, [])
+    if not isinstance(members, list):
+        raise ValidationError(f"{member} must be a list, not {members!r}")
+    return members
 
 
 def _are_texts(item: Document) -> bool:

@@ -159,12 +159,12 @@ class Execution:
         return status
 
     def _outcomes(self) -> dict[str, str]:
-        found = {}
+        outcomes = {}
         for name, step in self._steps.items():
             if step.type == "Condition" and self._states.get(name) == scheduler.SUCCEEDED:
                 record = self._store.get("step", f"{self.arn}/{name}") or {}
-                found[name] = record.get("Metadata", {}).get("Condition", {}).get("Outcome", "")
-        return found
+                outcomes[name] = record.get("Metadata", {}).get("Condition", {}).get("Outcome", "")
+        return outcomes
 
     def _failure(self) -> str:
         parts = []

@@ -63,15 +63,15 @@ def outputs(result: Any, declared: dict[str, str]) -> dict[str, Any]:
         raise FunctionError(
             f"ClientError: the function must return an object with {', '.join(declared)}, not {result!r}"
         )
-    found = {}
+    values = {}
     for name, kind in declared.items():
         if name not in result:
             there = ", ".join(map(str, result)) or "nothing"
             raise FunctionError(
                 f"ClientError: the function returned no output '{name}'; it returned: {there}"
             )
-        found[name] = _typed(name, kind, result[name])
-    return found
+        values[name] = _typed(name, kind, result[name])
+    return values
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:

@@ -65,14 +65,14 @@ def _needed(definition: Definition, selected: set[str]) -> set[str]:
 
 def _before(definition: Definition, name: str) -> set[str]:
     """All steps that must end before `name`."""
-    found: set[str] = set()
+    earlier: set[str] = set()
     queue = [name]
     while queue:
         step = definition.steps[queue.pop()]
-        new = {*step.dependencies, *([step.parent] if step.parent else [])} - found
-        found |= new
+        new = {*step.dependencies, *([step.parent] if step.parent else [])} - earlier
+        earlier |= new
         queue.extend(new)
-    return found
+    return earlier
 
 
 def _take_over(store: Store, source: str, execution: Document, name: str) -> Document:

@@ -195,19 +195,19 @@ def _reuse(attempt: Attempt, cache_key: str) -> tuple[bool, str]:
     """
     step, scope = attempt.step, attempt.scope
     config = step.raw.get("CacheConfig", {})
-    found = attempt.cache.find(scope.execution["PipelineArn"], step.name, cache_key, config)
-    if found is None:
+    earlier = attempt.cache.find(scope.execution["PipelineArn"], step.name, cache_key, config)
+    if earlier is None:
         return False, ""
-    job = found["Metadata"].get(f"{step.type}Job")
+    job = earlier["Metadata"].get(f"{step.type}Job")
     if job:
         try:
             scope.jobs.describe(JOB_KINDS[step.type], job["Arn"].rpartition("/")[2])
         except ApiError:  # the job is known no more, so its properties are not either
             return False, ""
-    if missing := artifacts.first_missing(scope.settings, found.get("Artifacts") or []):
-        return False, f"not reused from {found['PipelineExecutionArn']}: nothing is at {missing} any more"
-    source = {"SourcePipelineExecutionArn": found["PipelineExecutionArn"]}
-    attempt.note({"Metadata": found["Metadata"], "Outputs": found["Outputs"], "CacheHitResult": source})
+    if missing := artifacts.first_missing(scope.settings, earlier.get("Artifacts") or []):
+        return False, f"not reused from {earlier['PipelineExecutionArn']}: nothing is at {missing} any more"
+    source = {"SourcePipelineExecutionArn": earlier["PipelineExecutionArn"]}
+    attempt.note({"Metadata": earlier["Metadata"], "Outputs": earlier["Outputs"], "CacheHitResult": source})
     return True, ""
 
 

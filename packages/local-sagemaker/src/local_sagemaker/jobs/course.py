@@ -13,7 +13,7 @@ from pathlib import Path
 from local_sagemaker.container import environments, sandbox
 from local_sagemaker.core import ports
 from local_sagemaker.core.errors import LocalError
-from local_sagemaker.jobs.instance import Job, JobError, Work
+from local_sagemaker.jobs.instance import Instance, JobError, Work
 from local_sagemaker.jobs.members import TIMED_OUT, Outcome
 
 STOP_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as StopTrainingJob promises
@@ -47,12 +47,14 @@ class Control:
 class Process:
     """The running command of one instance. `code` is None until it has ended."""
 
-    def __init__(self, job: Job, running: sandbox.Running, ended: Callable[["Process"], None]) -> None:
-        self.job = job
+    def __init__(
+        self, instance: Instance, running: sandbox.Running, ended: Callable[["Process"], None]
+    ) -> None:
+        self.instance = instance
         self.code: int | None = None
         self._running = running
         self._ended = ended
-        self._reader = threading.Thread(target=job.log.copy, args=(running.output,), daemon=True)
+        self._reader = threading.Thread(target=instance.log.copy, args=(running.output,), daemon=True)
         self._reader.start()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -74,18 +76,18 @@ class Process:
 
 
 class JobRun:
-    """The course of one job, in the job's own thread. `jobs` are its instances."""
+    """The course of one job, in the job's own thread. `instances` are those of the job."""
 
     def __init__(
-        self, jobs: Sequence[Job], work: Work, control: Control, phase: Callable[[str], None]
+        self, instances: Sequence[Instance], work: Work, control: Control, phase: Callable[[str], None]
     ) -> None:
-        self._jobs = jobs
+        self._instances = instances
         self._work = work
         self._control = control
         self._phase = phase
         self._processes: list[Process] = []
         self._over: list[Process] = []  # in the order of their ends
-        limits = jobs[0].request.get("StoppingCondition", {})
+        limits = instances[0].request.get("StoppingCondition", {})
         self._limit = limits.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
 
     def run(self) -> Outcome:
@@ -93,10 +95,10 @@ class JobRun:
         try:
             self._phase("Downloading")
             commands = []
-            for job in self._jobs:
+            for instance in self._instances:
                 if not control.stopped:
-                    work.download(job)
-                    commands.append(self._command(job))
+                    work.download(instance)
+                    commands.append(self._command(instance))
             if control.stopped:
                 return Outcome("Stopped")
             self._phase("Training")
@@ -107,31 +109,35 @@ class JobRun:
             return Outcome("Failed", f"ClientError: the job's requirements cannot be installed: {error}")
         self._phase("Uploading")
         try:
-            work.upload(self._jobs, outcome.status)
+            work.upload(self._instances, outcome.status)
         except JobError as error:
             if outcome.status == "Completed":
                 return Outcome("Failed", str(error), outcome.message)
-            self._jobs[0].log.note(str(error))
+            self._instances[0].log.note(str(error))
         return outcome
 
-    def _command(self, job: Job) -> sandbox.Command:
+    def _command(self, instance: Instance) -> sandbox.Command:
         work = self._work
-        base = environments.interpreter(job.settings.python)
-        text = work.requirements(job)
-        shared = environments.shared(job.settings.environments, base, text, job.log.note) if text else None
-        environments.create(job.ml / "env", base, shared)
+        base = environments.interpreter(instance.settings.python)
+        text = work.requirements(instance)
+        shared = (
+            environments.shared(instance.settings.environments, base, text, instance.log.note)
+            if text
+            else None
+        )
+        environments.create(instance.ml / "env", base, shared)
         for name in ("ml/tmp", "ml/home", "scratch"):
-            (job.folder / name).mkdir(exist_ok=True)  # an input may have been put there
-        table = job.folder / _HOSTS
-        table.write_text(job.cluster.table(), errors="surrogateescape")
+            (instance.folder / name).mkdir(exist_ok=True)  # an input may have been put there
+        table = instance.folder / _HOSTS
+        table.write_text(instance.cluster.table(), errors="surrogateescape")
         places = ["/opt/ml/env/bin", *([f"{shared}/bin"] if shared else []), f"{base.prefix}/bin"]
         return sandbox.Command(
-            words=work.command(job.request),
-            environment=_environment(job, work, places),
-            folder=job.ml,
-            scratch=job.folder / "scratch",
-            frozen=job.settings.environments,
-            network=job.network,
+            words=work.command(instance.request),
+            environment=_environment(instance, work, places),
+            folder=instance.ml,
+            scratch=instance.folder / "scratch",
+            frozen=instance.settings.environments,
+            network=instance.network,
             hosts=table if sandbox.detect().resolves else None,
         )
 
@@ -140,8 +146,8 @@ class JobRun:
         box = sandbox.detect()
         self._warn(box)
         try:
-            for job, command in zip(self._jobs, commands, strict=True):
-                self._processes.append(Process(job, self._start(box, job, command), self._ended))
+            for instance, command in zip(self._instances, commands, strict=True):
+                self._processes.append(Process(instance, self._start(box, instance, command), self._ended))
         except BaseException:
             self._end(grace=0)
             raise
@@ -153,24 +159,24 @@ class JobRun:
         return not in_time
 
     def _warn(self, box: sandbox.Sandbox) -> None:
-        first = self._jobs[0]
+        first = self._instances[0]
         if not box.isolates:
             first.log.note(
                 "this system lets nobody have a private /opt/ml: the job runs with rewritten paths instead"
             )
-        if len(self._jobs) > 1 and (missing := first.cluster.unreachable()):
+        if len(self._instances) > 1 and (missing := first.cluster.unreachable()):
             first.log.note(
                 "WARNING instances do not reach each other: this system has no"
                 f" {', '.join(missing)}; on macOS, for each of them: sudo ifconfig lo0 alias {missing[0]}"
             )
 
-    def _start(self, box: sandbox.Sandbox, job: Job, command: sandbox.Command) -> sandbox.Running:
+    def _start(self, box: sandbox.Sandbox, instance: Instance, command: sandbox.Command) -> sandbox.Running:
         try:
             running = box.start(command)
         except (OSError, ValueError) as error:  # NUL in a word, or more words than the system takes
             raise JobError(f"ClientError: the job cannot be started: {error}") from error
         try:
-            _remember(job.folder, running)
+            _remember(instance.folder, running)
         except OSError:
             running.kill()
             raise
@@ -178,7 +184,7 @@ class JobRun:
 
     def _ended(self, process: Process) -> None:
         self._over.append(process)
-        if process.code or len(self._over) == len(self._jobs):
+        if process.code or len(self._over) == len(self._instances):
             self._control.wake.set()
 
     def _end(self, grace: float) -> None:
@@ -197,7 +203,7 @@ class JobRun:
             time.sleep(0.01)
 
     def _outcome(self, timed_out: bool) -> Outcome:
-        words = [self._work.last_words(job) for job in self._jobs]
+        words = [self._work.last_words(instance) for instance in self._instances]
         message = next(filter(None, words), "")
         if timed_out:
             return Outcome(
@@ -208,14 +214,14 @@ class JobRun:
         first = next((process for process in self._over if process.code), None)
         if first is None:
             return Outcome("Completed", message=message)
-        job, message = first.job, words[first.job.rank]
-        if len(self._jobs) > 1:
-            job.log.note(f"exit code {first.code}: the job has failed, all its instances were ended")
-        said = message or job.log.reason() or "the job printed nothing"
+        instance, message = first.instance, words[first.instance.rank]
+        if len(self._instances) > 1:
+            instance.log.note(f"exit code {first.code}: the job has failed, all its instances were ended")
+        said = message or instance.log.reason() or "the job printed nothing"
         return Outcome("Failed", f"AlgorithmError: {said[:900]}, exit code: {first.code}", message)
 
 
-def _environment(job: Job, work: Work, places: Sequence[str]) -> dict[str, str]:
+def _environment(instance: Instance, work: Work, places: Sequence[str]) -> dict[str, str]:
     """All variables of the job: nothing comes from the user's shell, so no credentials do."""
     own = {
         "HOME": "/opt/ml/home",
@@ -228,9 +234,11 @@ def _environment(job: Job, work: Work, places: Sequence[str]) -> dict[str, str]:
         # Inside, the job is root without the right to give files away, which tar would try.
         "TAR_OPTIONS": "--no-same-owner",
     }
-    given: dict[str, str] = job.request.get("Environment", {})
+    given: dict[str, str] = instance.request.get("Environment", {})
     path = [*places, *([given["PATH"]] if "PATH" in given else []), _SYSTEM_PATH]
-    return own | job.settings.environment() | work.environment(job) | given | {"PATH": ":".join(path)}
+    return (
+        own | instance.settings.environment() | work.environment(instance) | given | {"PATH": ":".join(path)}
+    )
 
 
 def _remember(folder: Path, running: sandbox.Running) -> None:

@@ -1,4 +1,4 @@
-"""What processing jobs and training jobs have in common."""
+"""One instance of a job, and what all kinds of jobs have in common."""
 
 import json
 import re
@@ -28,8 +28,8 @@ class JobError(Exception):
 
 
 @dataclass
-class Job:
-    """One instance of a job on its way: the request, and the folder that it sees as ``/opt/ml``.
+class Instance:
+    """One instance of a running job: the job's request, and the folder that it sees as ``/opt/ml``.
 
     It is the instance number `rank`, from 0, of `cluster`.
     """
@@ -43,7 +43,7 @@ class Job:
     cluster: Cluster
     rank: int = 0
     network: bool = True
-    # What the work found out and `describe` is to say, beside the status; that of the first instance counts.
+    # What `describe` tells beside the status: the facts of the first instance.
     facts: Document = field(default_factory=dict)
     # Files as they came from S3, by time of change and size: who did not change them does not send them back.
     unchanged: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -86,17 +86,17 @@ class Job:
         sharded = distribution == SHARDED
         part = (self.rank, len(self.hosts)) if sharded else (0, 1)
         try:
-            found = s3.download(self.settings.client("s3"), uri, self.inside(container_path), *part)
+            download = s3.download(self.settings.client("s3"), uri, self.inside(container_path), *part)
         except s3.TransferError as error:
             raise JobError(f"ClientError: Data download failed: {error} ({what})") from error
-        if not found.objects:
+        if not download.objects:
             raise JobError(f"ClientError: Data download failed: no objects at {uri} ({what})")
-        share = f"{found.copied} of " if sharded else ""
-        self.log.note(f"{what}: {share}{found.objects} object{'s' * (found.objects > 1)} from {uri}")
-        if found.neighbours:
+        share = f"{download.copied} of " if sharded else ""
+        self.log.note(f"{what}: {share}{download.objects} object{'s' * (download.objects > 1)} from {uri}")
+        if download.neighbours:
             self.log.note(
-                f"{what}: left out {len(found.neighbours)} whose key only starts alike, such as"
-                f" {found.neighbours[0]}; SageMaker may take them as well: end the URI with /"
+                f"{what}: left out {len(download.neighbours)} whose key only starts alike, such as"
+                f" {download.neighbours[0]}; SageMaker may take them as well: end the URI with /"
             )
 
     def fetch_state(self, uri: str, container_path: str) -> int:
@@ -105,43 +105,43 @@ class Job:
         Raises TransferError.
         """
         folder = self.inside(container_path)
-        found = s3.download(self.settings.client("s3"), uri, folder)
+        download = s3.download(self.settings.client("s3"), uri, folder)
         self.unchanged |= {path: _state(path) for path in s3.files(folder)}
-        return found.copied
+        return download.copied
 
     def files(self, container_path: str) -> list[Path]:
         """The files of a folder that the instance made or changed. Raises OSError."""
-        found = s3.files(self.inside(container_path))
-        return [path for path in found if self.unchanged.get(path) != _state(path)]
+        paths = s3.files(self.inside(container_path))
+        return [path for path in paths if self.unchanged.get(path) != _state(path)]
 
 
-def store(jobs: Sequence[Job], container_path: str, uri: str, what: str) -> None:
+def upload(instances: Sequence[Instance], container_path: str, uri: str, what: str) -> None:
     """Upload a folder of all instances of a job, in their order, to one prefix. Raises JobError."""
-    seen: dict[str, Job] = {}
-    for job in jobs:
-        folder = job.inside(container_path)
+    seen: dict[str, Instance] = {}
+    for instance in instances:
+        folder = instance.inside(container_path)
         try:
-            files = job.files(container_path)
-            warn_of_clashes(job, seen, [path.relative_to(folder).as_posix() for path in files], what)
-            s3.upload(job.settings.client("s3"), folder, files, uri)
+            files = instance.files(container_path)
+            warn_of_clashes(instance, seen, [path.relative_to(folder).as_posix() for path in files], what)
+            s3.upload(instance.settings.client("s3"), folder, files, uri)
         except (s3.TransferError, OSError) as error:
             raise JobError(f"ClientError: Data upload failed: {error} ({what})") from error
-        job.log.note(f"{what}: {len(files)} file{'s' * (len(files) != 1)} to {uri}")
+        instance.log.note(f"{what}: {len(files)} file{'s' * (len(files) != 1)} to {uri}")
 
 
-def warn_of_clashes(job: Job, seen: dict[str, Job], names: Sequence[str], what: str) -> None:
-    """Note in the log of `job` which of its files earlier instances (`seen`) have as well; add its own."""
+def warn_of_clashes(instance: Instance, seen: dict[str, Instance], names: Sequence[str], what: str) -> None:
+    """Log which of the files of `instance` earlier ones, in `seen`, have as well; add its own to `seen`."""
     if both := [name for name in names if name in seen]:
-        job.log.note(
+        instance.log.note(
             f"WARNING {what}: {seen[both[0]].host} has {len(both)} of the same names, such as {both[0]}: the"
-            f" last one stays, here {job.host}'s; let each instance write names of its own"
+            f" last one stays, here {instance.host}'s; let each instance write names of its own"
         )
-    seen |= dict.fromkeys(names, job)
+    seen |= dict.fromkeys(names, instance)
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 class Work(Protocol):
@@ -153,22 +153,22 @@ class Work(Protocol):
     def instances(self, request: Document) -> int:
         """How many the request asks for."""
 
-    def download(self, job: Job) -> None:
+    def download(self, instance: Instance) -> None:
         """Fill the folder of one instance: inputs, configuration. Raises JobError."""
 
     def command(self, request: Document) -> list[str]:
         """Entrypoint and arguments."""
 
-    def environment(self, job: Job) -> dict[str, str]:
-        """Variables that SageMaker sets for such a job, beside those of every job."""
+    def environment(self, instance: Instance) -> dict[str, str]:
+        """Variables that SageMaker sets for such a job, in addition to those of every job."""
 
-    def requirements(self, job: Job) -> str | None:
+    def requirements(self, instance: Instance) -> str | None:
         """The text of the requirements file that the SDK's driver will install, if any."""
 
-    def upload(self, jobs: Sequence[Job], status: str) -> None:
-        """Store what all made before the job became Completed, Failed or Stopped. Raises JobError."""
+    def upload(self, instances: Sequence[Instance], status: str) -> None:
+        """Upload what all made before the job became Completed, Failed or Stopped. Raises JobError."""
 
-    def last_words(self, job: Job) -> str:
+    def last_words(self, instance: Instance) -> str:
         """The reason for its failure that the instance left in a file; "" when none."""
 
 
@@ -211,13 +211,13 @@ def check_isolation(member: str, isolated: bool, count: int) -> None:
         )
 
 
-def driver_requirements(job: Job, script: str, code: str) -> str | None:
+def driver_requirements(instance: Instance, script: str, code: str) -> str | None:
     """The requirements that the driver `script` installs from the folder `code` or a tarball in it."""
-    named = _REQUIREMENTS.search(job.read(script))
+    named = _REQUIREMENTS.search(instance.read(script))
     if not named:
         return None
     name = named[1].removeprefix(code.rstrip("/") + "/").removeprefix("./")
-    folder = job.inside(code)
+    folder = instance.inside(code)
     if (folder / name).is_file():
         return (folder / name).read_text(errors="replace")
     for archive in sorted(folder.glob("*.tar.gz")):

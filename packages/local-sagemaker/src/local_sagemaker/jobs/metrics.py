@@ -65,8 +65,8 @@ class Metrics:
             raise MetricsError(
                 f"MetricDefinitions: a Regex takes longer than {PATIENCE:.0f} s on what the job printed"
             ) from None
-        found: list[dict[str, Any]] = json.loads(done.stdout)
-        return found
+        values: list[dict[str, Any]] = json.loads(done.stdout)
+        return values
 
 
 def search(definitions: Sequence[Sequence[str]], lines: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:

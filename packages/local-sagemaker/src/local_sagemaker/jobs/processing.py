@@ -10,12 +10,12 @@ from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.jobs.instance import (
     SHARDED,
     Document,
-    Job,
+    Instance,
     check_isolation,
     check_local_path,
     driver_requirements,
     refuse_values,
-    store,
+    upload,
 )
 
 _CONFIG = "/opt/ml/config"
@@ -78,48 +78,50 @@ class Processing:
         where = "ProcessingResources.ClusterConfig"
         return count(where, request["ProcessingResources"]["ClusterConfig"])
 
-    def download(self, job: Job) -> None:
-        request = job.request
-        job.network = not request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
+    def download(self, instance: Instance) -> None:
+        request = instance.request
+        instance.network = not request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
         for entry in request.get("ProcessingInputs", []):
             if not entry.get("AppManaged"):
                 source, what = entry["S3Input"], f"input '{entry['InputName']}'"
-                job.fetch(source["S3Uri"], source["LocalPath"], what, source.get("S3DataDistributionType"))
+                instance.fetch(
+                    source["S3Uri"], source["LocalPath"], what, source.get("S3DataDistributionType")
+                )
         for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
             if path := entry["S3Output"].get("LocalPath"):
-                job.inside(path).mkdir(parents=True, exist_ok=True)
-        job.inside("/opt/ml/output").mkdir(exist_ok=True)
+                instance.inside(path).mkdir(parents=True, exist_ok=True)
+        instance.inside("/opt/ml/output").mkdir(exist_ok=True)
         cluster = request["ProcessingResources"]["ClusterConfig"]
-        config = {"ProcessingJobArn": job.arn} | {
+        config = {"ProcessingJobArn": instance.arn} | {
             key: request[key] for key in _CONFIG_MEMBERS if key in request
         }
-        job.write(f"{_CONFIG}/processingjobconfig.json", config)
+        instance.write(f"{_CONFIG}/processingjobconfig.json", config)
         hosts = {
-            "current_host": job.host,
-            "hosts": job.hosts,
+            "current_host": instance.host,
+            "hosts": instance.hosts,
             "current_instance_type": cluster["InstanceType"],
             "network_interface_name": INTERFACE,
         }
-        job.write(f"{_CONFIG}/resourceconfig.json", hosts)
+        instance.write(f"{_CONFIG}/resourceconfig.json", hosts)
 
     def command(self, request: Document) -> list[str]:
         specification = request["AppSpecification"]
         return [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
 
-    def environment(self, job: Job) -> dict[str, str]:
-        return {"PROCESSING_JOB_NAME": job.name, "PROCESSING_JOB_ARN": job.arn}
+    def environment(self, instance: Instance) -> dict[str, str]:
+        return {"PROCESSING_JOB_NAME": instance.name, "PROCESSING_JOB_ARN": instance.arn}
 
-    def requirements(self, job: Job) -> str | None:
-        script = next((word for word in self.command(job.request) if word.endswith(".sh")), "")
-        return driver_requirements(job, script, "/opt/ml/processing/input/code") if script else None
+    def requirements(self, instance: Instance) -> str | None:
+        script = next((word for word in self.command(instance.request) if word.endswith(".sh")), "")
+        return driver_requirements(instance, script, "/opt/ml/processing/input/code") if script else None
 
-    def upload(self, jobs: Sequence[Job], status: str) -> None:
+    def upload(self, instances: Sequence[Instance], status: str) -> None:
         """All outputs after success; otherwise those that SageMaker uploads while a job runs."""
-        for entry in jobs[0].request.get("ProcessingOutputConfig", {}).get("Outputs", []):
+        for entry in instances[0].request.get("ProcessingOutputConfig", {}).get("Outputs", []):
             target = entry["S3Output"]
             wanted = status == "Completed" or target.get("S3UploadMode") == "Continuous"
             if wanted and target.get("LocalPath") and not entry.get("AppManaged"):
-                store(jobs, target["LocalPath"], target["S3Uri"], f"output '{entry['OutputName']}'")
+                upload(instances, target["LocalPath"], target["S3Uri"], f"output '{entry['OutputName']}'")
 
-    def last_words(self, job: Job) -> str:
-        return job.read("/opt/ml/output/message")
+    def last_words(self, instance: Instance) -> str:
+        return instance.read("/opt/ml/output/message")

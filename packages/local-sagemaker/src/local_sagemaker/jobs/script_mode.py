@@ -11,7 +11,7 @@ import tarfile
 from typing import Any
 
 from local_sagemaker.container import archives, cluster
-from local_sagemaker.jobs.instance import Document, Job, JobError
+from local_sagemaker.jobs.instance import Document, Instance, JobError
 
 PROGRAM = "sagemaker_program"
 SOURCE = "sagemaker_submit_directory"
@@ -61,14 +61,14 @@ def command(request: Document) -> list[str]:
     return ["/bin/sh", "-c", _RUN, "sh", *words]
 
 
-def download(job: Job) -> None:
+def download(instance: Instance) -> None:
     """Unpack the program's folder as the working directory. Raises JobError."""
-    given = job.request["HyperParameters"]
+    given = instance.request["HyperParameters"]
     uri, program = str(_decode(given[SOURCE])), str(_decode(given[PROGRAM]))
-    job.fetch(uri, _ARCHIVE, SOURCE)
-    code = job.inside(_CODE)
+    instance.fetch(uri, _ARCHIVE, SOURCE)
+    code = instance.inside(_CODE)
     code.mkdir(parents=True, exist_ok=True)
-    for path in sorted(job.inside(_ARCHIVE).iterdir()):
+    for path in sorted(instance.inside(_ARCHIVE).iterdir()):
         try:
             archives.unpack(path, code)
         except (tarfile.TarError, OSError, EOFError) as error:
@@ -78,27 +78,27 @@ def download(job: Job) -> None:
     (code / program).chmod(0o755)
 
 
-def requirements(job: Job) -> str | None:
+def requirements(instance: Instance) -> str | None:
     """The text of the folder's ``requirements.txt``, if it has one."""
-    path = job.inside(_CODE) / "requirements.txt"
+    path = instance.inside(_CODE) / "requirements.txt"
     return path.read_text(errors="replace") if path.is_file() else None
 
 
-def environment(job: Job) -> dict[str, str]:
+def environment(instance: Instance) -> dict[str, str]:
     """The ``SM_*`` variables."""
-    given = hyperparameters(job.request)
-    channels = [channel["ChannelName"] for channel in job.request.get("InputDataConfig", [])]
-    program = str(_decode(job.request["HyperParameters"][PROGRAM]))
+    given = hyperparameters(instance.request)
+    channels = [channel["ChannelName"] for channel in instance.request.get("InputDataConfig", [])]
+    program = str(_decode(instance.request["HyperParameters"][PROGRAM]))
     values: dict[str, Any] = {
         **_FOLDERS,
         **{f"SM_CHANNEL_{name.upper()}": f"/opt/ml/input/data/{name}" for name in channels},
         **{f"SM_HP_{name.upper()}": value for name, value in given.items()},
         "SM_CHANNELS": channels,
-        "SM_CURRENT_HOST": job.host,
+        "SM_CURRENT_HOST": instance.host,
         "SM_CURRENT_INSTANCE_GROUP": cluster.GROUP,
-        "SM_CURRENT_INSTANCE_GROUP_HOSTS": job.hosts,
-        "SM_CURRENT_INSTANCE_TYPE": job.request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
-        "SM_HOSTS": job.hosts,
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": instance.hosts,
+        "SM_CURRENT_INSTANCE_TYPE": instance.request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
+        "SM_HOSTS": instance.hosts,
         "SM_HPS": given,
         "SM_INSTANCE_GROUPS": [cluster.GROUP],
         "SM_LOG_LEVEL": 20,
@@ -106,7 +106,7 @@ def environment(job: Job) -> dict[str, str]:
         "SM_NETWORK_INTERFACE_NAME": cluster.INTERFACE,
         "SM_NUM_CPUS": os.cpu_count() or 1,
         "SM_NUM_GPUS": 0,
-        "SM_USER_ARGS": command(job.request)[4:],
+        "SM_USER_ARGS": command(instance.request)[4:],
         "SM_USER_ENTRY_POINT": program,
     }
     return {name: _text(value) for name, value in values.items()}

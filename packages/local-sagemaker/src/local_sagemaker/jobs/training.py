@@ -17,14 +17,14 @@ from local_sagemaker.jobs import script_mode
 from local_sagemaker.jobs.instance import (
     SHARDED,
     Document,
-    Job,
+    Instance,
     JobError,
     check_isolation,
     check_local_path,
     driver_requirements,
     refuse,
     refuse_values,
-    store,
+    upload,
     warn_of_clashes,
 )
 from local_sagemaker.jobs.metrics import Metrics
@@ -92,27 +92,27 @@ class Training:
     def instances(self, request: Document) -> int:
         return cluster.count("ResourceConfig", request["ResourceConfig"])
 
-    def download(self, job: Job) -> None:
-        request = job.request
-        job.network = not request.get("EnableNetworkIsolation", False)
+    def download(self, instance: Instance) -> None:
+        request = instance.request
+        instance.network = not request.get("EnableNetworkIsolation", False)
         for path in ("/opt/ml/model", "/opt/ml/output/data", _DATA):
-            job.inside(path).mkdir(parents=True, exist_ok=True)
+            instance.inside(path).mkdir(parents=True, exist_ok=True)
         for channel in request.get("InputDataConfig", []):
             name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
             distribution = source.get("S3DataDistributionType")
-            job.fetch(source["S3Uri"], f"{_DATA}/{name}", f"channel '{name}'", distribution)
+            instance.fetch(source["S3Uri"], f"{_DATA}/{name}", f"channel '{name}'", distribution)
         if checkpoints := request.get("CheckpointConfig"):
             try:
-                count = job.fetch_state(checkpoints["S3Uri"], _checkpoints(checkpoints))
+                count = instance.fetch_state(checkpoints["S3Uri"], _checkpoints(checkpoints))
             except s3.TransferError as error:
                 raise JobError(f"ClientError: Data download failed: {error} (CheckpointConfig)") from error
-            job.log.note(f"checkpoints: {count} from {checkpoints['S3Uri']}")
+            instance.log.note(f"checkpoints: {count} from {checkpoints['S3Uri']}")
         if script_mode.is_asked_for(request):
-            script_mode.download(job)
-        self._configure(job)
+            script_mode.download(instance)
+        self._configure(instance)
 
-    def _configure(self, job: Job) -> None:
-        request = job.request
+    def _configure(self, instance: Instance) -> None:
+        request = instance.request
         mode = request["AlgorithmSpecification"].get("TrainingInputMode", "File")
         channels = {
             channel["ChannelName"]: {
@@ -125,20 +125,24 @@ class Training:
             | ({"ContentType": channel["ContentType"]} if "ContentType" in channel else {})
             for channel in request.get("InputDataConfig", [])
         }
-        instance = request["ResourceConfig"].get("InstanceType", "ml.m5.large")
+        instance_type = request["ResourceConfig"].get("InstanceType", "ml.m5.large")
         hosts = {
-            "current_host": job.host,
-            "current_instance_type": instance,
+            "current_host": instance.host,
+            "current_instance_type": instance_type,
             "current_group_name": cluster.GROUP,
-            "hosts": job.hosts,
+            "hosts": instance.hosts,
             "instance_groups": [
-                {"instance_group_name": cluster.GROUP, "instance_type": instance, "hosts": job.hosts}
+                {
+                    "instance_group_name": cluster.GROUP,
+                    "instance_type": instance_type,
+                    "hosts": instance.hosts,
+                }
             ],
             "network_interface_name": cluster.INTERFACE,
         }
-        job.write(f"{_CONFIG}/inputdataconfig.json", channels)
-        job.write(f"{_CONFIG}/hyperparameters.json", request.get("HyperParameters", {}))
-        job.write(f"{_CONFIG}/resourceconfig.json", hosts)
+        instance.write(f"{_CONFIG}/inputdataconfig.json", channels)
+        instance.write(f"{_CONFIG}/hyperparameters.json", request.get("HyperParameters", {}))
+        instance.write(f"{_CONFIG}/resourceconfig.json", hosts)
 
     def command(self, request: Document) -> list[str]:
         if script_mode.is_asked_for(request):
@@ -146,24 +150,24 @@ class Training:
         specification = request["AlgorithmSpecification"]
         return [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", [])]
 
-    def environment(self, job: Job) -> dict[str, str]:
-        own = {"TRAINING_JOB_NAME": job.name, "TRAINING_JOB_ARN": job.arn}
-        return own | (script_mode.environment(job) if script_mode.is_asked_for(job.request) else {})
+    def environment(self, instance: Instance) -> dict[str, str]:
+        own = {"TRAINING_JOB_NAME": instance.name, "TRAINING_JOB_ARN": instance.arn}
+        return own | (script_mode.environment(instance) if script_mode.is_asked_for(instance.request) else {})
 
-    def requirements(self, job: Job) -> str | None:
-        if script_mode.is_asked_for(job.request):
-            return script_mode.requirements(job)
-        return driver_requirements(job, f"{_DATA}/sm_drivers/sm_train.sh", _CODE)
+    def requirements(self, instance: Instance) -> str | None:
+        if script_mode.is_asked_for(instance.request):
+            return script_mode.requirements(instance)
+        return driver_requirements(instance, f"{_DATA}/sm_drivers/sm_train.sh", _CODE)
 
-    def upload(self, jobs: Sequence[Job], status: str) -> None:
+    def upload(self, instances: Sequence[Instance], status: str) -> None:
         """Checkpoints always; the rest unless the job failed (a stopped job keeps its model)."""
-        first, request = jobs[0], jobs[0].request
+        first, request = instances[0], instances[0].request
         if checkpoints := request.get("CheckpointConfig"):
-            store(jobs, _checkpoints(checkpoints), checkpoints["S3Uri"], "checkpoints")
+            upload(instances, _checkpoints(checkpoints), checkpoints["S3Uri"], "checkpoints")
         if board := request.get("TensorBoardOutputConfig"):
             path = board.get("LocalPath", "/opt/ml/output/tensorboard")
             target = f"{board['S3OutputPath'].rstrip('/')}/{first.name}/tensorboard-output"
-            store(jobs, path, target, "TensorBoard data")
+            upload(instances, path, target, "TensorBoard data")
         if status == "Failed":
             return
         config = request["OutputDataConfig"]
@@ -177,12 +181,12 @@ class Training:
             ("output", "/opt/ml/output/data", False),
         ):
             if not packed:
-                store(jobs, path, f"{base}/{name}", name)
-            elif always or any(any(job.inside(path).iterdir()) for job in jobs):
-                _pack(jobs, path, f"{base}/{name}.tar.gz")
+                upload(instances, path, f"{base}/{name}", name)
+            elif always or any(any(instance.inside(path).iterdir()) for instance in instances):
+                _pack(instances, path, f"{base}/{name}.tar.gz")
 
-    def last_words(self, job: Job) -> str:
-        text = job.read("/opt/ml/output/failure")
+    def last_words(self, instance: Instance) -> str:
+        text = instance.read("/opt/ml/output/failure")
         return "" if _DRIVER_FAILURE.match(text) else text
 
 
@@ -190,19 +194,19 @@ def _checkpoints(config: Document) -> str:
     return str(config.get("LocalPath", "/opt/ml/checkpoints"))
 
 
-def _pack(jobs: Sequence[Job], container_path: str, uri: str) -> None:
+def _pack(instances: Sequence[Instance], container_path: str, uri: str) -> None:
     """One archive of a folder of all instances; of files with the same name the last instance's stays."""
-    archive = jobs[0].folder / uri.rsplit("/", 1)[1]
+    archive = instances[0].folder / uri.rsplit("/", 1)[1]
     started = time.monotonic()
     try:
         entries: dict[tuple[str, ...], Path] = {}
-        seen: dict[str, Job] = {}
-        for job in jobs:
-            folder = job.inside(container_path)
-            found = {path.relative_to(folder).parts: path for path in folder.rglob("*")}
-            files = ["/".join(parts) for parts, path in found.items() if not path.is_dir()]
-            warn_of_clashes(job, seen, sorted(files), archive.name)
-            entries |= found
+        seen: dict[str, Instance] = {}
+        for instance in instances:
+            folder = instance.inside(container_path)
+            paths = {path.relative_to(folder).parts: path for path in folder.rglob("*")}
+            files = ["/".join(parts) for parts, path in paths.items() if not path.is_dir()]
+            warn_of_clashes(instance, seen, sorted(files), archive.name)
+            entries |= paths
         # A fixed gzip header: the same files make the same archive.
         with (
             archive.open("wb") as raw,
@@ -211,12 +215,12 @@ def _pack(jobs: Sequence[Job], container_path: str, uri: str) -> None:
         ):
             for parts, path in sorted(entries.items()):
                 tar.add(path, "/".join(parts), recursive=False, filter=_anonymous)
-        s3.upload_file(jobs[0].settings.client("s3"), archive, uri)
+        s3.upload_file(instances[0].settings.client("s3"), archive, uri)
     except (s3.TransferError, OSError) as error:
         raise JobError(f"ClientError: Artifact upload failed: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
-    jobs[0].log.note(f"{archive.name} to {uri} ({time.monotonic() - started:.1f} s)")
+    instances[0].log.note(f"{archive.name} to {uri} ({time.monotonic() - started:.1f} s)")
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

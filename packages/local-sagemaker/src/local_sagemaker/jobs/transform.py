@@ -15,7 +15,7 @@ from local_sagemaker import serving
 from local_sagemaker.container import archives, cluster
 from local_sagemaker.core import s3
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.jobs.instance import SHARDED, Document, Job, JobError, refuse, refuse_values, store
+from local_sagemaker.jobs.instance import SHARDED, Document, Instance, JobError, refuse, refuse_values, upload
 from local_sagemaker.registry.models import Models
 from local_sagemaker.serving.batch import data_processing
 from local_sagemaker.serving.batch.job import (
@@ -100,38 +100,38 @@ class Transform:
     def instances(self, request: Document) -> int:
         return cluster.count("TransformResources", request["TransformResources"])
 
-    def download(self, job: Job) -> None:
+    def download(self, instance: Instance) -> None:
         """As SageMaker does it, each instance gets whole objects: a part of them, by key."""
-        container = job.request[CONTAINER]
-        job.network = not container["Isolated"]
-        _fetch_model(job, container)
-        _fetch_code(job, container)
-        source = job.request["TransformInput"]["DataSource"]["S3DataSource"]
+        container = instance.request[CONTAINER]
+        instance.network = not container["Isolated"]
+        _fetch_model(instance, container)
+        _fetch_code(instance, container)
+        source = instance.request["TransformInput"]["DataSource"]["S3DataSource"]
         fetch = _fetch_listed if source["S3DataType"] == "ManifestFile" else _fetch_prefix
-        objects = fetch(job, source["S3Uri"])
-        job.inside(f"/opt/ml/{OUTPUTS}").mkdir(parents=True, exist_ok=True)
-        request = {key: value for key, value in job.request.items() if key != CONTAINER}
+        objects = fetch(instance, source["S3Uri"])
+        instance.inside(f"/opt/ml/{OUTPUTS}").mkdir(parents=True, exist_ok=True)
+        request = {key: value for key, value in instance.request.items() if key != CONTAINER}
         plan = {
             "request": request,
             "objects": objects,
             "kind": container["Kind"],
             "isolated": container["Isolated"],
         }
-        job.write(f"/opt/ml/{PLAN}", plan)
+        instance.write(f"/opt/ml/{PLAN}", plan)
         # In the job's working folder, where `python -m` finds it. A copy: jobs may write where they run.
-        package = job.inside("/opt/ml/code") / "local_sagemaker"
+        package = instance.inside("/opt/ml/code") / "local_sagemaker"
         package.mkdir()
         (package / "__init__.py").touch()
         source = Path(serving.__file__).parent
         shutil.copytree(source, package / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-        _note_ranges(job)
+        _note_ranges(instance)
 
     def command(self, request: Document) -> list[str]:
         return ["python3", "-m", "local_sagemaker.serving.batch.job", "/opt/ml"]
 
-    def environment(self, job: Job) -> dict[str, str]:
+    def environment(self, instance: Instance) -> dict[str, str]:
         """The model's variables, then those of batch transform that the request gives values for."""
-        request, container = job.request, job.request[CONTAINER]
+        request, container = instance.request, instance.request[CONTAINER]
         own = {"SAGEMAKER_BATCH": "true", "SM_MODEL_DIR": _MODEL}
         for name, member in (
             ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "MaxPayloadInMB"),
@@ -144,62 +144,62 @@ class Transform:
         variables: dict[str, str] = container["Environment"]
         return own | variables
 
-    def requirements(self, job: Job) -> str | None:
+    def requirements(self, instance: Instance) -> str | None:
         for folder in (_SUBMITTED, _CODE):
-            if job.inside(f"{folder}/requirements.txt").is_file():
-                return job.read(f"{folder}/requirements.txt")
+            if instance.inside(f"{folder}/requirements.txt").is_file():
+                return instance.read(f"{folder}/requirements.txt")
         return None
 
-    def upload(self, jobs: Sequence[Job], status: str) -> None:
+    def upload(self, instances: Sequence[Instance], status: str) -> None:
         """The output of every object that was transformed as a whole; nothing of a stopped job."""
         if status == "Stopped":
             return
         outputs = f"/opt/ml/{OUTPUTS}"
-        for job in jobs:
-            for part in job.inside(outputs).rglob(f"*{PART}"):
+        for instance in instances:
+            for part in instance.inside(outputs).rglob(f"*{PART}"):
                 part.unlink()  # of a job that was cut off
-        store(jobs, outputs, jobs[0].request["TransformOutput"]["S3OutputPath"], "output")
-        for job in jobs:
-            if reason := job.read(f"/opt/ml/{FAILURE}"):
+        upload(instances, outputs, instances[0].request["TransformOutput"]["S3OutputPath"], "output")
+        for instance in instances:
+            if reason := instance.read(f"/opt/ml/{FAILURE}"):
                 raise JobError(reason)
 
-    def last_words(self, job: Job) -> str:
+    def last_words(self, instance: Instance) -> str:
         return ""
 
 
-def _fetch_model(job: Job, container: Document) -> None:
-    folder = job.inside(_MODEL)
+def _fetch_model(instance: Instance, container: Document) -> None:
+    folder = instance.inside(_MODEL)
     folder.mkdir(parents=True)
     if container["Data"] is None:
         return
     if not container["IsArchive"]:
-        job.fetch(container["Data"], _MODEL, "model data")
+        instance.fetch(container["Data"], _MODEL, "model data")
         return
-    _unpack(job, container["Data"], _MODEL, "model data")
+    _unpack(instance, container["Data"], _MODEL, "model data")
 
 
-def _fetch_code(job: Job, container: Document) -> None:
+def _fetch_code(instance: Instance, container: Document) -> None:
     """The user's code where it does not come with the model: SAGEMAKER_SUBMIT_DIRECTORY is an S3 URI."""
-    variables = container["Environment"] | job.request.get("Environment", {})
+    variables = container["Environment"] | instance.request.get("Environment", {})
     if (uri := variables.get(_SUBMIT_DIRECTORY, "")).startswith("s3://"):
-        _unpack(job, uri, _SUBMITTED, _SUBMIT_DIRECTORY)
+        _unpack(instance, uri, _SUBMITTED, _SUBMIT_DIRECTORY)
 
 
-def _unpack(job: Job, uri: str, container_path: str, what: str) -> None:
-    job.fetch(uri, "/opt/ml/archive", what)
-    archive = job.inside("/opt/ml/archive") / uri.rpartition("/")[2]
+def _unpack(instance: Instance, uri: str, container_path: str, what: str) -> None:
+    instance.fetch(uri, "/opt/ml/archive", what)
+    archive = instance.inside("/opt/ml/archive") / uri.rpartition("/")[2]
     try:
-        job.inside(container_path).mkdir(parents=True, exist_ok=True)
-        archives.unpack(archive, job.inside(container_path))
+        instance.inside(container_path).mkdir(parents=True, exist_ok=True)
+        archives.unpack(archive, instance.inside(container_path))
     except (tarfile.TarError, OSError, EOFError) as error:
         raise JobError(f"ClientError: {uri} is not a gzipped tar file of files: {error} ({what})") from error
     archive.unlink()
 
 
-def _fetch_prefix(job: Job, uri: str) -> list[tuple[str, str]]:
+def _fetch_prefix(instance: Instance, uri: str) -> list[tuple[str, str]]:
     container_path = f"/opt/ml/{INPUTS}"
-    job.fetch(uri, container_path, "TransformInput", SHARDED if len(job.hosts) > 1 else None)
-    folder = job.inside(container_path)
+    instance.fetch(uri, container_path, "TransformInput", SHARDED if len(instance.hosts) > 1 else None)
+    folder = instance.inside(container_path)
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     name = uri.removeprefix("s3://")
     if len(paths) == 1 and name.endswith("/" + paths[0]):
@@ -207,16 +207,16 @@ def _fetch_prefix(job: Job, uri: str) -> list[tuple[str, str]]:
     return [(f"{name.rstrip('/')}/{path}", path) for path in paths]
 
 
-def _fetch_listed(job: Job, uri: str) -> list[tuple[str, str]]:
+def _fetch_listed(instance: Instance, uri: str) -> list[tuple[str, str]]:
     """What a manifest lists: a list of one ``{"prefix": s3 uri}`` and paths below it."""
     try:
-        prefix, paths = _manifest(json.loads(s3.read(job.settings.client("s3"), uri)))
+        prefix, paths = _manifest(json.loads(s3.read(instance.settings.client("s3"), uri)))
     except (s3.TransferError, ValueError) as error:
         raise JobError(f"ClientError: Data download failed: manifest {uri}: {error}") from error
     inputs = f"/opt/ml/{INPUTS}"
-    paths = paths[job.rank :: len(job.hosts)]
+    paths = paths[instance.rank :: len(instance.hosts)]
     for path in paths:
-        job.fetch(prefix + path, f"{inputs}/{path.rpartition('/')[0]}", f"TransformInput '{path}'")
+        instance.fetch(prefix + path, f"{inputs}/{path.rpartition('/')[0]}", f"TransformInput '{path}'")
     return [(f"{prefix.removeprefix('s3://')}{path}", path) for path in paths]
 
 
@@ -230,8 +230,8 @@ def _manifest(content: Any) -> tuple[str, list[str]]:
     return head["prefix"], paths
 
 
-def _note_ranges(job: Job) -> None:
-    processing = data_processing.parse(job.request)
+def _note_ranges(instance: Instance) -> None:
+    processing = data_processing.parse(instance.request)
     for path in (processing.input_filter, processing.output_filter) if processing else ():
         if path.has_end:
-            job.log.note(f"{path.text}: the end of the range is included, as SageMaker documents it")
+            instance.log.note(f"{path.text}: the end of the range is included, as SageMaker documents it")

@@ -60,8 +60,8 @@ class Models:
     def list(self, request: Document) -> Document:
         """ListModels, newest first."""
         keys = {"Name": "ModelName"}
-        found = paging.select(self._store.list("model"), request, name="ModelName", sort_keys=keys)
-        return paging.page(found, request, "Models", lambda model: str(model["ModelName"]))
+        models = paging.select(self._store.list("model"), request, name="ModelName", sort_keys=keys)
+        return paging.page(models, request, "Models", lambda model: str(model["ModelName"]))
 
     def delete(self, request: Document) -> Document:
         """DeleteModel; its data in S3 stays."""
@@ -114,8 +114,8 @@ class Models:
             )
         if "Image" not in containers[0]:
             raise ValidationError(f"{where}: the container of model package {name} has no Image")
-        found: Document = containers[0]
-        return found
+        container: Document = containers[0]
+        return container
 
     def _check_data(self, container: Container) -> None:
         if container.data is None:

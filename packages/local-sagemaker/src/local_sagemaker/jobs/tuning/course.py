@@ -114,8 +114,8 @@ class TuningRun:
 
     def _objective(self, attempt: _Attempt) -> float | None:
         """Less is better; None while it is not known, and when there is none."""
-        found = tuning.objective_of(attempt.last, self._plan.metric) if attempt.last else None
-        return None if found is None else self._plan.sign * found
+        objective = tuning.objective_of(attempt.last, self._plan.metric) if attempt.last else None
+        return None if objective is None else self._plan.sign * objective
 
     def _may_start(self) -> bool:
         number = len(self._attempts)
@@ -129,12 +129,12 @@ class TuningRun:
         if self._control.stopped or self._refusal or time.monotonic() > self._deadline:
             return True
         ended = [attempt for attempt in self._attempts if attempt.last]
-        found = [value for attempt in ended if (value := self._objective(attempt)) is not None]
-        if not found:
+        objectives = [value for attempt in ended if (value := self._objective(attempt)) is not None]
+        if not objectives:
             return len(ended) >= tuning.ATTEMPTS
         plan = self._plan
-        reached = plan.target is not None and min(found) <= plan.sign * plan.target
-        return reached or (plan.patience is not None and tuning.not_improving(found) >= plan.patience)
+        reached = plan.target is not None and min(objectives) <= plan.sign * plan.target
+        return reached or (plan.patience is not None and tuning.not_improving(objectives) >= plan.patience)
 
     def _outcome(self) -> Outcome:
         if self._control.stopped:

@@ -89,15 +89,15 @@ def parse(ranges: Document) -> tuple[Range, ...]:
             "ParameterRanges.AutoParameters is not supported by local_sagemaker: Autotune runs on AWS only;"
             " give the ranges"
         )
-    found: list[Range] = [_number(item, whole=True) for item in ranges.get("IntegerParameterRanges", [])]
-    found += [_number(item, whole=False) for item in ranges.get("ContinuousParameterRanges", [])]
-    found += [_choice(item) for item in ranges.get("CategoricalParameterRanges", [])]
-    if not found:
+    parsed: list[Range] = [_number(item, whole=True) for item in ranges.get("IntegerParameterRanges", [])]
+    parsed += [_number(item, whole=False) for item in ranges.get("ContinuousParameterRanges", [])]
+    parsed += [_choice(item) for item in ranges.get("CategoricalParameterRanges", [])]
+    if not parsed:
         raise ValidationError("HyperParameterTuningJobConfig.ParameterRanges must have at least one range")
-    names = [item.name for item in found]
+    names = [item.name for item in parsed]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValidationError(f"ParameterRanges: {', '.join(twice)} has more than one range")
-    return tuple(found)
+    return tuple(parsed)
 
 
 def _choice(item: Document) -> Choice:

@@ -75,11 +75,11 @@ def plan(request: Document) -> Plan:
     where = f"{_CONFIG}.TuningJobCompletionCriteria.ConvergenceDetected"
     refuse_values(where, criteria.get("ConvergenceDetected", {}), {"CompleteOnConvergence": ("Disabled",)})
     objective = _objective(config, definition)
-    found = ranges.parse(config.get("ParameterRanges", {}))
-    if both := sorted({item.name for item in found} & set(definition.get("StaticHyperParameters", {}))):
+    tuned = ranges.parse(config.get("ParameterRanges", {}))
+    if both := sorted({item.name for item in tuned} & set(definition.get("StaticHyperParameters", {}))):
         raise ValidationError(f"{', '.join(both)}: a hyperparameter is tuned or static, not both")
     seed = config.get("RandomSeed")
-    search = _search(config["Strategy"], found, _seed(request) if seed is None else seed)
+    search = _search(config["Strategy"], tuned, _seed(request) if seed is None else seed)
     limits = config["ResourceLimits"]
     most = _most(limits, search, bool(criteria))
     return Plan(
@@ -102,7 +102,7 @@ def check(request: Document) -> None:
 
 
 def description(request: Document) -> Document:
-    """What DescribeHyperParameterTuningJob says of a new job beside the request's own members."""
+    """What DescribeHyperParameterTuningJob says of a new job in addition to the request's own members."""
     definition = request[_DEFINITION]
     metric = request[_CONFIG]["HyperParameterTuningJobObjective"]["MetricName"]
     static = {**definition.get("StaticHyperParameters", {}), OBJECTIVE: metric}
@@ -147,20 +147,20 @@ def summary(job: Document, body: Document) -> Document:
         "TrainingEndTime",
         "FailureReason",
     )
-    found: Document = {member: job[member] for member in kept if member in job}
-    found["TunedHyperParameters"] = {
+    known: Document = {member: job[member] for member in kept if member in job}
+    known["TunedHyperParameters"] = {
         name: value for name, value in job["HyperParameters"].items() if name in tuned
     }
     if "DefinitionName" in body[_DEFINITION]:
-        found["TrainingJobDefinitionName"] = body[_DEFINITION]["DefinitionName"]
+        known["TrainingJobDefinitionName"] = body[_DEFINITION]["DefinitionName"]
     objective = objective_of(job, metric)
     if objective is not None:
-        found["FinalHyperParameterTuningJobObjectiveMetric"] = {"MetricName": metric, "Value": objective}
-        found["ObjectiveStatus"] = "Succeeded"
+        known["FinalHyperParameterTuningJobObjectiveMetric"] = {"MetricName": metric, "Value": objective}
+        known["ObjectiveStatus"] = "Succeeded"
     else:
         running = job["TrainingJobStatus"] in ("InProgress", "Stopping")
-        found["ObjectiveStatus"] = "Pending" if running else "Failed"
-    return found
+        known["ObjectiveStatus"] = "Pending" if running else "Failed"
+    return known
 
 
 def objective_of(job: Document, metric: str) -> float | None:
@@ -181,8 +181,8 @@ def overview(body: Document, jobs: Sequence[Document]) -> Document:
     sign = 1.0 if body[_CONFIG]["HyperParameterTuningJobObjective"]["Type"] == "Minimize" else -1.0
     now = time.time()
     seconds = {"RuntimeInSeconds": int(now - body["CreationTime"])}
-    found = {"ConsumedResources": seconds, "LastModifiedTime": now}
-    return {**_overview([summary(job, body) for job in jobs], sign), **found}
+    totals = {"ConsumedResources": seconds, "LastModifiedTime": now}
+    return {**_overview([summary(job, body) for job in jobs], sign), **totals}
 
 
 def not_improving(objectives: list[float]) -> int:
@@ -204,16 +204,16 @@ def _overview(summaries: list[Document], sign: float) -> Document:
     values = [sign * _value(item) for item in summaries if item["ObjectiveStatus"] == "Succeeded"]
     statuses = ("Succeeded", "Pending", "Failed")
     counted = [_counter(item) for item in summaries]
-    counters = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
-    found: Document = {
-        "TrainingJobStatusCounters": {name: counted.count(name) for name in counters},
+    names = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
+    counters: Document = {
+        "TrainingJobStatusCounters": {name: counted.count(name) for name in names},
         "ObjectiveStatusCounters": {
             status: sum(item["ObjectiveStatus"] == status for item in summaries) for status in statuses
         },
         "TrainingJobSummaries": best[:_TOP],
         "TuningJobCompletionDetails": {"NumberOfTrainingJobsObjectiveNotImproving": not_improving(values)},
     }
-    return {**found, "BestTrainingJob": best[0]} if best else found
+    return {**counters, "BestTrainingJob": best[0]} if best else counters
 
 
 def _value(item: Document) -> float:
@@ -241,13 +241,13 @@ def _objective(config: Document, definition: Document) -> Document:
     return objective
 
 
-def _search(strategy: str, found: tuple[Range, ...], seed: int) -> Search:
+def _search(strategy: str, tuned: tuple[Range, ...], seed: int) -> Search:
     if strategy == "Random":
-        return Random(found, seed)
+        return Random(tuned, seed)
     if strategy == "Bayesian":
-        return Bayesian(found, seed)
-    choices = [item for item in found if isinstance(item, Choice)]
-    if len(choices) < len(found):
+        return Bayesian(tuned, seed)
+    choices = [item for item in tuned if isinstance(item, Choice)]
+    if len(choices) < len(tuned):
         raise ValidationError("the Grid strategy takes CategoricalParameterRanges only")
     return Grid(choices)
 

@@ -104,7 +104,7 @@ class Bayesian:
         pool = [{item.name: item.value(draw.random()) for item in self._ranges} for _ in range(_POOL)]
         for index in range(_NEAR):
             step = _STEPS[index % len(_STEPS)]
-            pool.append({item.name: _beside(item, best[item.name], step, draw) for item in self._ranges})
+            pool.append({item.name: _near(item, best[item.name], step, draw) for item in self._ranges})
         return pool
 
     def _point(self, values: Candidate) -> list[float]:
@@ -118,7 +118,7 @@ class Bayesian:
         return point
 
 
-def _beside(item: Range, value: str, step: float, draw: random.Random) -> str:
+def _near(item: Range, value: str, step: float, draw: random.Random) -> str:
     if isinstance(item, Choice):
         return item.value(draw.random()) if draw.random() < step else value
     return item.value(min(max(item.unit(value) + draw.gauss(0.0, step), 0.0), 1.0))
@@ -154,5 +154,5 @@ def _expected_improvement(
     z = gain / deviation
     below = np.asarray([0.5 * math.erfc(-item / math.sqrt(2.0)) for item in z])
     density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    found: list[float] = (gain * below + deviation * density).tolist()
-    return found
+    scores: list[float] = (gain * below + deviation * density).tolist()
+    return scores

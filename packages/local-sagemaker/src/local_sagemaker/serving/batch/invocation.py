@@ -71,10 +71,10 @@ class Server:
         """What the server says at GET /execution-parameters; {} when it does not know it."""
         try:
             status, answer = self._ask("GET", "/execution-parameters", None, {})
-            found = json.loads(answer) if status == 200 else {}
+            parameters = json.loads(answer) if status == 200 else {}
         except (OSError, http.client.HTTPException, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return parameters if isinstance(parameters, dict) else {}
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         connection = getattr(self._local, "connection", None)
@@ -96,9 +96,9 @@ def message(answer: bytes) -> str:
     """What an answer that is no result says: its JSON ``error``, or its first line."""
     text = answer.decode(errors="replace").strip()
     with contextlib.suppress(ValueError):
-        found = json.loads(text)
-        if isinstance(found, dict) and isinstance(found.get("error"), str):
-            text = found["error"].strip()
+        body = json.loads(text)
+        if isinstance(body, dict) and isinstance(body.get("error"), str):
+            text = body["error"].strip()
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
     return first if len(first) <= _SHOWN else first[:_SHOWN] + "..."
 

@@ -72,8 +72,8 @@ class JsonPath:
 
     def row(self, values: list[str]) -> list[str]:
         """`select` in the row of a table: always a row."""
-        found = self.select(values)
-        return found if isinstance(found, list) else [found]
+        selected = self.select(values)
+        return selected if isinstance(selected, list) else [selected]
 
     def _step(self, part: _Part, value: Any) -> Any:
         if part is None:
@@ -81,8 +81,8 @@ class JsonPath:
                 raise PathError(f"{self.text}: there is nothing below {value!r}")
             return list(value.values()) if isinstance(value, dict) else list(value)
         if isinstance(part, _Names):
-            found = {name: self._member(value, name) for name in part.names}
-            return found if len(found) > 1 else found[part.names[0]]
+            members = {name: self._member(value, name) for name in part.names}
+            return members if len(members) > 1 else members[part.names[0]]
         if not isinstance(value, list):
             raise PathError(f"{self.text}: a position needs a list, and there is {_shown(value)}")
         if len(part.items) == 1 and isinstance(part.items[0], int):

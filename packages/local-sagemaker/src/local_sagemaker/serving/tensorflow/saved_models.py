@@ -20,12 +20,12 @@ class RequestError(Exception):
 
 def find(folder: Path) -> dict[str, dict[int, Path]]:
     """Models by name, each with its versions: every ``<name>/<number>/saved_model.pb`` below `folder`."""
-    found: dict[str, dict[int, Path]] = {}
+    models: dict[str, dict[int, Path]] = {}
     for path in sorted(folder.rglob("saved_model.pb")):
         version, model = path.parent, path.parent.parent
         if version.name.isdecimal():
-            found.setdefault(model.name, {})[int(version.name)] = version
-    return found
+            models.setdefault(model.name, {})[int(version.name)] = version
+    return models
 
 
 class SavedModel:

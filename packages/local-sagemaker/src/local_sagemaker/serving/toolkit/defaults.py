@@ -142,7 +142,7 @@ def _import(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def of(kind: str) -> Defaults:
+def for_kind(kind: str) -> Defaults:
     """The defaults of an image of that kind."""
     return {one.kind: one for one in (ScikitLearn, XGBoost, PyTorch, HuggingFace, MXNet)}[kind]()
 

@@ -47,7 +47,7 @@ class Toolkit:
     """A model behind the functions of its user's module."""
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self._defaults = defaults.of(kind)
+        self._defaults = defaults.for_kind(kind)
         self._context = Context(folder)
         module = _user_module(inside(folder, os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY")), kind)
         self._functions = self._choose(module)
@@ -123,16 +123,16 @@ def _user_module(folder: Path, kind: str) -> object:
     name = (program or _PROGRAM).removesuffix(".py")
     sys.path.insert(0, str(folder))
     try:
-        found = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
-        found = None
-    if found is None and (program or not defaults.of(kind).has_model):
+        spec = None
+    if spec is None and (program or not defaults.for_kind(kind).has_model):
         said = f"SAGEMAKER_PROGRAM is {program!r}, and" if program else f"the {kind} image needs one, and"
         raise ModelError(
             f"no inference code: {said} there is no {name.replace('.', '/')}.py in {folder}; put it, with a"
             " model_fn, into code/ of model.tar.gz"
         )
-    if found is None:
+    if spec is None:
         return object()
     return guarded(f"{name}.py cannot be imported", lambda: importlib.import_module(name))
 
