@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from local_sagemaker.core.errors import LocalError, PortsInUse
     from local_sagemaker.core.settings import Settings
-    from local_sagemaker.daemon import stack
+    from local_sagemaker.daemon import programs, stack
     from local_sagemaker.definition.durations import duration
 
-__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "stack"]
+__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "programs", "stack"]
 
 _MODULES = {
     "LocalError": "core.errors",
     "PortsInUse": "core.errors",
     "Settings": "core.settings",
     "duration": "definition.durations",
+    "programs": "daemon.programs",
     "stack": "daemon.stack",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when it is used: what the names need, boto3 among it, takes long to load.
+    # Imported when it is used: what some names need takes long to load.
     from importlib import import_module
 
     if name not in _MODULES:

@@ -1,4 +1,7 @@
-"""``python -m local_sagemaker serve --root ...``: the daemon that `stack.up` starts."""
+"""``python -m local_sagemaker``: the command, and the processes behind it that `stack.up` starts.
+
+``serve`` is SageMaker's API, ``aws`` the other services, which ``serve`` starts as its child.
+"""
 
 import argparse
 import sys
@@ -9,29 +12,37 @@ from local_sagemaker.core.settings import Settings
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m local_sagemaker", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve the SageMaker API and the AWS services beside it")
-    serve.add_argument("--root", type=Path, required=True)
-    serve.add_argument("--region", required=True)
-    serve.add_argument("--account", required=True)
-    serve.add_argument("--bucket", required=True)
-    serve.add_argument("--sagemaker-port", type=int, required=True)
-    serve.add_argument("--aws-port", type=int, required=True)
-    serve.add_argument("--python", type=Path, default=Path(sys.executable))
-    aws = commands.add_parser("aws", help="serve the AWS services alone, as long as a parent lives")
-    aws.add_argument("parent", type=int)
-    aws.add_argument("root", type=Path)
-    arguments = vars(parser.parse_args())
-    if arguments.pop("command") == "aws":
-        from local_sagemaker.daemon import ministack
+    match sys.argv[1:]:
+        case ["serve", *arguments]:
+            _serve(arguments)
+        case ["aws", parent, root]:
+            from local_sagemaker.daemon import ministack
 
-        ministack.run(arguments["parent"], arguments["root"])
-        return
-    from local_sagemaker.daemon.server import serve as run
+            ministack.run(int(parent), Path(root))
+        case _:
+            from local_sagemaker import cli
+
+            cli.main()
+
+
+def _serve(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m local_sagemaker serve")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--account", required=True)
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--sagemaker-port", type=int, required=True)
+    parser.add_argument("--aws-port", type=int, required=True)
+    parser.add_argument("--python", type=Path, required=True)
+    parser.add_argument("--hidden", action="append", default=[], metavar="DISTRIBUTION")
+    parser.add_argument("--variables", action="append", default=[], metavar="NAME=VALUE")
+    given = vars(parser.parse_args(arguments))
+    given["hidden"] = tuple(given["hidden"])
+    given["variables"] = dict(text.split("=", 1) for text in given["variables"])
+    from local_sagemaker.daemon.server import serve
 
     try:
-        run(Settings(**arguments))
+        serve(Settings(**given))
     except LocalError as error:
         sys.exit(str(error))
 

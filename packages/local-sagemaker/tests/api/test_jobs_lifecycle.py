@@ -14,11 +14,11 @@ import pytest
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core.errors import NotFound, ValidationError
-from local_sagemaker.core.settings import Settings, prepare
+from local_sagemaker.core.root import prepare
+from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.definition import retrying
-from local_sagemaker.jobs import metrics
-from local_sagemaker.jobs import registry as jobs_module
+from local_sagemaker.jobs import course, metrics, registry
 from local_sagemaker.jobs.registry import Jobs
 
 KIND = "processing-job"
@@ -103,7 +103,7 @@ def test_close_ends_running_jobs_and_says_so(jobs: Jobs, settings: Settings) -> 
 def test_stop_kills_what_does_not_listen(
     jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "STOP_GRACE", 0.3)
+    monkeypatch.setattr(registry, "STOP_GRACE", 0.3)
     script = "trap '' TERM; touch /opt/ml/ready; while :; do sleep 0.05; done"
     jobs.create(KIND, make_request(settings, "deaf", "/bin/sh", "-c", script))
     wait_for(settings.jobs / "deaf" / "ml" / "ready")
@@ -346,7 +346,7 @@ def test_a_defect_is_not_tried_again(jobs: Jobs, settings: Settings, monkeypatch
     def broken(_: object) -> None:
         raise TypeError("of ours")
 
-    monkeypatch.setattr(jobs_module.JobRun, "run", broken)
+    monkeypatch.setattr(course.JobRun, "run", broken)
     jobs.create(KIND, make_request(settings, "odd", "true"))
     reason = jobs.wait(KIND, "odd")["FailureReason"]
     assert reason == "LocalServiceError: TypeError: of ours"

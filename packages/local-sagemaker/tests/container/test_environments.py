@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wheels import make_wheel
 
-from local_sagemaker.container import environments, requirements
-from local_sagemaker.core.errors import LocalError
+from local_sagemaker.container import environments, interpreters, requirements
 
 BOTO3 = version("boto3")
 
@@ -74,9 +73,9 @@ def test_together_as_one_by_one(lines: list[str]) -> None:
     assert len(found) == sum(not line.startswith("#") and bool(line) for line in lines)
 
 
-@pytest.fixture(scope="module")
-def base() -> environments.Interpreter:
-    return environments.interpreter(Path(sys.executable))
+@pytest.fixture
+def base(tmp_path: Path) -> interpreters.Base:
+    return interpreters.base(tmp_path / "envs", Path(sys.executable))
 
 
 def ask(folder: Path, *words: str) -> str:
@@ -93,7 +92,7 @@ def ask(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def test_an_environment_of_links(tmp_path: Path, base: environments.Interpreter) -> None:
+def test_an_environment_of_links(tmp_path: Path, base: interpreters.Base) -> None:
     folder = tmp_path / "an {environment} of 'its' own"
     environments.create(folder, base)
     assert ask(folder, "-c", "import sys; print(sys.prefix)") == str(folder)
@@ -102,12 +101,12 @@ def test_an_environment_of_links(tmp_path: Path, base: environments.Interpreter)
     assert ask(folder, "-c", "import pip; print(pip.__version__)")
 
 
-def test_what_the_project_has_is_not_installed(tmp_path: Path, base: environments.Interpreter) -> None:
-    assert environments.shared(tmp_path, base, f"boto3=={BOTO3}", pytest.fail) is None
-    assert list(tmp_path.iterdir()) == []
+def test_what_the_project_has_is_not_installed(tmp_path: Path, base: interpreters.Base) -> None:
+    assert environments.shared(tmp_path / "root", base, f"boto3=={BOTO3}", pytest.fail) is None
+    assert not (tmp_path / "root").exists()
 
 
-def test_what_it_lacks_is_installed_once_and_shared(tmp_path: Path, base: environments.Interpreter) -> None:
+def test_what_it_lacks_is_installed_once_and_shared(tmp_path: Path, base: interpreters.Base) -> None:
     wheels, root = tmp_path / "wheels", tmp_path / "root"
     wheels.mkdir()
     make_wheel(wheels)
@@ -132,7 +131,7 @@ def test_what_it_lacks_is_installed_once_and_shared(tmp_path: Path, base: enviro
     ]
 
 
-def test_a_job_installs_into_its_own_environment(tmp_path: Path, base: environments.Interpreter) -> None:
+def test_a_job_installs_into_its_own_environment(tmp_path: Path, base: interpreters.Base) -> None:
     make_wheel(tmp_path)
     job = tmp_path / "job"
     environments.create(job, base)
@@ -141,7 +140,7 @@ def test_a_job_installs_into_its_own_environment(tmp_path: Path, base: environme
     assert requirements.installed("tiny-dependency") is None
 
 
-def test_a_failed_installation_is_tried_again(tmp_path: Path, base: environments.Interpreter) -> None:
+def test_a_failed_installation_is_tried_again(tmp_path: Path, base: interpreters.Base) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     text = f"--no-index\n--find-links {wheels}\ntiny-dependency\n"
@@ -149,8 +148,3 @@ def test_a_failed_installation_is_tried_again(tmp_path: Path, base: environments
         environments.shared(tmp_path / "root", base, text, lambda _: None)
     make_wheel(wheels)
     assert environments.shared(tmp_path / "root", base, text, lambda _: None) is not None
-
-
-def test_an_interpreter_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LocalError, match="does not work as the Python of jobs"):
-        environments.interpreter(tmp_path / "python")

@@ -16,7 +16,8 @@ from jobs_to_run import Training, channel
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core import ports
-from local_sagemaker.core.settings import Settings, prepare
+from local_sagemaker.core.root import prepare
+from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.jobs import course
 from local_sagemaker.jobs.registry import Jobs

@@ -20,7 +20,8 @@ import pytest
 
 from local_sagemaker.core import ports
 from local_sagemaker.core.errors import LocalError, PortsInUse
-from local_sagemaker.core.settings import HOST, MARKER, Settings, prepare
+from local_sagemaker.core.root import MARKER, prepare
+from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon import stack
 from local_sagemaker.testing import make_settings
 
@@ -254,7 +255,7 @@ def test_a_port_of_another_program_is_named(settings: Settings, key: str) -> Non
         port = server.getsockname()[1]
     message = str(caught.value)
     assert message.startswith(f"port {port} is in use by another program (pid {os.getpid()}")
-    assert f"stop it, or set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}" in message
+    assert message.endswith(f"stop it, or set the variable LOCAL_{key.upper()}")
     assert "\n" not in message
 
 
@@ -281,7 +282,8 @@ def test_a_port_of_another_project_is_named(settings: Settings, tmp_path: Path, 
     with pytest.raises(LocalError, match="is used by the local services of") as caught:
         stack.up(other)
     assert str(settings.root) in str(caught.value)
-    assert key in str(caught.value)
+    assert "stop them there with `local-sagemaker down`" in str(caught.value)
+    assert f"LOCAL_{key.upper()}" in str(caught.value)
     assert stack.status(settings)["running"]
     assert stack.status(other)["running"] is False
     assert stack.down(other) is False
@@ -326,20 +328,45 @@ def test_a_file_in_place_of_the_folder_is_named(settings: Settings) -> None:
     settings.root.unlink()
 
 
-@pytest.mark.parametrize(
-    ("file", "content"), [("sagemaker.db", b"no database" * 1000), ("LOCAL_SAGEMAKER", b"99\n")]
-)
-def test_a_broken_folder_is_named_and_can_be_reset(settings: Settings, file: str, content: bytes) -> None:
+def test_a_broken_database_is_named_and_can_be_reset(settings: Settings) -> None:
     prepare(settings)
-    (settings.root / file).write_bytes(content)
-    with pytest.raises(LocalError, match="retrain local reset") as caught:
+    settings.database.write_bytes(b"no database" * 1000)
+    with pytest.raises(LocalError, match=r"cannot be read .*: run `local-sagemaker reset`") as caught:
         stack.up(settings)
     assert str(settings.root) in str(caught.value)
-    assert (settings.root / file).read_bytes() == content
+    assert settings.database.read_bytes() == b"no database" * 1000
     stack.reset(settings)
     assert [path.name for path in settings.root.iterdir()] == [MARKER]
     stack.up(settings)
     assert stack.status(settings)["running"]
+
+
+def test_messages_are_in_the_words_of_the_program_that_starts_the_services(settings: Settings) -> None:
+    words = dataclasses.replace(
+        settings, command="retrain local", port_advice="set local.{key} in project.yaml or {variable}"
+    )
+    assert words == settings
+    prepare(settings)
+    settings.database.write_bytes(b"no database" * 1000)
+    with pytest.raises(LocalError, match="run `retrain local reset`"):
+        stack.up(words)
+    stack.reset(settings)
+    stack.up(settings)
+    other = make_settings(settings.root.parent / "other")
+    other = dataclasses.replace(words, root=other.root, aws_port=other.aws_port)
+    with pytest.raises(PortsInUse) as caught:
+        stack.up(other)
+    assert "stop them there with `retrain local down`" in str(caught.value)
+    assert str(caught.value).endswith("or set local.sagemaker_port in project.yaml or LOCAL_SAGEMAKER_PORT")
+
+
+def test_the_settings_of_running_services_are_known(settings: Settings) -> None:
+    settings = dataclasses.replace(settings, hidden=("some-package",), variables={"ODD": "a=b 'c'"})
+    assert stack.running(settings.root) is None
+    stack.up(settings)
+    assert stack.running(settings.root) == settings
+    (settings.root / "services.json").write_text(json.dumps({"settings": {"region": "eu-west-1"}}))
+    assert stack.running(settings.root) is None
 
 
 def test_reset_stops_and_removes(settings: Settings) -> None:

@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from models_to_serve import REGISTRY, SKLEARN, SUMS, Transforming, archive, sums
 
 from local_sagemaker.container import sandbox
-from local_sagemaker.core.settings import Settings, prepare
+from local_sagemaker.core.root import prepare
+from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.core.tags import Tags
 from local_sagemaker.jobs.registry import Jobs

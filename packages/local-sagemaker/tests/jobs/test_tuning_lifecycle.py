@@ -11,7 +11,8 @@ from tuning_jobs_to_run import BOWL, arguments, put_source
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.core.settings import Settings, prepare
+from local_sagemaker.core.root import prepare
+from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.jobs.registry import Jobs
 from local_sagemaker.jobs.tuning import request as tuning

@@ -133,7 +133,9 @@ def test_another_shell_finds_the_services_where_they_run(
     try:
         for name in VARIABLES:
             monkeypatch.delenv(name)
-        assert stack.running_ports(project / ".local") == (first, second)
+        running = stack.running(project / ".local")
+        assert running is not None
+        assert (running.sagemaker_port, running.aws_port) == (first, second)
         said: list[str] = []
         targets.prepare("local", found, said.append)
         status = targets.local_status(found)
@@ -146,7 +148,7 @@ def test_another_shell_finds_the_services_where_they_run(
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
         assert targets.stop_local(found)
-    assert stack.running_ports(project / ".local") is None
+    assert stack.running(project / ".local") is None
     assert targets.local_settings(found).sagemaker_port == found.project.local.sagemaker_port
 
 

@@ -173,7 +173,9 @@ def test_a_result_is_reused_until_it_expires(expires: str, outcome: str) -> None
 
 def test_an_expiry_that_is_no_duration_is_one_line() -> None:
     prepare = {**PREPARE, "CacheConfig": {"Enabled": True, "ExpireAfter": "soon"}}
-    with pytest.raises(UserError, match=r"^step Prepare: CacheConfig\.ExpireAfter must be a duration .*'soon'$"):
+    with pytest.raises(
+        UserError, match=r"^step Prepare: CacheConfig\.ExpireAfter must be a duration .*'soon'$"
+    ):
         predict(run(prepare), [past("one", prepare)], NOW)
 
 

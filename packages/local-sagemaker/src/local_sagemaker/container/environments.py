@@ -1,34 +1,22 @@
-"""What `python` means in a job: the project's packages, and the job's own requirements.
+"""What `python` means in a job: the packages that its interpreter has, and the job's own requirements.
 
-Every job has an environment of its own, a few links made in a millisecond. Packages come from the
-project's interpreter; what a job's requirements ask for beyond that is installed once per
-(requirements, interpreter, its packages) under ``envs/`` and shared by all jobs that ask the same.
+Every job has an environment of its own, a few links made in a millisecond. What a job's requirements ask
+for beyond the packages of its `Base` is installed once per (requirements, interpreter, its packages) under
+``envs/`` and shared by all jobs that ask the same.
 """
 
-import functools
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from local_sagemaker.container import pip_shim, requirements
-from local_sagemaker.core.errors import LocalError
+from local_sagemaker.container.interpreters import Base
 
 _COMPLETE = "complete"
-_QUERY = """
-import json, os, site, sys
-folders = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
-print(json.dumps([
-    getattr(sys, "_base_executable", sys.executable), "%d.%d" % sys.version_info[:2], sys.version.split()[0],
-    sys.prefix, [folder for folder in folders if os.path.isdir(folder)],
-    [folder for folder in sys.path if os.path.isdir(folder)]
-]))
-"""
 # Runs at the start of every interpreter of a job. `sys.prefix`: inside the sandbox the folder has
 # another name.
 _SITE = """import os
@@ -55,58 +43,21 @@ class RequirementsError(Exception):
     """Requirements that cannot be installed; the installer's own last line."""
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    """The Python of the project: `executable` outside any environment, where its packages are.
-
-    `packages` are its site folders, `visible` all folders it imports from.
-    """
-
-    executable: Path
-    series: str
-    version: str
-    prefix: Path
-    packages: tuple[Path, ...]
-    visible: tuple[str, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the interpreter or the version of any of its packages does."""
-        names = [entry for folder in self.visible for entry in os.listdir(folder) if entry.endswith("-info")]
-        return json.dumps([str(self.executable), self.version, sorted(names)])
-
-
-@functools.cache
-def interpreter(python: Path) -> Interpreter:
-    """Ask `python` about itself. Raises LocalError when it does not run."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    command = [str(python), "-P", "-c", _QUERY]
-    try:
-        answer = subprocess.run(command, env=clean, capture_output=True, check=True, text=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise LocalError(
-            f"{python} does not work as the Python of jobs ({error}): make the project's environment again"
-            " with `make install`"
-        ) from error
-    executable, series, version, prefix, packages, visible = json.loads(answer)
-    folders = tuple(map(Path, packages))
-    return Interpreter(Path(executable), series, version, Path(prefix), folders, tuple(visible))
-
-
-def create(folder: Path, base: Interpreter, shared: Path | None = None) -> None:
+def create(folder: Path, base: Base, shared: Path | None = None) -> None:
     """Make an environment at `folder` that sees the packages of `shared`, then those of `base`."""
     packages = site_packages(folder, base)
     packages.mkdir(parents=True)
     bin_folder = folder / "bin"
     bin_folder.mkdir()
-    for name in ("python", "python3", f"python{base.series}"):
-        (bin_folder / name).symlink_to(base.executable)
+    known = base.interpreter
+    for name in ("python", "python3", f"python{known.series}"):
+        (bin_folder / name).symlink_to(known.executable)
     for name in ("pip", "pip3"):
         script = bin_folder / name
         script.write_text('#!/bin/sh\nexec "${0%/*}/python" -m pip "$@"\n')
         script.chmod(0o755)
     (folder / "pyvenv.cfg").write_text(
-        f"home = {base.executable.parent}\ninclude-system-site-packages = false\nversion = {base.version}\n"
+        f"home = {known.executable.parent}\ninclude-system-site-packages = false\nversion = {known.version}\n"
     )
     shim = folder / "shim" / "pip"
     shim.mkdir(parents=True)
@@ -114,20 +65,20 @@ def create(folder: Path, base: Interpreter, shared: Path | None = None) -> None:
     shutil.copyfile(pip_shim.__file__, shim / "__main__.py")
     shutil.copyfile(requirements.__file__, shim / "requirements.py")
     seen = [str(site_packages(shared, base))] if shared else []
-    seen += map(str, base.packages)
+    seen += map(str, base.sites)
     (packages / "_local_sagemaker.py").write_text(_SITE.format(folders=seen))
     (packages / "_local_sagemaker.pth").write_text("import _local_sagemaker\n")
 
 
-def site_packages(folder: Path, base: Interpreter) -> Path:
+def site_packages(folder: Path, base: Base) -> Path:
     """Where the environment at `folder` has its packages."""
-    return folder / "lib" / f"python{base.series}" / "site-packages"
+    return folder / "lib" / f"python{base.interpreter.series}" / "site-packages"
 
 
-def shared(root: Path, base: Interpreter, text: str, log: Callable[[str], None]) -> Path | None:
+def shared(root: Path, base: Base, text: str, log: Callable[[str], None]) -> Path | None:
     """The environment under `root` with the requirements `text` installed, made on first use.
 
-    None when the project's own packages satisfy them: that takes no network. Raises
+    None when the interpreter's packages satisfy them: that takes no network. Raises
     RequirementsError when they cannot be installed.
     """
     if requirements.satisfied(text, base.visible) is not None:

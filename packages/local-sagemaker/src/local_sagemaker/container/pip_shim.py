@@ -62,7 +62,9 @@ def _pip() -> None:
 
         wheel = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"), None)
         if wheel is None:
-            sys.exit("there is no pip for this Python: add pip to the project's requirements")
+            sys.exit(
+                "there is no pip for this Python: install pip into the environment whose Python runs the jobs"
+            )
         sys.path.insert(0, str(wheel))
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
 

@@ -9,13 +9,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
 
-_SCHEMA = """
+# The statements at index n make a state of version n + 1 from one of version n. SQLite's `user_version` says
+# which version a file has; it may be 0 in one of version 1: the first statements change nothing there.
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
@@ -26,18 +29,60 @@ CREATE TABLE IF NOT EXISTS documents (
     UNIQUE (kind, key)
 );
 CREATE INDEX IF NOT EXISTS documents_by_parent ON documents (kind, parent, id);
-"""
+""",
+)
+VERSION = len(_MIGRATIONS)
+
+
+class StateError(Exception):
+    """A database that cannot be opened: damaged, or of a newer version; one line says which."""
+
+
+def check(path: Path) -> None:
+    """Raise StateError unless `Store` can open the file, or there is none. Changes nothing."""
+    if not path.exists():
+        return
+    try:
+        # Not read-only: after a kill the write-ahead log has to be replayed before reading.
+        with closing(sqlite3.connect(path, timeout=10)) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            _version(connection)
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"cannot be read ({error})") from error
+    if verdict != "ok":
+        raise StateError(f"cannot be read ({verdict})")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise StateError(
+            f"was written by a newer version of local-sagemaker: it is state {version}, and this version"
+            f" knows none after {VERSION}"
+        )
+    return version
 
 
 class Store:
-    """Thread-safe document store on one SQLite file (WAL, full synchronisation)."""
+    """Thread-safe document store on one SQLite file (WAL, full synchronisation).
+
+    A file of an earlier version is brought to this one's when it is opened: wholly or, when that is cut
+    off, up to one of the versions between.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Raises StateError for a file of a newer version."""
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        for version in range(_version(self._connection), VERSION):
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {_MIGRATIONS[version]}; PRAGMA user_version = {version + 1}; COMMIT"
+            )
 
     def close(self) -> None:
         with self._lock:

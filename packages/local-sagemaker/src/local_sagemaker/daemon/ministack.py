@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from local_sagemaker.core.settings import HOST, MARKER, Settings
+from local_sagemaker.core.root import MARKER
+from local_sagemaker.core.settings import HOST, Settings
 
 STATE_TIMEOUT = 10.0  # seconds that ministack gets to write its state
 

@@ -9,9 +9,11 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
-from local_sagemaker.core.settings import HOST, MARKER, Settings, prepare
+from local_sagemaker.core.root import MARKER, prepare
+from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon.ministack import STATE_TIMEOUT, start
 
 SERVICES = "services.json"
@@ -21,8 +23,8 @@ START_TIMEOUT = 30.0
 def serve(settings: Settings) -> None:
     """Run both services until SIGTERM or SIGINT, or until the root folder is removed.
 
-    ``services.json`` in the root names the processes and the settings they run with; it appears
-    first and goes last. `GET /health` answers only when everything is ready to be used.
+    ``services.json`` in the root names the processes and the settings they run with: it is there as long as
+    one of them runs. `GET /health` answers only when everything is ready to be used.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until uvicorn takes it over
     prepare(settings)
@@ -82,7 +84,22 @@ def describe(settings: Settings) -> dict[str, Any]:
         "sagemaker_port": settings.sagemaker_port,
         "aws_port": settings.aws_port,
         "python": str(settings.python),
+        "hidden": list(settings.hidden),
+        "variables": dict(settings.variables),
     }
+
+
+def described(root: Path, description: dict[str, Any]) -> Settings | None:
+    """The settings that `describe` described; None for a description of another version's."""
+    try:
+        values = description | {
+            "root": root,
+            "python": Path(description["python"]),
+            "hidden": tuple(description["hidden"]),
+        }
+        return Settings(**values)
+    except (KeyError, TypeError):
+        return None
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
-"""The local services as daemons: start, stop, look at, start afresh."""
+"""The local services as daemons: start, stop, look at, empty."""
 
 import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from local_sagemaker.core import ports
+from local_sagemaker.core import ports, root
 from local_sagemaker.core.errors import LocalError, PortsInUse
-from local_sagemaker.core.settings import FORMAT, HOST, MARKER, Settings, is_ours, make_root, prepare
+from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon import server
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
@@ -33,16 +34,16 @@ def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) 
     for a foreign or broken root, or services that do not start (with the reason from their log);
     PortsInUse, with a line for each port, where others listen on ours.
     """
-    is_ours(settings.root)
-    make_root(settings.root)
+    root.is_ours(settings.root)
+    root.make(settings.root)
     with _lock(settings.root):
-        prepare(settings)
-        found = status(settings)
-        if _is_well(settings, found):
+        root.prepare(settings)
+        state = status(settings)
+        if _is_well(settings, state):
             return
-        if _stop(settings, found):
+        if _stop(settings, state):
             on_progress("stopped services that did not answer or ran with other settings")
-        _require_free({"sagemaker_port": settings.sagemaker_port, "aws_port": settings.aws_port})
+        _require_free(settings)
         on_progress(f"starting the local services on ports {settings.sagemaker_port} and {settings.aws_port}")
         _wait_until_well(settings, _start(settings))
 
@@ -52,7 +53,7 @@ def down(settings: Settings) -> bool:
 
     True if something was running. Raises LocalError for a foreign root.
     """
-    if not is_ours(settings.root):
+    if not root.is_ours(settings.root):
         return False
     with _lock(settings.root):
         return _stop(settings, status(settings))
@@ -77,15 +78,14 @@ def status(settings: Settings) -> dict[str, Any]:
     return {"running": all(healthy.values()), "services": services, "root": str(settings.root)}
 
 
-def running_ports(root: Path) -> tuple[int, int] | None:
-    """The ports of SageMaker's and of the other services that serve `root` now; None where none answer."""
-    known = _record(root).get("settings")
-    found = [known.get(name) for name in ("sagemaker_port", "aws_port")] if isinstance(known, dict) else []
-    match found:
-        case [int(sagemaker), int(aws)]:
-            health = server.fetch(f"http://{HOST}:{sagemaker}/health")
-            return (sagemaker, aws) if health.get("root") == str(root.absolute()) else None
-    return None
+def running(folder: Path) -> Settings | None:
+    """The settings with which the services of the root `folder` run now; None where none answer."""
+    description = _record(folder).get("settings")
+    settings = server.described(folder, description) if isinstance(description, dict) else None
+    if settings is None:
+        return None
+    health = server.fetch(f"{settings.sagemaker_url}/health")
+    return settings if health.get("root") == str(settings.root) else None
 
 
 def reset(settings: Settings) -> None:
@@ -93,24 +93,23 @@ def reset(settings: Settings) -> None:
 
     Raises LocalError for a root that is not ours; nothing is touched then.
     """
-    if not is_ours(settings.root):
+    if not root.is_ours(settings.root):
         return
     with _lock(settings.root):
         _stop(settings, status(settings))
         for entry in settings.root.iterdir():
-            if entry.name == MARKER:
-                continue  # stays, of this format: a command still at work may write here afterwards
+            if entry.name == root.MARKER:
+                continue  # a command that is still at work may write here afterwards
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-        (settings.root / MARKER).write_text(FORMAT + "\n")
 
 
 @contextlib.contextmanager
-def _lock(root: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """One command at a time on one root, among all processes."""
-    descriptor = os.open(root, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -118,18 +117,23 @@ def _lock(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_well(settings: Settings, found: dict[str, Any]) -> bool:
-    return found["running"] and _record(settings.root).get("settings") == server.describe(settings)
+def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
+    return state["running"] and _record(settings.root).get("settings") == server.describe(settings)
 
 
 def _start(settings: Settings) -> "subprocess.Popen[bytes]":
     arguments = [f"--root={settings.root}"]
     for name, value in server.describe(settings).items():
-        arguments.append(f"--{name.replace('_', '-')}={value}")
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, dict):
+            value = [f"{key}={text}" for key, text in value.items()]
+        arguments += [f"{option}={one}" for one in (value if isinstance(value, list) else [value])]
     with (settings.logs / "sagemaker.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "local_sagemaker", "serve", *arguments],
             cwd=settings.root,
+            # What the user has set for AWS does not concern the services.
+            env=os.environ | settings.environment(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -141,10 +145,10 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
 
 def _wait_until_well(settings: Settings, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + server.START_TIMEOUT
-    while not _is_well(settings, found := status(settings)):
+    while not _is_well(settings, state := status(settings)):
         ended = process.poll() is not None
         if ended or time.monotonic() > deadline:
-            _stop(settings, found)
+            _stop(settings, state)
             reason = _last_line(settings.logs / "sagemaker.log") or "no answer"
             raise LocalError(f"the local services did not start: {reason} (logs: {settings.logs})")
         time.sleep(0.02)
@@ -155,14 +159,30 @@ def _last_line(log: Path) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _require_free(wanted: dict[str, int]) -> None:
-    taken = [words for key, port in wanted.items() if (words := in_use(port, key)) is not None]
+def _require_free(settings: Settings) -> None:
+    wanted = {"sagemaker_port": settings.sagemaker_port, "aws_port": settings.aws_port}
+    taken = [words for key, port in wanted.items() if (words := in_use(settings, port, key)) is not None]
     if taken:
         raise PortsInUse("\n".join(taken))
 
 
-def in_use(port: int, key: str) -> str | None:
-    """Who uses the port of ``local.<key>`` in conf/project.yaml, and what to do; None where it is free."""
+def port(variable: str, default: int) -> int:
+    """The port that the environment variable asks for, else `default`. Raises LocalError for no port."""
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
+        raise LocalError(
+            f"environment variable {variable}: a port from 1024 to 65535 is expected, not {text!r}"
+        )
+    return int(text)
+
+
+def in_use(settings: Settings, port: int, key: str) -> str | None:
+    """Who uses `port`, and what to do; None where it is free.
+
+    `key` is what it is to be used for, such as ``aws_port``: the variable LOCAL_AWS_PORT chooses another.
+    """
     deadline = time.monotonic() + _CLOSING
     while not ports.is_free(port):
         pid = ports.owner(port)
@@ -172,12 +192,12 @@ def in_use(port: int, key: str) -> str | None:
         time.sleep(0.02)
     else:
         return None
-    elsewhere = f"set local.{key} in conf/project.yaml or the variable LOCAL_{key.upper()}"
+    elsewhere = settings.port_advice.format(key=key, variable=f"LOCAL_{key.upper()}")
     other = _root_of(words) if pid else server.fetch(f"http://{HOST}:{port}/health").get("root")
     if other:
         return (
             f"port {port} is used by the local services of {other}:"
-            f" stop them there with `retrain local down`, or {elsewhere}"
+            f" stop them there with `{settings.command} down`, or {elsewhere}"
         )
     who = f"another program (pid {pid}: {' '.join(words)[:80]})" if pid else "another program"
     return f"port {port} is in use by {who}: stop it, or {elsewhere}"
@@ -193,12 +213,12 @@ def _root_of(words: list[str]) -> str | None:
     return words[-1] if "aws" in words else None
 
 
-def _record(root: Path) -> dict[str, Any]:
+def _record(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((root / server.SERVICES).read_text())
+        record = json.loads((folder / server.SERVICES).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _pids(settings: Settings, health: dict[str, Any]) -> dict[str, int]:
@@ -214,30 +234,30 @@ def _pids(settings: Settings, health: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def _is_process_of(pid: int, root: Path) -> bool:
+def _is_process_of(pid: int, folder: Path) -> bool:
     child = _children.get(pid)
     if child is not None and child.poll() is not None:
         del _children[pid]
         return False
     shown = " ".join(ports.command(pid))
-    return "-m local_sagemaker" in shown and str(root) in shown
+    return "-m local_sagemaker" in shown and str(folder) in shown
 
 
-def _stop(settings: Settings, found: dict[str, Any]) -> bool:
+def _stop(settings: Settings, state: dict[str, Any]) -> bool:
     """Server first: it stops ministack. What is left of ministack then is stopped by itself."""
-    pids = [service["pid"] for service in found["services"] if service["pid"]]
+    pids = [service["pid"] for service in state["services"] if service["pid"]]
     for pid in pids:
         _end(pid, settings.root)
     (settings.root / server.SERVICES).unlink(missing_ok=True)
     return bool(pids)
 
 
-def _end(pid: int, root: Path) -> None:
+def _end(pid: int, folder: Path) -> None:
     for number, patience in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + patience
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        while _is_process_of(pid, root):
+        while _is_process_of(pid, folder):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)

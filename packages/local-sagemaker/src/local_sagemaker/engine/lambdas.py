@@ -25,7 +25,10 @@ class FunctionError(Exception):
 def invoke(settings: Settings, function: str, payload: Any) -> Any:
     """The JSON value that the function (name or ARN) returns for `payload`; raises FunctionError."""
     client = boto3.session.Session(
-        aws_access_key_id=settings.account, aws_secret_access_key="local", region_name=settings.region
+        aws_access_key_id=settings.account,
+        aws_secret_access_key="local",
+        aws_session_token=settings.session_token,
+        region_name=settings.region,
     ).client("lambda", endpoint_url=settings.aws_url, config=_CONFIG)
     try:
         answer = client.invoke(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from local_sagemaker.container import environments, sandbox
+from local_sagemaker.container import environments, interpreters, sandbox
 from local_sagemaker.core import ports
 from local_sagemaker.core.errors import LocalError
 from local_sagemaker.jobs.instance import Instance, JobError, Work
@@ -118,25 +118,22 @@ class JobRun:
 
     def _command(self, instance: Instance) -> sandbox.Command:
         work = self._work
-        base = environments.interpreter(instance.settings.python)
+        settings = instance.settings
+        base = interpreters.base(settings.environments, settings.python, settings.hidden)
         text = work.requirements(instance)
-        shared = (
-            environments.shared(instance.settings.environments, base, text, instance.log.note)
-            if text
-            else None
-        )
+        shared = environments.shared(settings.environments, base, text, instance.log.note) if text else None
         environments.create(instance.ml / "env", base, shared)
         for name in ("ml/tmp", "ml/home", "scratch"):
             (instance.folder / name).mkdir(exist_ok=True)  # an input may have been put there
         table = instance.folder / _HOSTS
         table.write_text(instance.cluster.table(), errors="surrogateescape")
-        places = ["/opt/ml/env/bin", *([f"{shared}/bin"] if shared else []), f"{base.prefix}/bin"]
+        places = ["/opt/ml/env/bin", *([f"{shared}/bin"] if shared else []), str(base.bin)]
         return sandbox.Command(
             words=work.command(instance.request),
             environment=_environment(instance, work, places),
             folder=instance.ml,
             scratch=instance.folder / "scratch",
-            frozen=instance.settings.environments,
+            frozen=settings.environments,
             network=instance.network,
             hosts=table if sandbox.detect().resolves else None,
         )

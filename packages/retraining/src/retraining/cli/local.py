@@ -1,6 +1,5 @@
 """`retrain local`: the local services."""
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 
 local_app = typer.Typer(
-    help="The local services: up, down, status, reset.", no_args_is_help=True, rich_markup_mode=None
+    help="The local services: up, down, status, reset, env, run.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -24,9 +23,9 @@ def up() -> None:
     """
     from retraining.runs.targets import prepare
 
-    found = load()
-    prepare("local", found, console.note)
-    _print_status(found)
+    configuration = load()
+    prepare("local", configuration, console.note)
+    _print_status(configuration)
 
 
 @local_app.command()
@@ -51,11 +50,11 @@ def status(json: Json = False) -> None:
     """
     from retraining.runs.targets import local_status
 
-    found = load()
+    configuration = load()
     if json:
-        console.print_json(local_status(found))
+        console.print_json(local_status(configuration))
     else:
-        _print_status(found)
+        _print_status(configuration)
 
 
 @local_app.command()
@@ -73,14 +72,47 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     console.out().print("the local services are empty")
 
 
-def _print_status(found: Configuration) -> None:
-    from retraining.runs.targets import local_settings, local_status
+@local_app.command()
+def env(json: Json = False) -> None:
+    """Print the variables with which other programs use the local services, for a shell.
 
-    state = local_status(found)
+    Example: eval "$(retrain local env)"
+    """
+    from retraining.runs.targets import local_environment, local_exports
+
+    configuration = load()
+    if json:
+        console.print_json(local_environment(configuration))
+    else:
+        print(local_exports(configuration))
+
+
+@local_app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def run(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="-- COMMAND ...", help="The program and its arguments.")
+    ] = None,
+) -> None:
+    """Run a program with the variables of `retrain local env`; start the services when they are down.
+
+    The exit code is the program's; 128 + n after signal n; 127 when there is no such program.
+
+    Example: retrain local run -- python groups.py
+    """
+    from retraining.runs.targets import run_local
+
+    if not words:
+        raise UserError("the COMMAND is missing, as in `retrain local run -- python groups.py`")
+    raise typer.Exit(run_local(load(), words, console.note))
+
+
+def _print_status(configuration: Configuration) -> None:
+    from retraining.runs.targets import local_status
+
+    state = local_status(configuration)
     for service in state["services"]:
         health = "healthy" if service["healthy"] else "not running"
         console.out().print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
     console.out().print(f"{'data':16} {state['root']}", markup=False)
-    console.out().print("for other clients:")
-    for name, value in local_settings(found).environment().items():
-        console.out().print(f"  export {name}={shlex.quote(value)}", markup=False)
+    if state["running"]:
+        console.out().print('for other programs in this shell: eval "$(retrain local env)"', markup=False)

@@ -7,7 +7,7 @@ import typer
 
 from retraining import console
 from retraining.cli.options import Json, On, entered
-from retraining.runs.place_name import PlaceName
+from retraining.runs.targets import PlaceName
 
 models_app = typer.Typer(
     help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None

@@ -10,7 +10,7 @@ import typer
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
-from retraining.runs.place_name import PlaceName
+from retraining.runs.targets import PlaceName
 
 On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]

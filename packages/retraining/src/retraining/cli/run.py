@@ -20,8 +20,7 @@ from retraining.planning import newer_inputs
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
-from retraining.runs.place_name import PlaceName
-from retraining.runs.targets import Place
+from retraining.runs.targets import Place, PlaceName
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from retraining import console
 from retraining.cli.options import On, entered
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
-from retraining.runs.place_name import PlaceName
+from retraining.runs.targets import PlaceName
 
 schedule_app = typer.Typer(
     help="Retraining by itself, in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None

@@ -18,7 +18,7 @@ from retraining.planning import cache_prediction, history, newer_inputs
 from retraining.planning.cache_prediction import Prediction
 from retraining.planning.newer_inputs import NewerInput
 from retraining.runs import arguments, deployment, targets
-from retraining.runs.place_name import PlaceName
+from retraining.runs.targets import PlaceName
 
 # How many executions are looked at; further back only where no result to reuse was found.
 _NEAR, _FAR = 10, 100

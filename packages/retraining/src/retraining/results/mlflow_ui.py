@@ -17,7 +17,7 @@ from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 from retraining.results import experiments
 from retraining.runs import targets
-from retraining.runs.place_name import PlaceName
+from retraining.runs.targets import PlaceName
 
 
 def serve(configuration: Configuration, place: PlaceName) -> None:

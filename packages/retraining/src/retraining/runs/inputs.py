@@ -116,7 +116,7 @@ def _why(error: ClientError, configuration: Configuration, place: DataPlace) -> 
     use = "" if place.bucket == configuration.project.bucket else f"use the project's, {own}, or "
     return (
         f"there is no bucket {place.bucket}: {use}make it: `aws s3 mb s3://{place.bucket}` "
-        "(on this machine with the variables that `retrain local status` prints)"
+        "(on this machine with the variables of `retrain local env`)"
     )
 
 

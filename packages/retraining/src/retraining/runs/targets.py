@@ -3,40 +3,43 @@
 Both are boto3 with other endpoint variables; after `enter` no code knows the difference.
 """
 
+from __future__ import annotations
+
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from local_sagemaker.core.errors import LocalError, PortsInUse
-from local_sagemaker.core.settings import Settings
-from local_sagemaker.daemon import stack
+# Its names are imported when they are used: every command imports this module.
+import local_sagemaker
 from retraining.config.configuration import Configuration
 from retraining.config.schema.project import Project
 from retraining.errors import UserError
-from retraining.runs.place_name import PlaceName
+
+PlaceName = Literal["local", "aws"]  # in the words of the option --on
 
 _Result = TypeVar("_Result")
 
 _PORTS = {"LOCAL_SAGEMAKER_PORT": "sagemaker_port", "LOCAL_AWS_PORT": "aws_port"}
+# What a job must not see: in AWS its image has none of it.
+_HIDDEN = ("retraining", "job-toolkit")
 
 
 @dataclass(frozen=True)
 class Place:
-    """An entered place: `log_of(job kind, job name)` says where a job's log stands, `file_of(S3 URI)` where
-    an object can be opened."""
+    """An entered place: `log_of(job kind, job name)` says where a job's log is, `file_of(S3 URI)` where an
+    object can be opened."""
 
     name: PlaceName
     log_of: Callable[[str, str], str]
     file_of: Callable[[str], str]
 
 
-def local_settings(configuration: Configuration) -> Settings:
+def local_settings(configuration: Configuration) -> local_sagemaker.Settings:
     """The local services of this project, as conf/project.yaml and LOCAL_*_PORT variables set them.
 
-    Where neither variable is set and the services run, on the ports on which they run: they may have been
+    Where no variable is set and the services run, on the ports on which they run: they may have been
     started in another shell, which has the variables, and may be at work.
 
     Raises:
@@ -45,22 +48,26 @@ def local_settings(configuration: Configuration) -> Settings:
     project = configuration.project
     root = configuration.root / ".local"
     sagemaker_port, aws_port = _ports(project, root)
-    return Settings(
+    return local_sagemaker.Settings(
         root=root,
         region=project.SMP_REGION,
         account=project.SMP_ACCOUNTID,
         bucket=project.bucket,
         sagemaker_port=sagemaker_port,
         aws_port=aws_port,
+        hidden=_HIDDEN,
+        variables={"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}"},
+        command="retrain local",
+        port_advice="set local.{key} in conf/project.yaml or the variable {variable}",
     )
 
 
 def _ports(project: Project, root: Path) -> tuple[int, int]:
     if not any(variable in os.environ for variable in _PORTS):
-        running = stack.running_ports(root)
+        running = local_sagemaker.stack.running(root)
         if running:
-            return running
-    sagemaker, aws = (port(name, getattr(project.local, key)) for name, key in _PORTS.items())
+            return running.sagemaker_port, running.aws_port
+    sagemaker, aws = (_port(variable, getattr(project.local, key)) for variable, key in _PORTS.items())
     if sagemaker == aws:
         raise UserError(
             f"LOCAL_SAGEMAKER_PORT and LOCAL_AWS_PORT, or local.sagemaker_port and local.aws_port in "
@@ -71,40 +78,58 @@ def _ports(project: Project, root: Path) -> tuple[int, int]:
 
 def local_status(configuration: Configuration) -> dict[str, Any]:
     """``{"running": bool, "services": [{"name", "url", "pid", "healthy"}], "root": folder}``."""
-    return _said_to_users(stack.status, configuration)
+    return _said_to_users(local_sagemaker.stack.status, configuration)
+
+
+def local_environment(configuration: Configuration) -> dict[str, str]:
+    """The variables with which other programs use the local services.
+
+    Raises:
+        UserError: the services do not run.
+    """
+    return _said_to_users(local_sagemaker.programs.environment, configuration)
+
+
+def local_exports(configuration: Configuration) -> str:
+    """The same as lines for a shell."""
+    return local_sagemaker.programs.exports(local_environment(configuration))
+
+
+def run_local(configuration: Configuration, words: list[str], on_progress: Callable[[str], None]) -> int:
+    """Run a program with these variables; start the services when they are down. Its exit code."""
+    return _said_to_users(
+        lambda settings: local_sagemaker.programs.run(settings, words, on_progress), configuration
+    )
 
 
 def stop_local(configuration: Configuration) -> bool:
     """Stop the local services; True where some ran."""
-    return _said_to_users(stack.down, configuration)
+    return _said_to_users(local_sagemaker.stack.down, configuration)
 
 
 def reset_local(configuration: Configuration) -> None:
     """Stop the local services and remove what they hold."""
-    _said_to_users(stack.reset, configuration)
+    _said_to_users(local_sagemaker.stack.reset, configuration)
 
 
-def _said_to_users(action: Callable[[Settings], _Result], configuration: Configuration) -> _Result:
+def _said_to_users(
+    action: Callable[[local_sagemaker.Settings], _Result], configuration: Configuration
+) -> _Result:
     try:
         return action(local_settings(configuration))
-    except PortsInUse:
+    except local_sagemaker.PortsInUse:
         raise
-    except LocalError as error:
+    except local_sagemaker.LocalError as error:
         raise UserError(str(error)) from None
     except OSError as error:
         raise UserError(f"the local services' folder .local cannot be used: {error}") from None
 
 
-def port(variable: str, default: int) -> int:
-    """A port from the environment, where it is set there."""
-    text = os.environ.get(variable)
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{4,5}", text) or not 1024 <= int(text) <= 65535:
-        raise UserError(
-            f"environment variable {variable}: a port from 1024 to 65535 is expected, not {text!r}"
-        )
-    return int(text)
+def _port(variable: str, default: int) -> int:
+    try:
+        return local_sagemaker.stack.port(variable, default)
+    except local_sagemaker.LocalError as error:
+        raise UserError(str(error)) from None
 
 
 def mlflow_port(configuration: Configuration) -> int:
@@ -113,11 +138,11 @@ def mlflow_port(configuration: Configuration) -> int:
     Raises:
         UserError: the variable is not a port, or the port is in use.
     """
-    found = port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
-    taken = stack.in_use(found, "mlflow_port")
+    port = _port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
+    taken = local_sagemaker.stack.in_use(local_settings(configuration), port, "mlflow_port")
     if taken is not None:
         raise UserError(taken)
-    return found
+    return port
 
 
 def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> None:
@@ -129,11 +154,11 @@ def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable
     if name != "local":
         return
     try:
-        _said_to_users(lambda settings: stack.up(settings, on_progress), configuration)
-    except PortsInUse as error:
+        _said_to_users(lambda settings: local_sagemaker.stack.up(settings, on_progress), configuration)
+    except local_sagemaker.PortsInUse as error:
         # Who has to choose ports wants to know at once that the third is taken as well.
-        mlflow = port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
-        taken = stack.in_use(mlflow, "mlflow_port")
+        mlflow = _port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
+        taken = local_sagemaker.stack.in_use(local_settings(configuration), mlflow, "mlflow_port")
         raise UserError("\n".join(filter(None, [str(error), taken]))) from None
 
 
@@ -149,9 +174,7 @@ def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[
 def _enter_local(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
     prepare("local", configuration, on_progress)
     settings = local_settings(configuration)
-    for variable in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        os.environ.pop(variable, None)
-    os.environ.update(settings.environment())
+    os.environ.update(settings.environment(os.environ))
     return Place("local", lambda kind, job: str(settings.job_log(job)), settings.file_of)
 
 
