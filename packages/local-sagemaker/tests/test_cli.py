@@ -42,7 +42,7 @@ class Shell:
         self.folder = folder
         self.variables = {
             "PATH": f"{COMMAND.parent}:{os.environ['PATH']}",
-            "HOME": str(folder),
+            "HOME": str(folder / "home"),
             "LOCAL_SAGEMAKER_PORT": str(ports[0]),
             "LOCAL_AWS_PORT": str(ports[1]),
         }
@@ -155,6 +155,15 @@ def test_a_folder_with_quotes_survives_the_shell(shell: Shell) -> None:
     shell.succeeds("up")
     program = 'eval "$(local-sagemaker env)" && printf %s "$AWS_CONFIG_FILE"'
     assert shell.run("sh", "-c", program, AWS_PROFILE="x").stdout == f"{home}/aws-config"
+
+
+def test_the_home_folder_is_no_project(shell: Shell) -> None:
+    """Other programs keep what they install in ~/.local, be it there already or not."""
+    shell.variables["HOME"] = str(shell.folder)
+    assert shell.refuses("up") == (
+        f"{shell.folder}/.local belongs to other programs as well: run this in the folder of your project"
+    )
+    assert not (shell.folder / ".local").exists()
 
 
 def test_env_needs_the_services(shell: Shell) -> None:

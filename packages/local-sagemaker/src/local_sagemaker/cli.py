@@ -102,7 +102,7 @@ def _settings(python: Path | None = None) -> Settings:
     """What the variables ask for; what they do not say is as the services run now, or as usual.
 
     Raises:
-        LocalError: a variable is no port, or both ports are the same.
+        LocalError: a variable is no port, both ports are the same, or the folder is that of other programs.
     """
     folder = Path(os.environ.get("LOCAL_SAGEMAKER_HOME") or ".local")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or REGION
@@ -114,6 +114,10 @@ def _settings(python: Path | None = None) -> Settings:
         sagemaker_port=SAGEMAKER_PORT,
         aws_port=AWS_PORT,
     )
+    if usual.root == Path(os.path.expanduser("~/.local")):
+        raise LocalError(
+            f"{usual.root} belongs to other programs as well: run this in the folder of your project"
+        )
     settings = stack.running(usual.root) or usual
     settings = dataclasses.replace(
         settings,

@@ -1,5 +1,17 @@
-"""A pytest plugin, active wherever this package is installed: the fixture `local_sagemaker`."""
+"""A pytest plugin, active wherever this package is installed: local services for tests.
 
+The fixture `local_sagemaker` starts them once for all tests, on free ports and in a folder of their own::
+
+    def test_upload(local_sagemaker):
+        local_sagemaker.client("s3").create_bucket(Bucket="tests")
+
+`local_sagemaker_env` in addition points the boto3 and SDK code of the test's own process at them::
+
+    def test_training(local_sagemaker_env):
+        my_package.train()
+"""
+
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Every run of pytest in this environment imports this module: the services are imported by who uses them.
+# Every run of pytest in this environment imports this module: the services are imported where they are used.
 if TYPE_CHECKING:
-    from local_sagemaker.core.settings import Settings
+    from local_sagemaker import Settings
 
 
 def free_ports(count: int) -> list[int]:
@@ -26,7 +38,7 @@ def free_ports(count: int) -> list[int]:
 
 def make_settings(root: Path) -> "Settings":
     """Settings of local services that keep everything in `root` and listen on free ports."""
-    from local_sagemaker.core.settings import Settings
+    from local_sagemaker import Settings
 
     sagemaker_port, aws_port = free_ports(2)
     return Settings(
@@ -43,12 +55,25 @@ def make_settings(root: Path) -> "Settings":
 def local_sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Settings"]:
     """Local services that run for the whole session, on free ports and in a folder of their own.
 
-    ``local_sagemaker.client("sagemaker")`` is a boto3 client of them, ``local_sagemaker.environment()`` the
-    variables for any other program.
+    ``local_sagemaker.client("sagemaker")`` is a boto3 client of them, ``local_sagemaker.bucket`` a bucket
+    that is there, ``local_sagemaker.environment(os.environ)`` the variables for any other program, and
+    ``local_sagemaker.job_log(name)`` the file with what a job printed.
     """
-    from local_sagemaker.daemon import stack
+    from local_sagemaker import stack
 
     settings = make_settings(tmp_path_factory.mktemp("local_sagemaker") / ".local")
     stack.up(settings)
     yield settings
     stack.down(settings)
+
+
+@pytest.fixture
+def local_sagemaker_env(local_sagemaker: "Settings", monkeypatch: pytest.MonkeyPatch) -> "Settings":
+    """The same, and for one test ``os.environ`` leads boto3 and the SDK to them, whatever the user's has."""
+    import boto3
+
+    for name, value in local_sagemaker.environment(os.environ).items():
+        monkeypatch.setenv(name, value)
+    # A default session made before would keep the user's credentials.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    return local_sagemaker

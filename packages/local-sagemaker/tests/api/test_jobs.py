@@ -298,4 +298,4 @@ def test_output_that_is_no_text_does_not_break_the_log(processing: Processing, n
 def test_the_logs_place_is_known(processing: Processing, name: str) -> None:
     processing.run(name, "true")
     assert processing.settings.job_log(name) == Path(processing.settings.root) / "jobs" / name / "log.txt"
-    assert processing.log(name).endswith("[local_sagemaker] Completed\n")
+    assert processing.log(name).endswith("[local-sagemaker] Completed\n")

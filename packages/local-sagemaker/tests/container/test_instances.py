@@ -203,7 +203,7 @@ def test_a_transform_shares_its_objects(local: Settings, sagemaker: Any, s3: Any
     found = transforming.run(name, count=2)
     assert found["TransformJobStatus"] == "Completed", transforming.log(name)
     assert sorted(transforming.outputs(name)) == [f"{number}.csv.out" for number in range(3)]
-    assert "algo-2 | [local_sagemaker] output: 1 file to" in transforming.log(name)
+    assert "algo-2 | [local-sagemaker] output: 1 file to" in transforming.log(name)
 
 
 def test_addresses_differ_between_instances_and_jobs() -> None:

@@ -363,7 +363,7 @@ def test_an_image_that_is_not_emulated(transforming: Transforming, name: str) ->
     transforming.model(name, sums(), image)
     message = refused(lambda: transforming.start(name))
     assert message.startswith(
-        f"the image {image} of model {name} is not run by local_sagemaker; it emulates: "
+        f"the image {image} of model {name} is not run by local-sagemaker; it emulates: "
     )
     assert "sagemaker-scikit-learn" in message
     assert "\n" not in message

@@ -328,7 +328,7 @@ def test_warm_start_is_refused_by_name(tuning: Tuning, name: str) -> None:
     request = arguments("s3://b/k", "s3://b/o")
     parents = [{"HyperParameterTuningJobName": "earlier"}]
     warm = {"ParentHyperParameterTuningJobs": parents, "WarmStartType": "TransferLearning"}
-    with pytest.raises(ClientError, match="WarmStartConfig is not supported by local_sagemaker"):
+    with pytest.raises(ClientError, match="WarmStartConfig is not supported by local-sagemaker"):
         tuning.client.create_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=name, WarmStartConfig=warm, **request
         )

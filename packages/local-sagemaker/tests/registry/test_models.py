@@ -77,7 +77,7 @@ def test_a_serial_pipeline_is_refused(transforming: Transforming, name: str) -> 
     both = [{"Image": SKLEARN}, {"Image": SKLEARN}]
     message = refused(lambda: make(ModelName=name, Containers=both))
     assert message == (
-        "Containers: 2 containers are not supported by local_sagemaker:"
+        "Containers: 2 containers are not supported by local-sagemaker:"
         " serial inference pipelines are not run here, a model has one container"
     )
     make(ModelName=name, Containers=both[:1])

@@ -171,7 +171,7 @@ def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
         "  of the driver",
         "+ exit 1",
         "An error occurred with exit code 1",
-        "[local_sagemaker] Failed: AlgorithmError: no rows",
+        "[local-sagemaker] Failed: AlgorithmError: no rows",
     ]
     assert job_log.useful(log) == [*frames[-11:], "ValueError: no rows"]
     assert job_log.useful(["a", "+ b", "", "c", "An error occurred with exit code 3"]) == ["a", "c"]
@@ -204,7 +204,7 @@ def test_a_traceback_has_the_indentation_that_the_driver_took() -> None:
 
 def test_the_drivers_setup_is_no_last_line() -> None:
     setup = [
-        "[local_sagemaker] channel 'train': 1 object from s3://b/train",
+        "[local-sagemaker] channel 'train': 1 object from s3://b/train",
         "++ /opt/ml/env/bin/python3 /opt/ml/input/data/sm_drivers/scripts/environment.py",
         "Environment Variables:",
         "TRAINING_JOB_ARN=arn:aws:sagemaker:eu-west-1:111122223333:training-job/a",
@@ -235,7 +235,7 @@ def test_the_drivers_setup_is_no_last_line() -> None:
 
 def test_what_a_processing_job_lists_is_no_last_line() -> None:
     log = [
-        "[local_sagemaker] input 'risky': 1 of 1 object from s3://b/data/risky/",
+        "[local-sagemaker] input 'risky': 1 of 1 object from s3://b/data/risky/",
         "Files in /opt/ml/processing/input/code/ before extraction:",
         "total 56",
         "drwxr-xr-x 2 root root  4096 Nov 21 19:38 .",
@@ -244,7 +244,7 @@ def test_what_a_processing_job_lists_is_no_last_line() -> None:
         "WARNING: Skipping typing as it is not installed.",
         "total 3 rows",
         "Error: no rows",
-        "[local_sagemaker] Failed: AlgorithmError: Error: no rows, exit code: 1",
+        "[local-sagemaker] Failed: AlgorithmError: Error: no rows, exit code: 1",
     ]
     assert job_log.useful(log) == ["total 3 rows", "Error: no rows"]
 

@@ -138,7 +138,7 @@ boto3.client("sagemaker").create_processing_job(
     assert done.returncode == 0, done.stderr
     log = shell.project / ".local" / "jobs" / name / "log.txt"
     deadline = time.monotonic() + 60
-    while not (log.is_file() and "[local_sagemaker] Completed" in log.read_text()):
+    while not (log.is_file() and "[local-sagemaker] Completed" in log.read_text()):
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
     assert f"No module named '{module}'" in log.read_text()

@@ -66,7 +66,7 @@ def create_app(settings: Settings, store: Store, jobs: Jobs) -> Starlette:
         return await run_in_threadpool(_answer, table, request.headers.get("x-amz-target", ""), body)
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"service": "local_sagemaker", "root": str(settings.root), "pid": os.getpid()})
+        return JSONResponse({"service": "local-sagemaker", "root": str(settings.root), "pid": os.getpid()})
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -148,7 +148,7 @@ def _answer(table: dict[str, Operation], target: str, body: bytes) -> Response:
         return _respond(400, {"__type": error.code, "message": error.message})
     except Exception as error:
         traceback.print_exc()
-        message = f"a defect of local_sagemaker ({error!r}); the log of the local services says where"
+        message = f"a defect of local-sagemaker ({error!r}); the log of the local services says where"
         return _respond(500, {"__type": "InternalFailure", "message": message})
 
 
@@ -158,7 +158,7 @@ def _perform(table: dict[str, Operation], target: str, body: bytes) -> Document:
     operation = target.removeprefix(_TARGET)
     if operation not in table:
         known = ", ".join(sorted(table))
-        raise UnsupportedOperation(f"local_sagemaker does not implement {operation}; it knows: {known}")
+        raise UnsupportedOperation(f"local-sagemaker does not implement {operation}; it knows: {known}")
     try:
         request = wire.read_json(body or b"{}")
     except ValueError as error:

@@ -29,7 +29,7 @@ class Cluster:
 
     @classmethod
     def make(cls, seed: str, count: int, named: bool) -> "Cluster":
-        """`count` instances at addresses that a job with another `seed` hardly has.
+        """`count` instances at addresses that are unlikely to be those of another `seed`.
 
         Unless their names can be made known (`named`), they are called by their addresses.
         """
@@ -59,7 +59,7 @@ def count(where: str, resources: Mapping[str, Any]) -> int:
     asked: int = resources.get("InstanceCount", 1)
     if not 1 <= asked <= MOST:
         raise ValidationError(
-            f"{where}.InstanceCount {asked} is not supported by local_sagemaker: use 1 to {MOST}"
+            f"{where}.InstanceCount {asked} is not supported by local-sagemaker: use 1 to {MOST}"
         )
     return asked
 

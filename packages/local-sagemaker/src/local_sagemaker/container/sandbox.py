@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"/opt/ml(?![\w.-])")
 _DRIVER_FOLDERS = ("input/data/sm_drivers", "input/data/code", "processing/input", "code")
 _DRIVER_SUFFIXES = {".sh", ".py"}
 
-# $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, $4 what /etc/hosts is to hold,
+# $1 the job's folder, $2 an empty folder, $3 a folder to make read-only, $4 the content of /etc/hosts,
 # if anything, then the command.
 # The shell stays as process 1: signals that nobody handles end the command, not nothing, and when
 # it ends the kernel ends everything else in the namespace. Process 1 itself is deaf to SIGTERM, so
@@ -179,7 +179,7 @@ class Rewriting(Sandbox):
         _rewrite_drivers(command.folder, str(link))
         environment = {name: _rewrite(value, str(link)) for name, value in command.environment.items()}
         words = [_rewrite(word, str(link)) for word in command.words]
-        # The shell outlives SIGTERM to tell the command's own exit code.
+        # The shell outlives SIGTERM to return the command's own exit code.
         enter = ["/bin/sh", "-c", 'trap : TERM; cd "$1" && shift && "$@"; exit $?', "sandbox", f"{link}/code"]
         process = self._popen([*enter, *words], environment)
         return Running(process, lowest=0, link=link)
@@ -209,8 +209,8 @@ class Running:
     def terminate(self) -> None:
         """SIGTERM to every process of the job.
 
-        To be asked again until it ends: a command that the sandbox only starts after the first
-        time is told then. Nothing is told twice, nor what a command starts to end itself.
+        Call this again until the job ends: a command that the sandbox starts only after the first call
+        gets the signal then. No process gets it twice, nor does one that a command starts in order to end.
         """
         if not Path("/proc/self/stat").exists():
             if not self._told:

@@ -24,7 +24,7 @@ def is_free(port: int) -> bool:
 
 
 def owner(port: int) -> int | None:
-    """The process that listens on `port`; None where the system does not tell us."""
+    """The process that listens on `port`; None where the system does not show it."""
     sockets = _listening_sockets(port)
     for folder in Path("/proc").glob("[0-9]*/fd"):
         with contextlib.suppress(OSError):

@@ -150,19 +150,28 @@ _client_lock = threading.Lock()
 
 @functools.cache
 def _client(settings: Settings, service: str) -> Any:
-    import boto3
     from botocore.config import Config
 
     ours = service in ("sagemaker", "sagemaker-runtime")
+    return session(settings).client(
+        service,
+        endpoint_url=settings.sagemaker_url if ours else settings.aws_url,
+        config=Config(max_pool_connections=32, proxies={}, s3={"addressing_style": "path"}),
+    )
+
+
+def session(settings: Settings) -> Any:
+    """A boto3 session with the credentials of these services; no profile or configuration file counts."""
+    import boto3
+    import botocore.session
+
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     return boto3.session.Session(
         aws_access_key_id=settings.account,
         aws_secret_access_key="local",
         aws_session_token=settings.session_token,
         region_name=settings.region,
-    ).client(
-        service,
-        endpoint_url=settings.sagemaker_url if ours else settings.aws_url,
-        config=Config(max_pool_connections=32, proxies={}, s3={"addressing_style": "path"}),
+        botocore_session=botocore.session.Session({"profile": (None, None, None, None), **files}),
     )
 
 

@@ -59,7 +59,7 @@ def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
 
 
 def run(parent: int, root: Path) -> None:
-    """Be ministack until it is told to end, `parent` is gone, or `root` is."""
+    """Be ministack until it is asked to end, `parent` is gone, or `root` is."""
     threading.Thread(target=_watch, args=(parent, root), daemon=True).start()
     sys.argv[1:] = []  # ministack reads them
     from ministack.app import main

@@ -171,7 +171,7 @@ class _Ministack:
 
 
 def is_healthy(settings: Settings) -> bool:
-    """True when ministack answers (some ministack: whose it is, the port's owner tells)."""
+    """True when some ministack answers; the owner of the port says whose it is."""
     return "services" in fetch(f"{settings.aws_url}/_ministack/health")
 
 

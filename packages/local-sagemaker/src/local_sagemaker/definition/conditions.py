@@ -12,7 +12,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "LessThan": lambda left, right: bool(left < right),
     "LessThanOrEqualTo": lambda left, right: bool(left <= right),
 }
-_MEMBERS = {
+TYPES = {
     **{name: {"LeftValue", "RightValue"} for name in _COMPARISONS},
     "In": {"QueryValue", "Values"},
     "Not": {"Condition"},
@@ -25,12 +25,12 @@ Resolve = Callable[[Any], Any]
 def check(condition: Any) -> None:
     """Raise ExpressionError unless `condition` is well-formed, those inside it included."""
     kind = condition.get("Type") if isinstance(condition, dict) else None
-    if not isinstance(kind, str) or kind not in _MEMBERS:
-        raise ExpressionError(f"the condition type {kind!r} is unknown; known: {', '.join(_MEMBERS)}")
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise ExpressionError(f"the condition type {kind!r} is unknown; known: {', '.join(TYPES)}")
     given = set(condition) - {"Type"}
-    if given != _MEMBERS[kind]:
+    if given != TYPES[kind]:
         raise ExpressionError(
-            f"a condition {kind} has the members {', '.join(sorted(_MEMBERS[kind]))};"
+            f"a condition {kind} has the members {', '.join(sorted(TYPES[kind]))};"
             f" given: {', '.join(sorted(given)) or 'none'}"
         )
     if kind in ("Or", "In"):

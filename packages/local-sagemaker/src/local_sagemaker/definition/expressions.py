@@ -261,4 +261,4 @@ def _child(value: Any, token: Token) -> Any:
         if token in named:
             return named[token]
         raise LookupError(f"it has: {', '.join(map(str, named)) or 'nothing'}")
-    raise LookupError(f"there stands {value!r}")
+    raise LookupError(f"it is {value!r}")

@@ -18,7 +18,7 @@ VERSION = "2020-12-01"
 _ENVELOPE = {"Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps"}
 _COMMON = {"Name", "Type", "Arguments", "DependsOn", "DisplayName", "Description"}
 _JOB = _COMMON | {"CacheConfig", "RetryPolicies"}
-_MEMBERS = {
+STEP_TYPES = {
     "Condition": _COMMON,
     "Fail": _COMMON,
     "Lambda": _COMMON | {"CacheConfig", "FunctionArn", "OutputParameters"},
@@ -125,12 +125,12 @@ def _step(item: Any, parent: str | None, branch: str | None) -> Step:
 
 def _check_members(item: Document) -> None:
     kind = item.get("Type")
-    if not isinstance(kind, str) or kind not in _MEMBERS:
+    if not isinstance(kind, str) or kind not in STEP_TYPES:
         raise ValidationError(
             f"steps of type {kind!r} are not run by the local SageMaker;"
-            f" it runs: {', '.join(sorted(_MEMBERS))}"
+            f" it runs: {', '.join(sorted(STEP_TYPES))}"
         )
-    if unknown := set(item) - _MEMBERS[kind]:
+    if unknown := set(item) - STEP_TYPES[kind]:
         raise ValidationError(f"a {kind} step has no member {', '.join(sorted(unknown))}")
     if not isinstance(item.get("Arguments"), dict):
         raise ValidationError("Arguments must be an object")

@@ -38,7 +38,7 @@ _DESCRIBE = {
     "Model": "DescribeModel",
     "RegisterModel": "DescribeModelPackage",
 }
-# Properties of a step that Describe does not tell: a tuning job's training jobs, the best first.
+# Properties of a step that Describe does not show: a tuning job's training jobs, the best first.
 _LISTED: dict[tuple[str, Token], str] = {
     ("Tuning", "TrainingJobSummaries"): "ListTrainingJobsForHyperParameterTuningJob"
 }

@@ -1,4 +1,4 @@
-"""Where in S3 the results of a job are, and whether they are there still.
+"""Where in S3 the results of a job are, and whether they are still there.
 
 SageMaker reuses a cached step without looking; here buckets are emptied more often.
 """
@@ -33,7 +33,7 @@ def filled(settings: Settings, uris: Iterable[str]) -> list[str]:
 
 
 def first_missing(settings: Settings, uris: Iterable[str]) -> str | None:
-    """The first of `uris` that holds nothing any more."""
+    """The first of `uris` where nothing is left."""
     return next((uri for uri in uris if not _exists(settings, uri)), None)
 
 

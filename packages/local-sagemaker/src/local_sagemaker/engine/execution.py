@@ -64,7 +64,7 @@ class Execution:
         try:
             status = self._walk()
             reason = self._failure() if status == "Failed" else None
-        except Exception:  # a defect of ours must end the execution, not leave it running for ever
+        except Exception:  # a defect of ours must end the execution, not leave it running forever
             traceback.print_exc()
             self.stop()
             status, reason = "Failed", "InternalServerError: see the log of the local services"

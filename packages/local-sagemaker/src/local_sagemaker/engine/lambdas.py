@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_sagemaker.core.settings import Settings
+from local_sagemaker.core.settings import Settings, session
 
 # Lambda's own longest time-out is 15 minutes; an answer that comes late must not be asked for twice.
 _CONFIG = Config(read_timeout=15 * 60 + 30, connect_timeout=5, retries={"total_max_attempts": 1})
@@ -24,12 +23,7 @@ class FunctionError(Exception):
 
 def invoke(settings: Settings, function: str, payload: Any) -> Any:
     """The JSON value that the function (name or ARN) returns for `payload`; raises FunctionError."""
-    client = boto3.session.Session(
-        aws_access_key_id=settings.account,
-        aws_secret_access_key="local",
-        aws_session_token=settings.session_token,
-        region_name=settings.region,
-    ).client("lambda", endpoint_url=settings.aws_url, config=_CONFIG)
+    client = session(settings).client("lambda", endpoint_url=settings.aws_url, config=_CONFIG)
     try:
         answer = client.invoke(
             FunctionName=function, InvocationType="RequestResponse", Payload=json.dumps(payload).encode()

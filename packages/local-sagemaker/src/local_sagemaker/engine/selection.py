@@ -21,7 +21,7 @@ def select(store: Store, definition: Definition, execution: Document) -> list[Do
     for name in needed:
         if before := _before(definition, name) & selected:
             raise ValidationError(
-                f"SelectedSteps: step '{name}' lies between '{min(before)}' and a later selected step:"
+                f"SelectedSteps: step '{name}' is between '{min(before)}' and a later selected step:"
                 " select it too"
             )
     source = execution["SelectiveExecutionConfig"].get("SourcePipelineExecutionArn")

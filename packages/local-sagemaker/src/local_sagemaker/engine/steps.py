@@ -64,7 +64,7 @@ def run(attempt: Attempt) -> None:
 
 
 def stop_job(scope: ExecutionScope, step: Step, record: Document) -> None:
-    """Stop the job that `record` says the step runs, if it runs one still."""
+    """Stop the job that `record` says the step runs, if it still runs one."""
     job = record.get("Metadata", {}).get(f"{step.type}Job")
     if job:
         with suppress(ApiError):
@@ -191,7 +191,7 @@ def _request(step: Step, resolved: Document) -> Document:
 def _reuse(attempt: Attempt, cache_key: str) -> tuple[bool, str]:
     """Take over the result of an earlier run of the same step, when the step's CacheConfig allows it.
 
-    Returns whether that was done, and why not where there was one that cannot be used any more.
+    Returns whether that was done, and why an earlier result can no longer be used.
     """
     step, scope = attempt.step, attempt.scope
     config = step.raw.get("CacheConfig", {})
@@ -202,7 +202,7 @@ def _reuse(attempt: Attempt, cache_key: str) -> tuple[bool, str]:
     if job:
         try:
             scope.jobs.describe(JOB_KINDS[step.type], job["Arn"].rpartition("/")[2])
-        except ApiError:  # the job is known no more, so its properties are not either
+        except ApiError:  # the job is no longer known, so neither are its properties
             return False, ""
     if missing := artifacts.first_missing(scope.settings, earlier.get("Artifacts") or []):
         return False, f"not reused from {earlier['PipelineExecutionArn']}: nothing is at {missing} any more"

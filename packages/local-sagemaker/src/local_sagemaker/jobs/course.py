@@ -26,7 +26,7 @@ _HOSTS = "hosts"
 
 
 class Control:
-    """What other threads may tell a job's thread, and the other way round.
+    """What a job's thread and other threads tell each other.
 
     `note` is a line for the beginning of the job's log.
     """
@@ -185,7 +185,7 @@ class JobRun:
             self._control.wake.set()
 
     def _end(self, grace: float) -> None:
-        """End what still runs, in at most `grace` seconds, less when whoever stops the job wants it so."""
+        """End what still runs, in at most `grace` seconds, or less when a stop asks for less."""
         started = time.monotonic()
         running = [process for process in self._processes if process.code is None]
         while any(process.code is None for process in running):

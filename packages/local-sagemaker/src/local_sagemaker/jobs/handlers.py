@@ -24,22 +24,22 @@ class Handler(Protocol):
     states: States
 
     def accept(self, request: Document) -> Document:
-        """The request as it is to be kept. Raises ValidationError for what cannot be done here."""
+        """The request as it is kept. Raises ValidationError for what cannot be done here."""
 
     def description(self, request: Document) -> Document:
-        """What Describe says of a new job in addition to the request's own members."""
+        """What Describe shows of a new job in addition to the request's own members."""
 
     def run(self, name: str, request: Document, control: Control) -> tuple[Outcome, Document]:
-        """How the job ended and what Describe is to say of it; whatever happens, it ends."""
+        """How the job ended and what Describe shows of it; whatever happens, it ends."""
 
     def facts(self, name: str) -> Document:
-        """What Describe is to say of a job that was cut off."""
+        """What Describe shows of a job that was cut off."""
 
 
 class ContainerJobs:
     """A kind of job that runs one command on each of its instances: `work` knows which.
 
-    `complete` adds to a request what the job needs to know besides.
+    `complete` adds to a request whatever else the job needs.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ContainerJobs:
                     facts["FinalMetricDataList"] = final
             except MetricsError as error:
                 instances[0].log.note(str(error))
-        except Exception as error:  # a defect of ours: the job must not be InProgress for ever
+        except Exception as error:  # a defect of ours: the job must not stay InProgress
             outcome = Outcome("Failed", reason_of(error))
             if instances:
                 instances[0].log.note(traceback.format_exc())

@@ -13,9 +13,9 @@ from local_sagemaker.container.sandbox import CONTAINER_ROOT
 from local_sagemaker.core import s3
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.settings import Settings
+from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.log import JobLog
 
-Document = dict[str, Any]
 SHARDED = "ShardedByS3Key"
 LONGEST_REASON = 1024  # characters, as the API has it
 
@@ -43,7 +43,7 @@ class Instance:
     cluster: Cluster
     rank: int = 0
     network: bool = True
-    # What `describe` tells beside the status: the facts of the first instance.
+    # What Describe shows in addition to the status: the facts of the first instance.
     facts: Document = field(default_factory=dict)
     # Files as they came from S3, by time of change and size: who did not change them does not send them back.
     unchanged: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -182,7 +182,7 @@ def refuse(request: Mapping[str, Any], members: Mapping[str, str]) -> None:
         for part in member.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         if value:
-            raise ValidationError(f"{member} is not supported by local_sagemaker: {why}")
+            raise ValidationError(f"{member} is not supported by local-sagemaker: {why}")
 
 
 def refuse_values(where: str, source: Mapping[str, Any], allowed: Mapping[str, tuple[str, ...]]) -> None:
@@ -191,7 +191,7 @@ def refuse_values(where: str, source: Mapping[str, Any], allowed: Mapping[str, t
         value = source.get(member)
         if value is not None and value not in values:
             raise ValidationError(
-                f"{where}.{member} {value!r} is not supported by local_sagemaker: use {' or '.join(values)}"
+                f"{where}.{member} {value!r} is not supported by local-sagemaker: use {' or '.join(values)}"
             )
 
 
@@ -206,7 +206,7 @@ def check_isolation(member: str, isolated: bool, count: int) -> None:
     """Raise ValidationError for several instances without a network: they could not reach each other."""
     if isolated and count > 1:
         raise ValidationError(
-            f"{member} with InstanceCount {count} is not supported by local_sagemaker: without a network"
+            f"{member} with InstanceCount {count} is not supported by local-sagemaker: without a network"
             " the instances of a local job do not reach each other; leave one of the two out"
         )
 

@@ -1,4 +1,4 @@
-"""A job's log: the file beside the job, CloudWatch Logs, and what to say when the job failed."""
+"""A job's log: its file, CloudWatch Logs, and the reason of a failure."""
 
 import contextlib
 import re
@@ -33,7 +33,7 @@ class LogFile:
         self._file = path.open("w", encoding="utf-8", errors="replace")
 
     def write(self, line: str) -> None:
-        # A full disk must not keep the job's output from being read: the job would wait for ever.
+        # A full disk must not keep the job's output from being read: the job would wait forever.
         with self._lock, contextlib.suppress(OSError):
             if not self._file.closed:
                 self._file.write(line + "\n")
@@ -47,7 +47,7 @@ class LogFile:
 class JobLog:
     """Lines of one instance, written as they come. One writer thread and `note` from another are fine.
 
-    `mark` stands before each line in the file, where several instances share it.
+    `mark` begins each line in a file that several instances share.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class JobLog:
 
     def note(self, line: str) -> None:
         """Something about the job that it did not print itself."""
-        self._write(f"[local_sagemaker] {line}")
+        self._write(f"[local-sagemaker] {line}")
 
     def copy(self, output: IO[bytes]) -> None:
         """All that the job prints, until it closes `output`."""

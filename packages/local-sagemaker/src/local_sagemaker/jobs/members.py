@@ -1,12 +1,11 @@
-"""The states of a job, as DescribeProcessingJob and DescribeTrainingJob tell them."""
+"""The states of a job, as DescribeProcessingJob and DescribeTrainingJob show them."""
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
+from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.instance import LONGEST_REASON
 
-Document = dict[str, Any]
 TERMINAL = ("Completed", "Failed", "Stopped")
 INTERRUPTED = "InternalServerError: the local services were stopped while the job ran; run again"
 TIMED_OUT = "MaxRuntimeExceeded"
@@ -62,7 +61,7 @@ class States:
         return body
 
     def phase(self, body: Document, phase: str, message: str = "") -> None:
-        """Enter one of the phases; only training jobs tell theirs."""
+        """Enter one of the phases; only training jobs show theirs."""
         now = time.time()
         body["LastModifiedTime"] = now
         if phase == "Training":

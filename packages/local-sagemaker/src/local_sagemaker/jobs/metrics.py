@@ -90,5 +90,5 @@ def search(definitions: Sequence[Sequence[str]], lines: Sequence[tuple[str, floa
 
 
 if __name__ == "__main__":
-    signal.alarm(int(PATIENCE) + 1)  # whoever waits for this process may have been killed
+    signal.alarm(int(PATIENCE) + 1)  # the process that waits for this one may have been killed
     json.dump(search(*json.load(sys.stdin)), sys.stdout)

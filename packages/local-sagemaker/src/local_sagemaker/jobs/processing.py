@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from local_sagemaker.container.cluster import INTERFACE, count
 from local_sagemaker.core.errors import ValidationError
+from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.instance import (
     SHARDED,
-    Document,
     Instance,
     check_isolation,
     check_local_path,
@@ -38,7 +38,7 @@ class Processing:
     def check(self, request: Document) -> None:
         if not request["AppSpecification"].get("ContainerEntrypoint"):
             raise ValidationError(
-                "AppSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run here,"
+                "AppSpecification.ContainerEntrypoint is needed by local-sagemaker: images are not run here,"
                 " so the command that the image would start has to be in the request"
             )
         isolated = request.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
@@ -49,7 +49,7 @@ class Processing:
             where = f"ProcessingOutputConfig.Outputs[{entry['OutputName']}]"
             if entry.get("FeatureStoreOutput"):
                 raise ValidationError(
-                    f"{where}.FeatureStoreOutput is not supported by local_sagemaker: use S3Output"
+                    f"{where}.FeatureStoreOutput is not supported by local-sagemaker: use S3Output"
                 )
             if "S3Output" not in entry:
                 raise ValidationError(f"{where}.S3Output is missing")
@@ -60,7 +60,7 @@ class Processing:
         where = f"ProcessingInputs[{entry['InputName']}]"
         if entry.get("DatasetDefinition"):
             raise ValidationError(
-                f"{where}.DatasetDefinition is not supported by local_sagemaker: use S3Input"
+                f"{where}.DatasetDefinition is not supported by local-sagemaker: use S3Input"
             )
         if "S3Input" not in entry:
             raise ValidationError(f"{where}.S3Input is missing")

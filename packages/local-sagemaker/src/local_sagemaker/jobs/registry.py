@@ -35,7 +35,7 @@ class Jobs:
         self._active: dict[tuple[str, str], Control] = {}
         self._closing = False
         models = Models(settings, store, self._tags)
-        # Tuning jobs come last: they tell how their training jobs ended.
+        # Tuning jobs come last: they show how their training jobs ended.
         self._handlers: dict[str, Handler] = {
             "processing-job": ContainerJobs(settings, store, "processing-job", "Processing", Processing()),
             "training-job": ContainerJobs(settings, store, "training-job", "Training", Training()),
@@ -82,7 +82,7 @@ class Jobs:
         return identity
 
     def describe(self, kind: str, name: str) -> Document:
-        """The job as Describe...Job tells it, times in epoch seconds. Raises NotFound."""
+        """The job as Describe...Job shows it, times in epoch seconds. Raises NotFound."""
         body = self._store.get(kind, name)
         if body is None:
             raise NotFound(f"Could not find {kind.replace('-', ' ')} {name!r}")

@@ -11,7 +11,8 @@ import tarfile
 from typing import Any
 
 from local_sagemaker.container import archives, cluster
-from local_sagemaker.jobs.instance import Document, Instance, JobError
+from local_sagemaker.core.store import Document
+from local_sagemaker.jobs.instance import Instance, JobError
 
 PROGRAM = "sagemaker_program"
 SOURCE = "sagemaker_submit_directory"

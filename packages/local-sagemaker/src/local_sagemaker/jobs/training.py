@@ -13,10 +13,10 @@ from pathlib import Path
 from local_sagemaker.container import cluster
 from local_sagemaker.core import s3
 from local_sagemaker.core.errors import ValidationError
+from local_sagemaker.core.store import Document
 from local_sagemaker.jobs import script_mode
 from local_sagemaker.jobs.instance import (
     SHARDED,
-    Document,
     Instance,
     JobError,
     check_isolation,
@@ -32,7 +32,7 @@ from local_sagemaker.jobs.metrics import Metrics
 _CONFIG = "/opt/ml/input/config"
 _DATA = "/opt/ml/input/data"
 _CODE = f"{_DATA}/code"
-_REFUSED = {
+REFUSED = {
     "AlgorithmSpecification.AlgorithmName": "marketplace algorithms run on AWS only",
     "ResourceConfig.InstanceGroups": "all instances of a local job are this machine; give InstanceCount",
     "DebugRuleConfigurations": "debugger rules run on AWS only",
@@ -49,11 +49,11 @@ class Training:
     """The work of a training job."""
 
     def check(self, request: Document) -> None:
-        refuse(request, _REFUSED)
+        refuse(request, REFUSED)
         specification = request["AlgorithmSpecification"]
         if not specification.get("ContainerEntrypoint") and not script_mode.is_asked_for(request):
             raise ValidationError(
-                "AlgorithmSpecification.ContainerEntrypoint is needed by local_sagemaker: images are not run"
+                "AlgorithmSpecification.ContainerEntrypoint is needed by local-sagemaker: images are not run"
                 " here, so the command that the image would start has to be in the request, or the"
                 f" hyperparameters {script_mode.PROGRAM} and {script_mode.SOURCE} of a framework image"
             )
@@ -73,12 +73,12 @@ class Training:
         source = f"{where}.DataSource"
         for member in ("FileSystemDataSource", "DatasetSource"):
             if channel["DataSource"].get(member):
-                raise ValidationError(f"{source}.{member} is not supported by local_sagemaker: {why}")
+                raise ValidationError(f"{source}.{member} is not supported by local-sagemaker: {why}")
         if "S3DataSource" not in channel["DataSource"]:
             raise ValidationError(f"{source}.S3DataSource is missing")
         if channel.get("ShuffleConfig"):
             raise ValidationError(
-                f"{where}.ShuffleConfig is not supported by local_sagemaker: objects are not shuffled"
+                f"{where}.ShuffleConfig is not supported by local-sagemaker: objects are not shuffled"
             )
         allowed = {
             "InputMode": ("File", "FastFile"),

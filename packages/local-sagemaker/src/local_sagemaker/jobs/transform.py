@@ -15,7 +15,8 @@ from local_sagemaker import serving
 from local_sagemaker.container import archives, cluster
 from local_sagemaker.core import s3
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.jobs.instance import SHARDED, Document, Instance, JobError, refuse, refuse_values, upload
+from local_sagemaker.core.store import Document
+from local_sagemaker.jobs.instance import SHARDED, Instance, JobError, refuse, refuse_values, upload
 from local_sagemaker.registry.models import Models
 from local_sagemaker.serving.batch import data_processing
 from local_sagemaker.serving.batch.job import (
@@ -38,7 +39,7 @@ _CODE = f"{_MODEL}/code"
 _SUBMITTED = f"/opt/ml/{CODE}"
 _SUBMIT_DIRECTORY = "SAGEMAKER_SUBMIT_DIRECTORY"
 _MOST_MEGABYTES = 100  # of MaxPayloadInMB, and of it times MaxConcurrentTransforms
-_REFUSED = {"DataCaptureConfig": "nothing is captured here"}
+REFUSED = {"DataCaptureConfig": "nothing is captured here"}
 
 
 def with_container(request: Document, models: Models) -> Document:
@@ -52,7 +53,7 @@ def with_container(request: Document, models: Models) -> Document:
     kind = kind_of(container.image)
     if kind is None:
         raise ValidationError(
-            f"the image {container.image} of model {name} is not run by local_sagemaker; it emulates:"
+            f"the image {container.image} of model {name} is not run by local-sagemaker; it emulates:"
             f" {EMULATED}"
         )
     known = {
@@ -69,7 +70,7 @@ class Transform:
     """The work of a transform job; its request is one of `with_container`."""
 
     def check(self, request: Document) -> None:
-        refuse(request, _REFUSED)
+        refuse(request, REFUSED)
         self.instances(request)
         source = request["TransformInput"]
         refuse_values("TransformInput", source, {"SplitType": ("None", "Line")})
@@ -82,7 +83,7 @@ class Transform:
         ):
             if not uri.startswith("s3://"):
                 raise ValidationError(
-                    f"{member} {uri!r} is not supported by local_sagemaker: use an s3:// URI"
+                    f"{member} {uri!r} is not supported by local-sagemaker: use an s3:// URI"
                 )
         megabytes = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD)
         if megabytes > _MOST_MEGABYTES:

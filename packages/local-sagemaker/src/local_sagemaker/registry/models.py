@@ -1,4 +1,4 @@
-"""Models: CreateModel and its relatives, and what a model consists of once it is to be served."""
+"""Models: CreateModel and its relatives, and what a model consists of when it is served."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from local_sagemaker.core.settings import Settings, arn
 from local_sagemaker.core.store import Document, Store
 from local_sagemaker.core.tags import Tags
 
-_REFUSED = {
+REFUSED = {
     "AdditionalModelDataSources": "put everything into the model's own data",
     "MultiModelConfig": "multi-model containers are not run here",
     "InferenceSpecificationName": "the package's InferenceSpecification is taken",
@@ -83,12 +83,12 @@ class Models:
         Raises ValidationError for what cannot be served here, naming it.
         """
         where, given = _only_container(model)
-        for member, why in _REFUSED.items():
+        for member, why in REFUSED.items():
             if given.get(member):
-                raise ValidationError(f"{where}.{member} is not supported by local_sagemaker: {why}")
+                raise ValidationError(f"{where}.{member} is not supported by local-sagemaker: {why}")
         if given.get("Mode", "SingleModel") != "SingleModel":
             raise ValidationError(
-                f"{where}.Mode {given['Mode']!r} is not supported by local_sagemaker: use SingleModel"
+                f"{where}.Mode {given['Mode']!r} is not supported by local-sagemaker: use SingleModel"
             )
         source = given
         if package := given.get("ModelPackageName"):
@@ -135,7 +135,7 @@ def _only_container(model: Document) -> tuple[str, Document]:
         return "PrimaryContainer", model["PrimaryContainer"]
     if len(containers) != 1:
         raise ValidationError(
-            f"Containers: {len(containers)} containers are not supported by local_sagemaker: serial inference"
+            f"Containers: {len(containers)} containers are not supported by local-sagemaker: serial inference"
             " pipelines are not run here, a model has one container"
         )
     return "Containers[0]", containers[0]
@@ -152,7 +152,7 @@ def _data(where: str, source: Document) -> tuple[str | None, bool]:
     where = f"{where}.ModelDataSource.S3DataSource"
     for member in _SOURCE_REFUSED:
         if given.get(member):
-            raise ValidationError(f"{where}.{member} is not supported by local_sagemaker")
+            raise ValidationError(f"{where}.{member} is not supported by local-sagemaker")
     uri, is_archive = _s3(f"{where}.S3Uri", given["S3Uri"]), given["CompressionType"] == "Gzip"
     if given["S3DataType"] == "S3Prefix" and not uri.endswith("/"):
         raise ValidationError(f"{where}.S3Uri {uri!r}: a prefix has to end with /")
@@ -163,5 +163,5 @@ def _data(where: str, source: Document) -> tuple[str | None, bool]:
 
 def _s3(where: str, uri: str) -> str:
     if not uri.startswith("s3://"):
-        raise ValidationError(f"{where} {uri!r} is not supported by local_sagemaker: use an s3:// URI")
+        raise ValidationError(f"{where} {uri!r} is not supported by local-sagemaker: use an s3:// URI")
     return uri

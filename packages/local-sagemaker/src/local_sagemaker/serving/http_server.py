@@ -29,7 +29,7 @@ class Request:
 
 
 class HttpServer(ThreadingHTTPServer):
-    """Answers requests to `port` of 127.0.0.1, 0 for a free one (`server_port` tells which)."""
+    """Answers requests to `port` of 127.0.0.1, 0 for a free one (`server_port` says which)."""
 
     daemon_threads = True
     request_queue_size = 128

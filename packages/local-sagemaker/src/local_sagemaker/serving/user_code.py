@@ -1,4 +1,4 @@
-"""The user's code in a model's folder: where it is, and how its errors are told."""
+"""The user's code in a model's folder: where it is, and how its errors are reported."""
 
 import os
 import traceback

@@ -18,8 +18,8 @@ _VERDICT = re.compile(r"Command failed with exit code \d+\. Traceback")
 _SETUP = (re.compile(r"\++ set \+x$"), re.compile("Executing command: "))
 _NOISE = re.compile(
     r"\++ |An error occurred with exit code \d+\s*$|Training Execution failed\.|TrainingJob - "
-    r"|\[local_sagemaker\] Failed: |Requirement already satisfied|Installing requirements$"
-    r"|Executing command: |Running .* driver$|SM_[A-Z_]+=|\[local_sagemaker\] (?:input|channel) '"
+    r"|\[local-sagemaker\] Failed: |Requirement already satisfied|Installing requirements$"
+    r"|Executing command: |Running .* driver$|SM_[A-Z_]+=|\[local-sagemaker\] (?:input|channel) '"
     r"|WARNING: Skipping typing as it is not installed"
     # A processing job lists its folder before and after it unpacks its code.
     r"|Files (?:in /opt/ml/processing/input/code/ before|after) extraction:|total \d+$"

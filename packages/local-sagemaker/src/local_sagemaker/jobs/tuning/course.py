@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from local_sagemaker.core.errors import ApiError
+from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.course import Control
-from local_sagemaker.jobs.instance import Document
 from local_sagemaker.jobs.members import Outcome
 from local_sagemaker.jobs.tuning import request as tuning
 from local_sagemaker.jobs.tuning.search import Candidate, Trial
@@ -72,7 +72,7 @@ class TuningRun:
         return self._outcome()
 
     def _walk(self, pool: ThreadPoolExecutor) -> None:
-        """Start training jobs and wait for them until none runs and none is to start."""
+        """Start training jobs and wait for them until none runs and none is left to start."""
         while True:
             while not self._is_over() and self._may_start():
                 if (attempt := self._start()) is None:
@@ -125,7 +125,7 @@ class TuningRun:
         return not self._plan.in_order or all(attempt.last for attempt in due)
 
     def _is_over(self) -> bool:
-        """True when nothing more is to start, and what runs is to stop."""
+        """True when no more training jobs may start, and those that run have to stop."""
         if self._control.stopped or self._refusal or time.monotonic() > self._deadline:
             return True
         ended = [attempt for attempt in self._attempts if attempt.last]

@@ -1,4 +1,4 @@
-"""Tuning jobs as one more kind of job: what they do is to start training jobs."""
+"""Tuning jobs as one more kind of job: their work is to start training jobs."""
 
 import traceback
 
@@ -43,7 +43,7 @@ class TuningJobs:
         return outcome, self.facts(name)
 
     def facts(self, name: str) -> Document:
-        """What the tuning job tells of its training jobs."""
+        """What the tuning job shows of its training jobs."""
         body = self._store.get(tuning.KIND, name) or {}
         children = self._store.list("training-job", body["HyperParameterTuningJobArn"])
         return tuning.overview(body, children)

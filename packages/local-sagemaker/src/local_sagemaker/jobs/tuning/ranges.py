@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.jobs.instance import Document
+from local_sagemaker.core.store import Document
 
 _EXACT = 2**53  # up to here a float holds every integer
 _WIDE = 100.0  # from this max/min on, Auto searches on a logarithmic scale
@@ -38,7 +38,7 @@ class Number:
         return repr(min(max(number, self.low), self.high))
 
     def unit(self, value: str) -> float:
-        """Where in [0, 1] a value lies; an integer lies in the middle of its share."""
+        """The position of a value in [0, 1]; of an integer, the middle of its share."""
         low, high = self._bend(self.low), self._bend(self._end)
         if low == high:
             return 0.5
@@ -86,7 +86,7 @@ def parse(ranges: Document) -> tuple[Range, ...]:
     """ParameterRanges; raises ValidationError that names the hyperparameter and what is wrong with it."""
     if ranges.get("AutoParameters"):
         raise ValidationError(
-            "ParameterRanges.AutoParameters is not supported by local_sagemaker: Autotune runs on AWS only;"
+            "ParameterRanges.AutoParameters is not supported by local-sagemaker: Autotune runs on AWS only;"
             " give the ranges"
         )
     parsed: list[Range] = [_number(item, whole=True) for item in ranges.get("IntegerParameterRanges", [])]

@@ -1,4 +1,4 @@
-"""Hyperparameter tuning jobs: CreateHyperParameterTuningJob's request as a plan, and what Describe tells.
+"""Hyperparameter tuning jobs: CreateHyperParameterTuningJob's request as a plan, and what Describe shows.
 
 Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-how-it-works.html
 """
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.jobs.instance import Document, refuse, refuse_values
+from local_sagemaker.core.store import Document
+from local_sagemaker.jobs.instance import refuse, refuse_values
 from local_sagemaker.jobs.script_mode import OBJECTIVE
 from local_sagemaker.jobs.training import Training
 from local_sagemaker.jobs.tuning import ranges
@@ -25,7 +26,7 @@ _DEFINITION = "TrainingJobDefinition"
 _MOST = 750  # training jobs of one tuning job, SageMaker's own limit
 _TOP = 50  # jobs that a pipeline's property TrainingJobSummaries holds
 _BETTER = 0.01  # part of the best objective that counts as an improvement, as SageMaker has it
-_REFUSED = {
+REFUSED = {
     "TrainingJobDefinitions": "several definitions are tuned on AWS only; give TrainingJobDefinition",
     "WarmStartConfig": "warm starts from earlier tuning jobs run on AWS only",
     "Autotune": "Autotune runs on AWS only; give the ranges",
@@ -41,7 +42,7 @@ _OWN = frozenset({"DefinitionName", "StaticHyperParameters", "HyperParameterTuni
 
 @dataclass(frozen=True)
 class Plan:
-    """What a tuning job is to do, in the units of the API (seconds, counts).
+    """What a tuning job has to do, in the units of the API (seconds, counts).
 
     `sign` turns objectives into ones of which less is better. `in_order` makes each proposal wait
     for the results that it always has when jobs run one as long as another, so that a seed gives
@@ -61,7 +62,7 @@ class Plan:
 
 def plan(request: Document) -> Plan:
     """The plan; raises ValidationError for what cannot be done here or makes no sense, naming the member."""
-    refuse(request, _REFUSED)
+    refuse(request, REFUSED)
     if _DEFINITION not in request:
         raise ValidationError(f"{_DEFINITION} must be given")
     config, definition = request[_CONFIG], request[_DEFINITION]
@@ -102,7 +103,7 @@ def check(request: Document) -> None:
 
 
 def description(request: Document) -> Document:
-    """What DescribeHyperParameterTuningJob says of a new job in addition to the request's own members."""
+    """What DescribeHyperParameterTuningJob shows of a new job in addition to the request's own members."""
     definition = request[_DEFINITION]
     metric = request[_CONFIG]["HyperParameterTuningJobObjective"]["MetricName"]
     static = {**definition.get("StaticHyperParameters", {}), OBJECTIVE: metric}
@@ -174,7 +175,7 @@ def objective_of(job: Document, metric: str) -> float | None:
 
 
 def overview(body: Document, jobs: Sequence[Document]) -> Document:
-    """What the tuning job `body` tells of its training jobs, oldest first: counters and the best.
+    """What the tuning job `body` shows of its training jobs, oldest first: counters and the best.
 
     TrainingJobSummaries, best first, is no member of Describe: it is what pipelines refer to.
     """

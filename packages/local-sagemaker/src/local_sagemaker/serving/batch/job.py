@@ -1,6 +1,6 @@
 """The caller of a model server in a transform job: ``python -m local_sagemaker.serving.batch.job /opt/ml``.
 
-Runs beside the server, in the job's sandbox. For each input object it leaves one output file, whole
+Runs next to the server, in the job's sandbox. For each input object it leaves one output file, whole
 or not there, and in the file `FAILURE` why the first of the others is missing. Its own exit code is
 0 whenever it got through all objects.
 """
@@ -48,7 +48,7 @@ Send = Callable[[bytes], bytes]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, in the folder `root` (``/opt/ml``).
+    """The work, in the folder `root` (``/opt/ml``).
 
     `request` is that of CreateTransformJob, `objects` are [name for messages, path] pairs in the
     order of the job, `kind` is the model server's. With `isolated` there is no network.

@@ -1,6 +1,6 @@
 """From an input object of a transform job to the payloads of its requests, and back.
 
-A payload holds bytes as they stand in the object: a record that is a line keeps its line end.
+A payload holds the object's bytes unchanged: a record that is a line keeps its line end.
 Lines without any character are no records.
 """
 
@@ -69,7 +69,7 @@ def batches(records: Iterable[Record], *, many: bool, limit: int | None) -> Iter
 
 
 def payload(batch: Iterable[Record]) -> bytes:
-    """The body of the request for `batch`; a last line without an end may stand in the middle of none."""
+    """The body of the request for `batch`; a last line without an end may be in the middle of none."""
     return b"".join(record.payload for record in batch)
 
 
