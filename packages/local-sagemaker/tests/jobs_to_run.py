@@ -36,10 +36,10 @@ class Processing:
     def wait(self, name: str) -> dict[str, Any]:
         deadline = time.monotonic() + 90
         while True:
-            found: dict[str, Any] = self.sagemaker.describe_processing_job(ProcessingJobName=name)
-            if found["ProcessingJobStatus"] not in RUNNING:
-                return found
-            assert time.monotonic() < deadline, f"{name} is still {found['ProcessingJobStatus']}"
+            job: dict[str, Any] = self.sagemaker.describe_processing_job(ProcessingJobName=name)
+            if job["ProcessingJobStatus"] not in RUNNING:
+                return job
+            assert time.monotonic() < deadline, f"{name} is still {job['ProcessingJobStatus']}"
             time.sleep(0.02)
 
     def run(self, name: str, script: str, **request: Any) -> dict[str, Any]:
@@ -106,10 +106,10 @@ class Training:
     def wait(self, name: str) -> dict[str, Any]:
         deadline = time.monotonic() + 90
         while True:
-            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if found["TrainingJobStatus"] not in ("InProgress", "Stopping"):
-                return found
-            assert time.monotonic() < deadline, f"{name} is still {found['SecondaryStatus']}"
+            job: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            if job["TrainingJobStatus"] not in ("InProgress", "Stopping"):
+                return job
+            assert time.monotonic() < deadline, f"{name} is still {job['SecondaryStatus']}"
             time.sleep(0.02)
 
     def run(self, name: str, script: str, **request: Any) -> dict[str, Any]:

@@ -97,10 +97,10 @@ class Transforming:
     def wait(self, name: str) -> dict[str, Any]:
         deadline = time.monotonic() + 120
         while True:
-            found: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
-            if found["TransformJobStatus"] not in ("InProgress", "Stopping"):
-                return found
-            assert time.monotonic() < deadline, f"{name} is still {found['TransformJobStatus']}"
+            job: dict[str, Any] = self.sagemaker.describe_transform_job(TransformJobName=name)
+            if job["TransformJobStatus"] not in ("InProgress", "Stopping"):
+                return job
+            assert time.monotonic() < deadline, f"{name} is still {job['TransformJobStatus']}"
             time.sleep(0.02)
 
     def run(self, name: str, **request: Any) -> dict[str, Any]:

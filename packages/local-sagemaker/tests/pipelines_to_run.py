@@ -85,14 +85,14 @@ class Runner:
 
     def wait(self, arn: str) -> dict[str, Any]:
         """The execution's description once it ended."""
-        found: dict[str, Any] = {}
+        execution: dict[str, Any] = {}
 
         def ended() -> bool:
-            found.update(self.client.describe_pipeline_execution(PipelineExecutionArn=arn))
-            return found["PipelineExecutionStatus"] not in ("Executing", "Stopping")
+            execution.update(self.client.describe_pipeline_execution(PipelineExecutionArn=arn))
+            return execution["PipelineExecutionStatus"] not in ("Executing", "Stopping")
 
         until(ended)
-        return found
+        return execution
 
     def run(
         self, name: str, text: str, parameters: dict[str, str] | None = None, **members: Any

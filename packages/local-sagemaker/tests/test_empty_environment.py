@@ -14,16 +14,16 @@ from local_sagemaker.testing import free_ports
 
 def closure(name: str) -> set[str]:
     """A distribution of this environment with all that it requires."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [name]
     while waiting:
         current = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if current in found:
+        if current in names:
             continue
-        found.add(current)
+        names.add(current)
         requirements = map(Requirement, distribution(current).requires or ())
         waiting += [one.name for one in requirements if not one.marker or one.marker.evaluate({"extra": ""})]
-    return found
+    return names
 
 
 class Environment:

@@ -32,7 +32,7 @@ def post(settings: Settings, target: str, body: bytes, **headers: str) -> tuple[
 def test_health(local: Settings) -> None:
     with urllib.request.urlopen(f"{local.sagemaker_url}/health") as response:
         answer = json.load(response)
-    assert answer["service"] == "local_sagemaker"
+    assert answer["service"] == "local-sagemaker"
     assert answer["root"] == str(local.root)
 
 

@@ -22,17 +22,15 @@ def test_a_job_turns_inputs_into_outputs(processing: Processing, name: str) -> N
         ProcessingInputs=[source("data", processing.uri(f"{name}/in/"))],
         ProcessingOutputConfig={"Outputs": [target("made", processing.uri(f"{name}/out"))]},
     )
-    found = processing.wait(name)
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
-    assert (
-        found["ProcessingJobArn"] == arn == f"arn:aws:sagemaker:eu-west-1:123456789012:processing-job/{name}"
-    )
+    job = processing.wait(name)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
+    assert job["ProcessingJobArn"] == arn == f"arn:aws:sagemaker:eu-west-1:123456789012:processing-job/{name}"
     assert "in/a.txt\nin/deep/er/{b} c.txt\n" in processing.log(name)
     assert processing.keys(f"{name}/out/") == ["deep/b", "z"]
-    times = [found[key] for key in ("CreationTime", "ProcessingStartTime", "ProcessingEndTime")]
+    times = [job[key] for key in ("CreationTime", "ProcessingStartTime", "ProcessingEndTime")]
     assert times == sorted(times)
-    assert "FailureReason" not in found
-    assert found["ProcessingInputs"] == [source("data", processing.uri(f"{name}/in/"))]
+    assert "FailureReason" not in job
+    assert job["ProcessingInputs"] == [source("data", processing.uri(f"{name}/in/"))]
 
 
 def test_what_the_container_is_told(processing: Processing, name: str) -> None:
@@ -40,14 +38,14 @@ def test_what_the_container_is_told(processing: Processing, name: str) -> None:
         "cat /opt/ml/config/resourceconfig.json; echo; cat /opt/ml/config/processingjobconfig.json; echo;"
         ' echo "$@" $GREETING $AWS_REGION $PROCESSING_JOB_NAME; pwd; ls -d /opt/ml/processing/out'
     )
-    found = processing.run(
+    job = processing.run(
         name,
         script,
         AppSpecification={"ContainerArguments": ["--x", "1"]},
         Environment={"GREETING": "hi"},
         ProcessingOutputConfig={"Outputs": [target("made", processing.uri(f"{name}/out"))]},
     )
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
     lines = processing.log(name).splitlines()
     assert json.loads(lines[0]) == {
         "current_host": "algo-1",
@@ -79,8 +77,8 @@ def test_python_sees_the_projects_packages_and_pip_is_there(processing: Processi
     script = (
         "python3 -c 'import boto3, pip; pip.main' && python3 -m pip --version && pip uninstall --yes typing"
     )
-    found = processing.run(name, script)
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
+    job = processing.run(name, script)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
     assert "Skipping typing as it is not installed" in processing.log(name)
 
 
@@ -103,14 +101,14 @@ def test_why_a_job_failed(processing: Processing, name: str, script: str, reason
         target("lost", processing.uri(f"{name}/lost")),
         target("kept", processing.uri(f"{name}/kept"), "/opt/ml/processing/kept", "Continuous"),
     ]
-    found = processing.run(
+    job = processing.run(
         name,
         f"touch /opt/ml/processing/out/x /opt/ml/processing/kept/x; {script}",
         ProcessingOutputConfig={"Outputs": outputs},
     )
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert found["FailureReason"] == reason
-    assert found.get("ExitMessage") == ("my words" if "my words" in reason else None)
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"] == reason
+    assert job.get("ExitMessage") == ("my words" if "my words" in reason else None)
     assert processing.keys(f"{name}/lost") == []
     assert processing.keys(f"{name}/kept/") == ["x"]
     assert f"Failed: {reason}" in processing.log(name)
@@ -118,14 +116,14 @@ def test_why_a_job_failed(processing: Processing, name: str, script: str, reason
 
 def test_a_missing_input_is_named(processing: Processing, name: str) -> None:
     uri = processing.uri(f"{name}/nothing/")
-    found = processing.run(name, "true", ProcessingInputs=[source("risky", uri)])
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert found["FailureReason"] == f"ClientError: Data download failed: no objects at {uri} (input 'risky')"
+    job = processing.run(name, "true", ProcessingInputs=[source("risky", uri)])
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"] == f"ClientError: Data download failed: no objects at {uri} (input 'risky')"
 
 
 def test_a_missing_bucket_is_named(processing: Processing, name: str) -> None:
-    found = processing.run(name, "true", ProcessingInputs=[source("risky", f"s3://not-{name}/x")])
-    assert found["FailureReason"].startswith(f"ClientError: Data download failed: s3://not-{name}/x: ")
+    job = processing.run(name, "true", ProcessingInputs=[source("risky", f"s3://not-{name}/x")])
+    assert job["FailureReason"].startswith(f"ClientError: Data download failed: s3://not-{name}/x: ")
 
 
 @pytest.mark.parametrize(
@@ -175,9 +173,9 @@ def test_stop_lets_the_job_finish_its_last_act(processing: Processing, name: str
 
 
 def test_a_job_may_not_run_longer_than_it_asked_for(processing: Processing, name: str) -> None:
-    found = processing.run(name, "sleep 300", StoppingCondition={"MaxRuntimeInSeconds": 1})
-    assert found["ProcessingJobStatus"] == "Stopped"
-    assert found["FailureReason"] == "MaxRuntimeExceeded: the job ran longer than 1 s"
+    job = processing.run(name, "sleep 300", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert job["ProcessingJobStatus"] == "Stopped"
+    assert job["FailureReason"] == "MaxRuntimeExceeded: the job ran longer than 1 s"
 
 
 def test_a_name_is_taken_for_ever(processing: Processing, name: str, sagemaker: Any) -> None:
@@ -289,8 +287,8 @@ def test_many_jobs_at_once_do_not_see_each_other(processing: Processing, name: s
 
 
 def test_output_that_is_no_text_does_not_break_the_log(processing: Processing, name: str) -> None:
-    found = processing.run(name, r"printf 'bad \377\376 bytes\n0%%\r50%%\r100%%\nno newline'; exit 1")
-    assert found["FailureReason"] == "AlgorithmError: no newline, exit code: 1"
+    job = processing.run(name, r"printf 'bad \377\376 bytes\n0%%\r50%%\r100%%\nno newline'; exit 1")
+    assert job["FailureReason"] == "AlgorithmError: no newline, exit code: 1"
     assert "100%" in processing.log(name)
     assert "50%" not in processing.log(name)
 

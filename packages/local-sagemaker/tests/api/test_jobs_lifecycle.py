@@ -39,19 +39,19 @@ def make_request(settings: Settings, name: str, *words: str, **more: Any) -> dic
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    found = Settings(
+    settings = Settings(
         tmp_path / "a {root}", local.region, local.account, local.bucket, local.sagemaker_port, local.aws_port
     )
-    prepare(found)
-    return found
+    prepare(settings)
+    return settings
 
 
 @pytest.fixture
 def jobs(settings: Settings) -> Iterator[Jobs]:
     store = Store(settings.database)
-    found = Jobs(settings, store)
-    yield found
-    found.close()
+    jobs = Jobs(settings, store)
+    yield jobs
+    jobs.close()
     store.close()
 
 
@@ -93,9 +93,9 @@ def test_close_ends_running_jobs_and_says_so(jobs: Jobs, settings: Settings) -> 
     jobs.create(KIND, make_request(settings, "long", "/bin/sh", "-c", "touch /opt/ml/ready; sleep 300"))
     wait_for(settings.jobs / "long" / "ml" / "ready")
     jobs.close()
-    found = jobs.describe(KIND, "long")
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("InternalServerError: the local services were stopped")
+    job = jobs.describe(KIND, "long")
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: the local services were stopped")
     with pytest.raises(ValidationError, match="are stopping"):
         jobs.create(KIND, make_request(settings, "late", "true"))
 
@@ -168,9 +168,9 @@ def test_stop_is_told_once(jobs: Jobs, settings: Settings) -> None:
 def test_a_folder_that_cannot_be_made_fails_the_job(jobs: Jobs, settings: Settings) -> None:
     (settings.jobs / "blocked").write_text("a file where the job's folder goes")
     jobs.create(KIND, make_request(settings, "blocked", "true"))
-    found = jobs.wait(KIND, "blocked")
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert "jobs/blocked" in found["FailureReason"]
+    job = jobs.wait(KIND, "blocked")
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "jobs/blocked" in job["FailureReason"]
 
 
 def test_a_folder_that_is_replaced_while_the_job_runs_fails_it(jobs: Jobs, settings: Settings) -> None:
@@ -200,9 +200,9 @@ def test_a_log_that_cannot_be_sent_does_not_change_the_outcome(
     deaf = Settings(tmp_path / "deaf", local.region, local.account, local.bucket, local.sagemaker_port, 9)
     prepare(deaf)
     store = Store(deaf.database)
-    found = Jobs(deaf, store)
-    found.create(KIND, make_request(deaf, "alone", "echo", "hello"))
-    assert found.wait(KIND, "alone")["ProcessingJobStatus"] == "Completed"
+    jobs = Jobs(deaf, store)
+    jobs.create(KIND, make_request(deaf, "alone", "echo", "hello"))
+    assert jobs.wait(KIND, "alone")["ProcessingJobStatus"] == "Completed"
     store.close()
 
 
@@ -326,10 +326,10 @@ def test_recover_ends_what_a_killed_server_left_without_namespaces(settings: Set
     jobs = Jobs(settings, store)
     assert jobs.describe(KIND, "left")["ProcessingJobStatus"] == "InProgress"
     jobs.recover()
-    found = jobs.describe(KIND, "left")
+    job = jobs.describe(KIND, "left")
     store.close()
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert found["FailureReason"].endswith("were stopped while the job ran; run again")
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"].endswith("were stopped while the job ran; run again")
     assert not Path(record["link"]).parent.exists()
     deadline = time.monotonic() + 10
     while Path(f"/proc/{record['pid']}/cmdline").exists() and time.monotonic() < deadline:

@@ -68,9 +68,9 @@ def test_any_text_has_an_answer(text: str) -> None:
 
 @given(st.lists(st.sampled_from(["boto3", "uvicorn>=0.1", "# remark", "", "  starlette  "])))
 def test_together_as_one_by_one(lines: list[str]) -> None:
-    found = requirements.satisfied("\n".join(lines))
-    assert found is not None
-    assert len(found) == sum(not line.startswith("#") and bool(line) for line in lines)
+    present = requirements.satisfied("\n".join(lines))
+    assert present is not None
+    assert len(present) == sum(not line.startswith("#") and bool(line) for line in lines)
 
 
 @pytest.fixture

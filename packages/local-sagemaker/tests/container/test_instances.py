@@ -30,15 +30,15 @@ def training(local: Settings, sagemaker: Any, s3: Any) -> Training:
 def streams(settings: Settings, name: str) -> dict[str, list[str]]:
     """Host -> what CloudWatch Logs has of it."""
     logs, group = settings.client("logs"), "/aws/sagemaker/ProcessingJobs"
-    found = {}
+    messages = {}
     listed = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
     for stream in listed:
         events = logs.get_log_events(
             logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
         )["events"]
         host = stream["logStreamName"].removeprefix(f"{name}/").rpartition("-")[0]
-        found[host] = [event["message"] for event in events]
-    return found
+        messages[host] = [event["message"] for event in events]
+    return messages
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -59,8 +59,8 @@ def test_objects_are_shared_or_given_to_all(processing: Processing, name: str, c
         source("parts", processing.uri(f"{name}/parts/"), "/opt/ml/processing/parts", **SHARDED),
         source("all", processing.uri(f"{name}/all/"), "/opt/ml/processing/all"),
     ]
-    found = process(processing, name, script, count, inputs=inputs)
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
+    job = process(processing, name, script, count, inputs=inputs)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
     assert processing.keys(f"{name}/out/") == [f"{rank + 1}.json" for rank in range(count)]
     for rank in range(count):
         key = f"{name}/out/{rank + 1}.json"
@@ -85,8 +85,8 @@ def test_more_instances_than_objects(processing: Processing, name: str) -> None:
     processing.put(f"{name}/in/a")
     script = "import os; print(len(os.listdir('/opt/ml/processing/in')))"
     inputs = [source("in", processing.uri(f"{name}/in/"), **SHARDED)]
-    found = process(processing, name, script, 2, inputs=inputs)
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
+    job = process(processing, name, script, 2, inputs=inputs)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
     assert "algo-1 | 1\n" in processing.log(name)
     assert "algo-2 | 0\n" in processing.log(name)
     assert "input 'in': 0 of 1 object from" in processing.log(name)
@@ -98,8 +98,8 @@ def test_outputs_of_the_same_name_are_told(processing: Processing, name: str) ->
         config = json.load(open("/opt/ml/config/resourceconfig.json"))
         open("/opt/ml/processing/out/same", "w").write(config["current_host"])
     """
-    found = process(processing, name, script, 2)
-    assert found["ProcessingJobStatus"] == "Completed", processing.log(name)
+    job = process(processing, name, script, 2)
+    assert job["ProcessingJobStatus"] == "Completed", processing.log(name)
     assert "WARNING output 'made': " in processing.log(name)
     assert "has 1 of the same names, such as same" in processing.log(name)
     answer = processing.s3.get_object(Bucket=processing.settings.bucket, Key=f"{name}/out/same")
@@ -114,9 +114,9 @@ def test_instances_talk_and_make_one_model(training: Training, name: str, others
     for job in names:
         start(training, job, TALK, AlgorithmSpecification=metrics)
     for job in names:
-        found = training.wait(job)
-        assert found["TrainingJobStatus"] == "Completed", training.log(job)
-        model = found["ModelArtifacts"]["S3ModelArtifacts"]
+        description = training.wait(job)
+        assert description["TrainingJobStatus"] == "Completed", training.log(job)
+        model = description["ModelArtifacts"]["S3ModelArtifacts"]
         heard = training.unpack(model)
         data = training.unpack(model.replace("model.tar.gz", "output.tar.gz"))
         assert sorted(heard) == ["heard-1", "heard-2"]
@@ -134,14 +134,14 @@ def test_instances_talk_and_make_one_model(training: Training, name: str, others
             }
         ]
         assert config["current_group_name"] == "homogeneousCluster"
-        assert found["FinalMetricDataList"][0]["Value"] in (1.5, 2.5)
+        assert description["FinalMetricDataList"][0]["Value"] in (1.5, 2.5)
         assert training.log(job).count("loss=") == 2
 
 
 def test_the_framework_image_knows_all_hosts(training: Training, name: str) -> None:
     program = "import os; print(os.environ['SM_CURRENT_HOST'], 'of', os.environ['SM_HOSTS'])"
     training.put(f"{name}/source/sourcedir.tar.gz", archive({"train.py": program}))
-    found = training.sagemaker.create_training_job(
+    answer = training.sagemaker.create_training_job(
         TrainingJobName=name,
         RoleArn="arn:aws:iam::123456789012:role/x",
         AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
@@ -153,7 +153,7 @@ def test_the_framework_image_knows_all_hosts(training: Training, name: str) -> N
         StoppingCondition={"MaxRuntimeInSeconds": 60},
         OutputDataConfig={"S3OutputPath": training.uri("models")},
     )
-    assert found["TrainingJobArn"]
+    assert answer["TrainingJobArn"]
     assert training.wait(name)["TrainingJobStatus"] == "Completed", training.log(name)
     lines = [line for line in training.log(name).splitlines() if " of [" in line]
     hosts = json.loads(lines[0].partition(" of ")[2])
@@ -172,8 +172,8 @@ def test_a_checkpoint_that_only_one_changes_stays_changed(training: Training, na
     """
     state = {"S3Uri": training.uri(f"{name}/checkpoints")}
     for number in (1, 2):
-        found = train(training, f"{name}-{number}", script, CheckpointConfig=state)
-        assert found["TrainingJobStatus"] == "Completed", training.log(f"{name}-{number}")
+        job = train(training, f"{name}-{number}", script, CheckpointConfig=state)
+        assert job["TrainingJobStatus"] == "Completed", training.log(f"{name}-{number}")
         assert "WARNING checkpoints" not in training.log(f"{name}-{number}")
     key = f"{name}/checkpoints/state"
     body = training.s3.get_object(Bucket=training.settings.bucket, Key=key)["Body"].read()
@@ -185,14 +185,14 @@ def test_a_channel_is_shared_by_key(training: Training, name: str) -> None:
         training.put(f"{name}/data/{number}", str(number).encode())
     data = channel("train", training.uri(f"{name}/data/"))
     data["DataSource"]["S3DataSource"] |= SHARDED
-    found = training.run(
+    job = training.run(
         name,
         'cd /opt/ml/input/data/train; cat * > "/opt/ml/model/$(ls | head -1)"',
         InputDataConfig=[data],
         ResourceConfig=resources(2),
     )
-    assert found["TrainingJobStatus"] == "Completed", training.log(name)
-    assert training.unpack(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"0": b"024", "1": b"13"}
+    assert job["TrainingJobStatus"] == "Completed", training.log(name)
+    assert training.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"0": b"024", "1": b"13"}
 
 
 def test_a_transform_shares_its_objects(local: Settings, sagemaker: Any, s3: Any, name: str) -> None:
@@ -200,8 +200,8 @@ def test_a_transform_shares_its_objects(local: Settings, sagemaker: Any, s3: Any
     transforming.model(name, sums())
     for number in range(3):
         transforming.put(f"{name}/in/{number}.csv", f"{number},2\n".encode())
-    found = transforming.run(name, count=2)
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name, count=2)
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     assert sorted(transforming.outputs(name)) == [f"{number}.csv.out" for number in range(3)]
     assert "algo-2 | [local-sagemaker] output: 1 file to" in transforming.log(name)
 

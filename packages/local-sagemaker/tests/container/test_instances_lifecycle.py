@@ -33,17 +33,17 @@ def training(local: Settings, sagemaker: Any, s3: Any) -> Training:
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    found = dataclasses.replace(local, root=tmp_path / "a {root}")
-    prepare(found)
-    return found
+    changed = dataclasses.replace(local, root=tmp_path / "a {root}")
+    prepare(changed)
+    return changed
 
 
 @pytest.fixture
 def jobs(settings: Settings) -> Iterator[Jobs]:
     store = Store(settings.database)
-    found = Jobs(settings, store)
-    yield found
-    found.close()
+    jobs = Jobs(settings, store)
+    yield jobs
+    jobs.close()
     store.close()
 
 
@@ -82,9 +82,9 @@ def test_one_that_fails_ends_all(training: Training, name: str, tmp_path: Path) 
     """
     state = {"S3Uri": training.uri(f"{name}/checkpoints")}
     ready = {"READY": str(tmp_path / "ready")}
-    found = train(training, name, script, CheckpointConfig=state, Environment=ready)
-    assert found["TrainingJobStatus"] == "Failed"
-    assert found["FailureReason"] == "AlgorithmError: out of luck, exit code: 1"
+    job = train(training, name, script, CheckpointConfig=state, Environment=ready)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "AlgorithmError: out of luck, exit code: 1"
     assert "algo-1 | ended by the other one\n" in training.log(name)
     assert training.keys(f"{name}/checkpoints/") == ["1", "2"]
     folder = training.settings.jobs / name
@@ -100,9 +100,9 @@ def test_one_that_is_done_early_waits_for_the_others(training: Training, name: s
             time.sleep(1)
             open("/opt/ml/model/late", "w").write("x")
     """
-    found = train(training, name, script)
-    assert found["TrainingJobStatus"] == "Completed", training.log(name)
-    assert training.unpack(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"late": b"x"}
+    job = train(training, name, script)
+    assert job["TrainingJobStatus"] == "Completed", training.log(name)
+    assert training.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"late": b"x"}
     assert sorted(entry.name for entry in (training.settings.jobs / name).iterdir()) == [
         "log.txt",
         "request.json",
@@ -114,9 +114,9 @@ def test_stop_reaches_all(training: Training, name: str) -> None:
     training.start(name, script, ResourceConfig=resources(3))
     wait_for(training.settings, name, "ready", times=3)
     training.sagemaker.stop_training_job(TrainingJobName=name)
-    found = training.wait(name)
-    assert found["TrainingJobStatus"] == "Stopped"
-    assert "FailureReason" not in found
+    job = training.wait(name)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert "FailureReason" not in job
     assert training.log(name).count("| told\n") == 3
 
 
@@ -129,8 +129,8 @@ def test_the_deaf_are_killed_when_another_one_fails(
         " /opt/ml/input/config/resourceconfig.json || exit 7; while :; do sleep 0.05; done"
     )
     jobs.create(KIND, request(settings, "deaf", "/bin/sh", "-c", script))
-    found = jobs.wait(KIND, "deaf")
-    assert found["FailureReason"] == "AlgorithmError: the job printed nothing, exit code: 7"
+    job = jobs.wait(KIND, "deaf")
+    assert job["FailureReason"] == "AlgorithmError: the job printed nothing, exit code: 7"
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_instances_talk_in_every_sandbox(
     inputs = [channel("code", put_program(settings, s3, name, TALK))]
     words = ["python3", "/opt/ml/input/data/code/run.py"]
     jobs.create(KIND, request(settings, name, *words, InputDataConfig=inputs))
-    found = jobs.wait(KIND, name)
+    job = jobs.wait(KIND, name)
     log = settings.job_log(name).read_text()
-    assert found["TrainingJobStatus"] == "Completed", log
+    assert job["TrainingJobStatus"] == "Completed", log
     assert ("rewritten paths" in log) == (not box.isolates)
 
 
@@ -180,9 +180,9 @@ def test_recover_ends_all_instances_that_a_killed_server_left(settings: Settings
     server.kill()
     server.wait()
     store = Store(settings.database)
-    found = Jobs(settings, store)
-    found.recover()
-    assert found.describe(KIND, "left")["TrainingJobStatus"] == "Failed"
+    jobs = Jobs(settings, store)
+    jobs.recover()
+    assert jobs.describe(KIND, "left")["TrainingJobStatus"] == "Failed"
     store.close()
     for record in records:
         assert not Path(record["link"]).parent.exists()

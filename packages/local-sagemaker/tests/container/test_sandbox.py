@@ -67,14 +67,14 @@ def wait_for(condition: "threading.Event | None" = None, path: Path | None = Non
 
 
 def processes_with(word: str) -> list[int]:
-    found = []
+    pids = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
             if word.encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
+                pids.append(int(entry.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def test_the_folder_is_opt_ml(box: Sandbox, tmp_path: Path) -> None:

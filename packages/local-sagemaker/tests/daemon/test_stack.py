@@ -29,9 +29,9 @@ from local_sagemaker.testing import make_settings
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """Settings of a stack that is not running, in a place with blanks and braces."""
-    found = make_settings(tmp_path / "my {odd} project" / ".local")
-    yield found
-    stack.down(found)
+    settings = make_settings(tmp_path / "my {odd} project" / ".local")
+    yield settings
+    stack.down(settings)
 
 
 def pids(settings: Settings) -> dict[str, int]:
@@ -136,9 +136,9 @@ def test_down_ends_running_jobs_in_order(settings: Settings) -> None:
     stack.down(settings)
     assert "told" in log.read_text()
     stack.up(settings)
-    found = settings.client("sagemaker").describe_processing_job(ProcessingJobName="running")
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert "the local services were stopped" in found["FailureReason"]
+    job = settings.client("sagemaker").describe_processing_job(ProcessingJobName="running")
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "the local services were stopped" in job["FailureReason"]
 
 
 def test_a_lambda_function_reaches_both_services(settings: Settings) -> None:
@@ -203,9 +203,9 @@ def test_everything_killed_comes_back_clean(settings: Settings) -> None:
     stack.up(settings)
     assert get(settings, "kept") == b"kept"
     assert groups(settings) == ["kept"]
-    found = settings.client("sagemaker").describe_processing_job(ProcessingJobName="cut-off")
-    assert found["ProcessingJobStatus"] == "Failed"
-    assert "the local services were stopped while the job ran; run again" in found["FailureReason"]
+    description = settings.client("sagemaker").describe_processing_job(ProcessingJobName="cut-off")
+    assert description["ProcessingJobStatus"] == "Failed"
+    assert "the local services were stopped while the job ran; run again" in description["FailureReason"]
 
 
 def test_aws_services_end_with_a_killed_server_and_keep_their_state(settings: Settings) -> None:

@@ -150,14 +150,14 @@ def complete() -> dict[str, Any]:
     gate["Arguments"]["Conditions"].append({"Type": "Or", "Conditions": [inner]})
     gate["DependsOn"] = ["S", {"Step": "T", "Trigger": "Failed"}]
     declared = [{"Name": "A", "Type": "String", "DefaultValue": "x", "EnumValues": ["x"]}]
-    found: dict[str, Any] = json.loads(
+    document: dict[str, Any] = json.loads(
         text_of(
             *(first, call, train, register, gate),
             Parameters=declared,
             PipelineExperimentConfig={"ExperimentName": "a"},
         )
     )
-    return found
+    return document
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,10 @@ def given_values(**texts: str) -> list[dict[str, str]]:
 
 
 def test_parameters_are_read_by_their_type() -> None:
-    found = parameters.values(
+    values = parameters.values(
         DECLARED, given_values(text="7", count="-4", rate="1e-3", flag="True", must="0")
     )
-    assert found == {"text": "7", "color": "red", "count": -4, "rate": 0.001, "flag": True, "must": 0}
+    assert values == {"text": "7", "color": "red", "count": -4, "rate": 0.001, "flag": True, "must": 0}
     assert isinstance(parameters.values(DECLARED, given_values(must="1"))["rate"], float)
 
 

@@ -22,14 +22,14 @@ def test_channels_become_a_model(training: Training, name: str) -> None:
         " mkdir /opt/ml/model/deep; cp /opt/ml/input/data/train/a.csv /opt/ml/model/deep;"
         " echo report > /opt/ml/output/data/report.txt"
     )
-    found = training.run(
+    job = training.run(
         name,
         script,
         HyperParameters={"epochs": "3"},
         InputDataConfig=[channel("train", training.uri(f"{name}/data/"), ContentType="text/csv")],
     )
-    assert found["TrainingJobStatus"] == "Completed", training.log(name)
-    model = found["ModelArtifacts"]["S3ModelArtifacts"]
+    assert job["TrainingJobStatus"] == "Completed", training.log(name)
+    model = job["ModelArtifacts"]["S3ModelArtifacts"]
     assert model == training.uri(f"models/{name}/output/model.tar.gz")
     assert training.unpack(model) == {"deep/a.csv": b"1,2"}
     assert training.unpack(model.replace("model.tar.gz", "output.tar.gz")) == {"report.txt": b"report\n"}
@@ -40,8 +40,8 @@ def test_channels_become_a_model(training: Training, name: str) -> None:
 
 
 def test_the_course_of_a_job_is_told(training: Training, name: str) -> None:
-    found = training.run(name, "sleep 1")
-    transitions = found["SecondaryStatusTransitions"]
+    job = training.run(name, "sleep 1")
+    transitions = job["SecondaryStatusTransitions"]
     assert [entry["Status"] for entry in transitions] == [
         "Starting",
         "Downloading",
@@ -51,9 +51,9 @@ def test_the_course_of_a_job_is_told(training: Training, name: str) -> None:
     ]
     moments = [moment for entry in transitions for moment in (entry["StartTime"], entry["EndTime"])]
     assert moments == sorted(moments)
-    assert found["SecondaryStatus"] == "Completed"
-    assert found["TrainingTimeInSeconds"] == found["BillableTimeInSeconds"] >= 1
-    assert found["TrainingStartTime"] <= found["TrainingEndTime"]
+    assert job["SecondaryStatus"] == "Completed"
+    assert job["TrainingTimeInSeconds"] == job["BillableTimeInSeconds"] >= 1
+    assert job["TrainingStartTime"] <= job["TrainingEndTime"]
 
 
 def test_the_last_value_of_each_metric_counts(training: Training, name: str) -> None:
@@ -63,12 +63,10 @@ def test_the_last_value_of_each_metric_counts(training: Training, name: str) -> 
         {"Name": "never", "Regex": r"never ([0-9]+)"},
     ]
     script = "echo loss=0.5; echo 'loss=0.25 auc: nan'; echo 'auc: 0.75' >&2; echo auc: high"
-    found = training.run(name, script, AlgorithmSpecification={"MetricDefinitions": definitions})
-    final = found["FinalMetricDataList"]
+    job = training.run(name, script, AlgorithmSpecification={"MetricDefinitions": definitions})
+    final = job["FinalMetricDataList"]
     assert [(entry["MetricName"], entry["Value"]) for entry in final] == [("loss", 0.25), ("auc", 0.75)]
-    assert all(
-        found["TrainingStartTime"] <= entry["Timestamp"] <= found["TrainingEndTime"] for entry in final
-    )
+    assert all(job["TrainingStartTime"] <= entry["Timestamp"] <= job["TrainingEndTime"] for entry in final)
 
 
 def test_checkpoints_come_back(training: Training, name: str) -> None:
@@ -84,25 +82,25 @@ def test_checkpoints_come_back(training: Training, name: str) -> None:
 
 def test_a_model_may_stay_unpacked(training: Training, name: str) -> None:
     target = {"S3OutputPath": training.uri(f"{name}/out"), "CompressionType": "NONE"}
-    found = training.run(name, "echo 1 > /opt/ml/model/weights", OutputDataConfig=target)
-    assert found["ModelArtifacts"]["S3ModelArtifacts"] == training.uri(f"{name}/out/{name}/output/model/")
+    job = training.run(name, "echo 1 > /opt/ml/model/weights", OutputDataConfig=target)
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == training.uri(f"{name}/out/{name}/output/model/")
     assert training.keys(f"{name}/out/{name}/output/model/") == ["weights"]
 
 
 def test_the_failure_file_is_the_reason(training: Training, name: str) -> None:
-    found = training.run(name, "printf 'disk full' > /opt/ml/output/failure; echo noise; exit 2")
-    assert found["TrainingJobStatus"] == "Failed"
-    assert found["FailureReason"] == "AlgorithmError: disk full, exit code: 2"
-    assert found["SecondaryStatus"] == "Failed"
-    assert found["SecondaryStatusTransitions"][-1]["StatusMessage"] == found["FailureReason"]
-    assert "ModelArtifacts" not in found or not found["ModelArtifacts"]["S3ModelArtifacts"]
+    job = training.run(name, "printf 'disk full' > /opt/ml/output/failure; echo noise; exit 2")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "AlgorithmError: disk full, exit code: 2"
+    assert job["SecondaryStatus"] == "Failed"
+    assert job["SecondaryStatusTransitions"][-1]["StatusMessage"] == job["FailureReason"]
+    assert "ModelArtifacts" not in job or not job["ModelArtifacts"]["S3ModelArtifacts"]
 
 
 def test_a_job_that_runs_too_long_keeps_its_model(training: Training, name: str) -> None:
     script = "trap 'echo half > /opt/ml/model/m; exit 0' TERM; while :; do sleep 0.05; done"
-    found = training.run(name, script, StoppingCondition={"MaxRuntimeInSeconds": 1})
-    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
-    assert training.unpack(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"m": b"half\n"}
+    job = training.run(name, script, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert training.unpack(job["ModelArtifacts"]["S3ModelArtifacts"]) == {"m": b"half\n"}
 
 
 @pytest.mark.parametrize(
@@ -217,12 +215,12 @@ def test_the_sdks_drivers_run_unmodified(training: Training, name: str, tmp_path
     ]
     good, bad = (next(job for job in names if job.startswith(f"{name}-{epochs}")) for epochs in (2, 99))
 
-    found = training.wait(good)
-    assert found["TrainingJobStatus"] == "Completed", training.log(good)
-    assert training.unpack(found["ModelArtifacts"]["S3ModelArtifacts"]) == {"m": b"hello 2 42"}
+    description = training.wait(good)
+    assert description["TrainingJobStatus"] == "Completed", training.log(good)
+    assert training.unpack(description["ModelArtifacts"]["S3ModelArtifacts"]) == {"m": b"hello 2 42"}
 
-    found = training.wait(bad)
-    assert found["FailureReason"] == "AlgorithmError: ValueError: too many epochs, exit code: 1"
+    description = training.wait(bad)
+    assert description["FailureReason"] == "AlgorithmError: ValueError: too many epochs, exit code: 1"
 
     deadline = time.monotonic() + 90
     while training.sagemaker.describe_processing_job(ProcessingJobName=f"{name}-process")[

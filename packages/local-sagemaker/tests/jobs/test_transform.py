@@ -41,15 +41,19 @@ def test_objects_become_objects(transforming: Transforming, name: str) -> None:
     transforming.put(f"{name}/in/a.csv", b"1,2\n3,4\n")
     transforming.put(f"{name}/in/deep/er/b c.csv", b"5,6")
     arn = transforming.start(name)
-    found = transforming.wait(name)
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
-    assert found["TransformJobArn"] == arn == f"arn:aws:sagemaker:eu-west-1:123456789012:transform-job/{name}"
+    description = transforming.wait(name)
+    assert description["TransformJobStatus"] == "Completed", transforming.log(name)
+    assert (
+        description["TransformJobArn"]
+        == arn
+        == f"arn:aws:sagemaker:eu-west-1:123456789012:transform-job/{name}"
+    )
     assert transforming.outputs(name) == {"a.csv.out": b"3.5\n7.5\n", "deep/er/b c.csv.out": b"11.5\n"}
-    times = [found[key] for key in ("CreationTime", "TransformStartTime", "TransformEndTime")]
+    times = [description[key] for key in ("CreationTime", "TransformStartTime", "TransformEndTime")]
     assert times == sorted(times)
-    assert "FailureReason" not in found
-    assert found["ModelName"] == name
-    assert "Container" not in found
+    assert "FailureReason" not in description
+    assert description["ModelName"] == name
+    assert "Container" not in description
     listed = transforming.sagemaker.list_transform_jobs(NameContains=name)["TransformJobSummaries"]
     assert [job["TransformJobName"] for job in listed] == [name]
     assert "MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD" in transforming.log(name)
@@ -62,14 +66,14 @@ def test_what_the_model_is_told(transforming: Transforming, name: str) -> None:
     environment = {"MY_MODEL": "m", "MY_BOTH": "model"}
     transforming.model(name, sums(code), PrimaryContainer={"Environment": environment})
     transforming.put(f"{name}/in/a.csv", b"1,2\n")
-    found = transforming.run(
+    job = transforming.run(
         name,
         Environment={"MY_BOTH": "job"},
         MaxPayloadInMB=2,
         MaxConcurrentTransforms=3,
         BatchStrategy="SingleRecord",
     )
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     told = "MY_BOTH=job MY_MODEL=m SAGEMAKER_BATCH=true SAGEMAKER_BATCH_STRATEGY=SINGLE_RECORD"
     told += " SAGEMAKER_MAX_CONCURRENT_TRANSFORMS=3 SAGEMAKER_MAX_PAYLOAD_IN_MB=2"
     assert told in transforming.log(name).splitlines()
@@ -91,8 +95,8 @@ def test_concurrent_requests_keep_the_order(transforming: Transforming, name: st
     for index in range(3):
         rows = "".join(f"{index},{row}\n" for row in range(200))
         transforming.put(f"{name}/in/{index}.csv", rows.encode())
-    found = transforming.run(name, MaxConcurrentTransforms=8, BatchStrategy="SingleRecord")
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name, MaxConcurrentTransforms=8, BatchStrategy="SingleRecord")
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     for index in range(3):
         expected = "".join(f"{index + row + 0.5}\n" for row in range(200))
         assert transforming.outputs(name)[f"{index}.csv.out"].decode() == expected
@@ -101,8 +105,8 @@ def test_concurrent_requests_keep_the_order(transforming: Transforming, name: st
 def test_whole_and_compressed_objects(transforming: Transforming, name: str) -> None:
     transforming.model(name, sums())
     transforming.put(f"{name}/in/a.csv.gz", gzip.compress(b"1,2\n3,4\n"))
-    found = transforming.run(name, TransformInput={"CompressionType": "Gzip", "SplitType": "None"})
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name, TransformInput={"CompressionType": "Gzip", "SplitType": "None"})
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     assert transforming.outputs(name) == {"a.csv.gz.out": b"3.5\n7.5\n"}
 
 
@@ -130,8 +134,8 @@ def test_results_joined_to_rows(transforming: Transforming, name: str) -> None:
     transforming.model(name, sums())
     transforming.put(f"{name}/in/a.csv", b'"id, 1",1,2\nid2,3,4\n')
     processing = {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
-    found = transforming.run(name, DataProcessing=processing)
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name, DataProcessing=processing)
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     assert transforming.outputs(name) == {"a.csv.out": b'"id, 1",3.5\nid2,7.5\n'}
 
 
@@ -139,11 +143,11 @@ def test_a_bad_record_fails_its_object_and_the_job(transforming: Transforming, n
     transforming.model(name, sums())
     transforming.put(f"{name}/in/bad.csv", b"1,2\n3,x\n4,5\n")
     transforming.put(f"{name}/in/good.csv", b"1,2\n")
-    found = transforming.run(name, BatchStrategy="SingleRecord")
-    assert found["TransformJobStatus"] == "Failed"
+    job = transforming.run(name, BatchStrategy="SingleRecord")
+    assert job["TransformJobStatus"] == "Failed"
     where = f"{transforming.settings.bucket}/{name}/in/bad.csv"
     said = "Bad HTTP status received from algorithm: 500: could not convert string to float: 'x'"
-    assert found["FailureReason"] == (
+    assert job["FailureReason"] == (
         f"AlgorithmError: See job logs for more information: {where}: {said} (1 of 2 objects failed)"
     )
     assert f"[sagemaker logs]: {where}: {said}" in transforming.log(name)
@@ -154,10 +158,10 @@ def test_a_bad_record_fails_its_object_and_the_job(transforming: Transforming, n
 def test_a_record_larger_than_the_payload(transforming: Transforming, name: str) -> None:
     transforming.model(name, sums())
     transforming.put(f"{name}/in/a.csv", b"1\n" + b"0" * 1_100_000 + b"\n")
-    found = transforming.run(name, MaxPayloadInMB=1)
-    assert found["TransformJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("ClientError: See job logs for more information: ")
-    assert "Too much data for max payload size" in found["FailureReason"]
+    job = transforming.run(name, MaxPayloadInMB=1)
+    assert job["TransformJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: See job logs for more information: ")
+    assert "Too much data for max payload size" in job["FailureReason"]
     assert transforming.outputs(name) == {}
 
 
@@ -165,10 +169,8 @@ def test_results_that_do_not_line_up(transforming: Transforming, name: str) -> N
     code = SUMS + "\ndef predict_fn(rows, constant):\n    return [0.0]\n"
     transforming.model(name, sums(code))
     transforming.put(f"{name}/in/a.csv", b"1\n2\n")
-    found = transforming.run(name, DataProcessing={"JoinSource": "Input"})
-    assert (
-        "Fail to join data: mismatched line count between the input and the output" in found["FailureReason"]
-    )
+    job = transforming.run(name, DataProcessing={"JoinSource": "Input"})
+    assert "Fail to join data: mismatched line count between the input and the output" in job["FailureReason"]
 
 
 @pytest.mark.parametrize(
@@ -184,10 +186,10 @@ def test_results_that_do_not_line_up(transforming: Transforming, name: str) -> N
 def test_a_model_that_cannot_be_loaded(transforming: Transforming, name: str, code: str, reason: str) -> None:
     transforming.model(name, sums(code))
     transforming.put(f"{name}/in/a.csv", b"1\n")
-    found = transforming.run(name)
-    assert found["TransformJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("AlgorithmError: ")
-    assert reason in found["FailureReason"], transforming.log(name)
+    job = transforming.run(name)
+    assert job["TransformJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("AlgorithmError: ")
+    assert reason in job["FailureReason"], transforming.log(name)
 
 
 def test_no_code_at_all(transforming: Transforming, name: str) -> None:
@@ -204,10 +206,10 @@ def test_requirements_of_the_model(transforming: Transforming, name: str) -> Non
         job = f"{name}-{status.lower()}"
         transforming.model(job, archive({**files, "code/requirements.txt": wanted}))
         transforming.put(f"{job}/in/a.csv", b"1\n")
-        found = transforming.run(job)
-        assert found["TransformJobStatus"] == status, transforming.log(job)
-    assert "the job's requirements cannot be installed" in found["FailureReason"]
-    assert "absent-package" in found["FailureReason"]
+        description = transforming.run(job)
+        assert description["TransformJobStatus"] == status, transforming.log(job)
+    assert "the job's requirements cannot be installed" in description["FailureReason"]
+    assert "absent-package" in description["FailureReason"]
 
 
 def test_a_server_that_dies(transforming: Transforming, name: str) -> None:
@@ -249,18 +251,18 @@ def test_an_invocation_that_takes_too_long(transforming: Transforming, name: str
 
 def test_missing_inputs_and_model_data(transforming: Transforming, name: str) -> None:
     transforming.model(name, sums())
-    found = transforming.run(name)
-    assert found["FailureReason"] == (
+    job = transforming.run(name)
+    assert job["FailureReason"] == (
         f"ClientError: Data download failed: no objects at {transforming.uri(f'{name}/in/')} (TransformInput)"
     )
     transforming.put(f"{name}/in/a.csv", b"1\n")
     transforming.s3.delete_object(Bucket=transforming.settings.bucket, Key=f"{name}/model.tar.gz")
-    found = transforming.run(f"{name}-2", ModelName=name)
-    assert "no objects at" in found["FailureReason"]
-    assert "(model data)" in found["FailureReason"]
+    job = transforming.run(f"{name}-2", ModelName=name)
+    assert "no objects at" in job["FailureReason"]
+    assert "(model data)" in job["FailureReason"]
     transforming.put(f"{name}/model.tar.gz", b"no archive")
-    found = transforming.run(f"{name}-3", ModelName=name)
-    assert "is not a gzipped tar file" in found["FailureReason"]
+    job = transforming.run(f"{name}-3", ModelName=name)
+    assert "is not a gzipped tar file" in job["FailureReason"]
 
 
 def test_a_job_is_stopped(transforming: Transforming, name: str) -> None:
@@ -291,8 +293,8 @@ def test_without_network(transforming: Transforming, name: str) -> None:
     )
     transforming.model(name, sums(code), EnableNetworkIsolation=True)
     transforming.put(f"{name}/in/a.csv", b"1,2\n")
-    found = transforming.run(name)
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name)
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     assert transforming.outputs(name) == {"a.csv.out": b"3.5\n"}
     assert "nothing there" in transforming.log(name).splitlines()
 
@@ -405,8 +407,8 @@ def test_every_sandbox(
         "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
     }
     jobs.create("transform-job", request)
-    found = jobs.wait("transform-job", name)
-    assert found["TransformJobStatus"] == "Completed", settings.job_log(name).read_text()
+    job = jobs.wait("transform-job", name)
+    assert job["TransformJobStatus"] == "Completed", settings.job_log(name).read_text()
     assert transforming.outputs(name) == {"a.csv.out": b"3.5\n"}
     jobs.close()
     store.close()

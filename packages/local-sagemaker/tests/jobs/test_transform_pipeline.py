@@ -109,8 +109,8 @@ def test_train_then_transform_then_evaluate(transforming: Transforming, runner: 
     assert model_name.startswith(f"pipelines-{execution_id}-Create-")
     job = steps["Apply"]["Metadata"]["TransformJob"]["Arn"]
     assert job.rpartition("/")[2].startswith(f"pipelines-{execution_id}-Apply-")
-    found = transforming.sagemaker.describe_transform_job(TransformJobName=job.rpartition("/")[2])
-    assert found["ModelName"] == model_name
+    description = transforming.sagemaker.describe_transform_job(TransformJobName=job.rpartition("/")[2])
+    assert description["ModelName"] == model_name
     for arn, step_name in ((made, "Create"), (job, "Apply")):
         tags = {tag["Key"]: tag["Value"] for tag in transforming.sagemaker.list_tags(ResourceArn=arn)["Tags"]}
         assert tags["sagemaker:pipeline-step-name"] == step_name

@@ -29,10 +29,10 @@ class Tuning:
         return arn
 
     def describe(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.describe_hyper_parameter_tuning_job(
+        job: dict[str, Any] = self.client.describe_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=name
         )
-        return found
+        return job
 
     def wait(self, name: str) -> dict[str, Any]:
         def ended() -> bool:
@@ -48,10 +48,10 @@ class Tuning:
 
     def jobs(self, name: str, **request: Any) -> list[dict[str, Any]]:
         """The training jobs, by name: in the order in which they were started."""
-        found: list[dict[str, Any]] = self.client.list_training_jobs_for_hyper_parameter_tuning_job(
+        listed: list[dict[str, Any]] = self.client.list_training_jobs_for_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=name, **request
         )["TrainingJobSummaries"]
-        return found
+        return listed
 
     def tried(self, name: str) -> list[dict[str, str]]:
         return [job["TunedHyperParameters"] for job in self.jobs(name)]
@@ -62,8 +62,8 @@ class Tuning:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         body = self.settings.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-            found: dict[str, Any] = json.load(archive.extractfile("arguments.json"))  # type: ignore[arg-type]
-        return found
+            document: dict[str, Any] = json.load(archive.extractfile("arguments.json"))  # type: ignore[arg-type]
+        return document
 
 
 @pytest.fixture(scope="session")
@@ -78,24 +78,24 @@ def loss(job: dict[str, Any]) -> float:
 def test_the_best_training_job_is_found(tuning: Tuning, name: str) -> None:
     arn = tuning.start(name, jobs=4, parallel=2, tags=[{"Key": "team", "Value": "a"}])
     assert arn == f"arn:aws:sagemaker:eu-west-1:{tuning.settings.account}:hyper-parameter-tuning-job/{name}"
-    found = tuning.wait(name)
-    assert found["HyperParameterTuningJobStatus"] == "Completed"
-    assert found["TrainingJobStatusCounters"] == {
+    description = tuning.wait(name)
+    assert description["HyperParameterTuningJobStatus"] == "Completed"
+    assert description["TrainingJobStatusCounters"] == {
         "Completed": 4,
         "InProgress": 0,
         "RetryableError": 0,
         "NonRetryableError": 0,
         "Stopped": 0,
     }
-    assert found["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
-    assert found["HyperParameterTuningEndTime"] >= found["CreationTime"]
+    assert description["ObjectiveStatusCounters"] == {"Succeeded": 4, "Pending": 0, "Failed": 0}
+    assert description["HyperParameterTuningEndTime"] >= description["CreationTime"]
     jobs = tuning.jobs(name)
     assert [job["TrainingJobName"][: len(name) + 5] for job in jobs] == [
         f"{name}-{number:03d}-" for number in (1, 2, 3, 4)
     ]
     for job in jobs:
         assert loss(job) == pytest.approx((float(job["TunedHyperParameters"]["x"]) - 0.3) ** 2)
-    best = found["BestTrainingJob"]
+    best = description["BestTrainingJob"]
     assert loss(best) == min(map(loss, jobs))
     assert best["FinalHyperParameterTuningJobObjectiveMetric"]["MetricName"] == "loss"
     child = tuning.client.describe_training_job(TrainingJobName=best["TrainingJobName"])
@@ -105,8 +105,8 @@ def test_the_best_training_job_is_found(tuning: Tuning, name: str) -> None:
 
 
 def test_maximize_prefers_more(tuning: Tuning, name: str) -> None:
-    found = tuning.run(name, objective="Maximize")
-    assert loss(found["BestTrainingJob"]) == max(map(loss, tuning.jobs(name)))
+    job = tuning.run(name, objective="Maximize")
+    assert loss(job["BestTrainingJob"]) == max(map(loss, tuning.jobs(name)))
 
 
 def test_hyperparameters_reach_the_program_as_in_an_image(tuning: Tuning, name: str) -> None:
@@ -136,8 +136,8 @@ def test_hyperparameters_reach_the_program_as_in_an_image(tuning: Tuning, name: 
 
 
 def test_the_requirements_of_the_program_are_installed(tuning: Tuning, name: str) -> None:
-    found = tuning.run(name, jobs=1, files={"requirements.txt": "packaging\n"})
-    assert found["HyperParameterTuningJobStatus"] == "Completed"
+    job = tuning.run(name, jobs=1, files={"requirements.txt": "packaging\n"})
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
     log = tuning.settings.job_log(tuning.jobs(name)[0]["TrainingJobName"]).read_text()
     assert "Requirement already satisfied: packaging" in log
 
@@ -149,8 +149,8 @@ def test_grid_tries_every_combination_once(tuning: Tuning, name: str) -> None:
             {"Name": "y", "Values": ["p", "q"]},
         ]
     }
-    found = tuning.run(name, strategy="Grid", jobs=4, parallel=3, ranges=ranges)
-    assert found["BestTrainingJob"]["TunedHyperParameters"]["x"] == "0.3"
+    job = tuning.run(name, strategy="Grid", jobs=4, parallel=3, ranges=ranges)
+    assert job["BestTrainingJob"]["TunedHyperParameters"]["x"] == "0.3"
     tried = {(values["x"], values["y"]) for values in tuning.tried(name)}
     assert tried == {("0.1", "p"), ("0.1", "q"), ("0.3", "p"), ("0.3", "q")}
 
@@ -174,10 +174,10 @@ def test_another_seed_tries_other_values(tuning: Tuning, name: str) -> None:
 def test_failures_are_counted_and_the_rest_goes_on(tuning: Tuning, name: str) -> None:
     body = f"if values['x'] == 'bad': sys.exit('no such thing')\nif values['x'] != 'dumb':\n    {BOWL}"
     ranges = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["bad", "dumb", "0.5"]}]}
-    found = tuning.run(name, body, strategy="Grid", jobs=3, ranges=ranges)
-    assert found["HyperParameterTuningJobStatus"] == "Completed"
-    assert found["ObjectiveStatusCounters"] == {"Succeeded": 1, "Pending": 0, "Failed": 2}
-    assert found["TrainingJobStatusCounters"]["NonRetryableError"] == 1
+    description = tuning.run(name, body, strategy="Grid", jobs=3, ranges=ranges)
+    assert description["HyperParameterTuningJobStatus"] == "Completed"
+    assert description["ObjectiveStatusCounters"] == {"Succeeded": 1, "Pending": 0, "Failed": 2}
+    assert description["TrainingJobStatusCounters"]["NonRetryableError"] == 1
     bad, dumb, good = tuning.jobs(name)
     assert "no such thing" in bad["FailureReason"]
     assert [job["ObjectiveStatus"] for job in (bad, dumb, good)] == ["Failed", "Failed", "Succeeded"]
@@ -185,34 +185,34 @@ def test_failures_are_counted_and_the_rest_goes_on(tuning: Tuning, name: str) ->
 
 
 def test_five_failures_end_it_with_a_reason(tuning: Tuning, name: str) -> None:
-    found = tuning.run(name, "sys.exit('the data is empty')", jobs=20)
-    assert found["HyperParameterTuningJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("No training job succeeded after 5 attempts. Please take a look")
-    assert "the data is empty" in found["FailureReason"]
-    assert found["TrainingJobStatusCounters"]["NonRetryableError"] == 5
-    assert "BestTrainingJob" not in found
+    job = tuning.run(name, "sys.exit('the data is empty')", jobs=20)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("No training job succeeded after 5 attempts. Please take a look")
+    assert "the data is empty" in job["FailureReason"]
+    assert job["TrainingJobStatusCounters"]["NonRetryableError"] == 5
+    assert "BestTrainingJob" not in job
 
 
 def test_no_metric_at_all_is_said(tuning: Tuning, name: str) -> None:
-    found = tuning.run(name, "print('accuracy=1')", jobs=2)
-    assert found["HyperParameterTuningJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("No objective metrics found after running 2 training jobs.")
+    job = tuning.run(name, "print('accuracy=1')", jobs=2)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("No objective metrics found after running 2 training jobs.")
 
 
 def test_a_target_ends_it(tuning: Tuning, name: str) -> None:
     criteria = {"TargetObjectiveMetricValue": 2.0}
-    found = tuning.run(
+    job = tuning.run(
         name, "print('loss=1')", jobs=20, objective="Minimize", TuningJobCompletionCriteria=criteria
     )
-    assert found["HyperParameterTuningJobStatus"] == "Completed"
-    assert found["TrainingJobStatusCounters"]["Completed"] == 1
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
+    assert job["TrainingJobStatusCounters"]["Completed"] == 1
 
 
 def test_no_improvement_ends_it(tuning: Tuning, name: str) -> None:
     criteria = {"BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 3}}
-    found = tuning.run(name, "print('loss=1')", jobs=20, TuningJobCompletionCriteria=criteria)
-    assert found["TrainingJobStatusCounters"]["Completed"] == 4
-    assert found["TuningJobCompletionDetails"]["NumberOfTrainingJobsObjectiveNotImproving"] == 3
+    job = tuning.run(name, "print('loss=1')", jobs=20, TuningJobCompletionCriteria=criteria)
+    assert job["TrainingJobStatusCounters"]["Completed"] == 4
+    assert job["TuningJobCompletionDetails"]["NumberOfTrainingJobsObjectiveNotImproving"] == 3
 
 
 def test_stop_stops_the_training_jobs(tuning: Tuning, name: str) -> None:
@@ -248,8 +248,8 @@ def test_the_instance_may_be_given_in_the_words_of_tuning(tuning: Tuning, name: 
     create(HyperParameterTuningJobName=name, **request)
     assert tuning.wait(name)["HyperParameterTuningJobStatus"] == "Completed"
     job = tuning.jobs(name)[0]["TrainingJobName"]
-    found = tuning.client.describe_training_job(TrainingJobName=job)["ResourceConfig"]
-    assert found == {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    description = tuning.client.describe_training_job(TrainingJobName=job)["ResourceConfig"]
+    assert description == {"InstanceType": "ml.m5.large", "InstanceCount": 1}
 
 
 def test_lists_are_sorted_filtered_and_paged(tuning: Tuning, name: str) -> None:

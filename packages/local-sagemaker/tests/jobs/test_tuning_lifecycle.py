@@ -24,25 +24,25 @@ KIND = tuning.KIND
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    found = Settings(
+    settings = Settings(
         tmp_path / "root", local.region, local.account, local.bucket, local.sagemaker_port, local.aws_port
     )
-    prepare(found)
-    return found
+    prepare(settings)
+    return settings
 
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    found = Store(settings.database)
-    yield found
-    found.close()
+    store = Store(settings.database)
+    yield store
+    store.close()
 
 
 @pytest.fixture
 def jobs(settings: Settings, store: Store) -> Iterator[Jobs]:
-    found = Jobs(settings, store)
-    yield found
-    found.close()
+    jobs = Jobs(settings, store)
+    yield jobs
+    jobs.close()
 
 
 def request(settings: Settings, name: str, body: str, **options: Any) -> dict[str, Any]:
@@ -60,11 +60,11 @@ def test_close_ends_tuning_jobs_and_says_so(jobs: Jobs, settings: Settings, name
     jobs.create(KIND, request(settings, name, "time.sleep(300)", parallel=2))
     until(lambda: len(children(jobs, name)) == 2)
     jobs.close()
-    found = jobs.describe(KIND, name)
-    assert found["HyperParameterTuningJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("InternalServerError: the local services were stopped")
+    job = jobs.describe(KIND, name)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: the local services were stopped")
     assert children(jobs, name) == ["Failed", "Failed"]
-    assert found["TrainingJobStatusCounters"]["RetryableError"] == 2
+    assert job["TrainingJobStatusCounters"]["RetryableError"] == 2
     with pytest.raises(ValidationError, match="are stopping"):
         jobs.create(KIND, request(settings, f"{name}-late", "time.sleep(300)"))
 
@@ -76,10 +76,10 @@ def test_what_a_killed_server_left_running_has_failed(
     jobs.create(KIND, request(settings, name, "time.sleep(300)", parallel=2))
     until(lambda: len(children(jobs, name)) == 2)
     Jobs(settings, store).recover()
-    found = jobs.describe(KIND, name)
-    assert found["HyperParameterTuningJobStatus"] == "Failed"
-    assert found["FailureReason"].startswith("InternalServerError")
-    assert found["ObjectiveStatusCounters"] == {"Succeeded": 0, "Pending": 0, "Failed": 2}
+    job = jobs.describe(KIND, name)
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError")
+    assert job["ObjectiveStatusCounters"] == {"Succeeded": 0, "Pending": 0, "Failed": 2}
 
 
 def test_the_time_is_limited(
@@ -90,12 +90,12 @@ def test_the_time_is_limited(
     limits = {"MaxRuntimeInSeconds": 3}
     started = time.monotonic()
     jobs.create(KIND, request(settings, name, body, limits=limits, jobs=50))
-    found = jobs.wait(KIND, name)
+    job = jobs.wait(KIND, name)
     assert time.monotonic() - started >= 3.0
-    assert found["HyperParameterTuningJobStatus"] == "Completed"
+    assert job["HyperParameterTuningJobStatus"] == "Completed"
     assert children(jobs, name) == ["Stopped"]
-    assert found["BestTrainingJob"]["TrainingJobStatus"] == "Stopped"
-    assert found["ConsumedResources"]["RuntimeInSeconds"] >= 3
+    assert job["BestTrainingJob"]["TrainingJobStatus"] == "Stopped"
+    assert job["ConsumedResources"]["RuntimeInSeconds"] >= 3
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.1, 0.2, 0.4])
@@ -119,8 +119,8 @@ def test_a_defect_of_a_search_ends_the_tuning_job(
 
     monkeypatch.setattr(Random, "propose", broken)
     jobs.create(KIND, request(settings, name, "time.sleep(300)", parallel=2))
-    found = jobs.wait(KIND, name)
-    assert found["FailureReason"] == "LocalServiceError: ZeroDivisionError: of ours"
+    job = jobs.wait(KIND, name)
+    assert job["FailureReason"] == "LocalServiceError: ZeroDivisionError: of ours"
     assert children(jobs, name) == ["Stopped"]
 
 

@@ -43,20 +43,20 @@ def run(
         return status not in ("InProgress", "Stopping")
 
     until(ended)
-    found: dict[str, Any] = client.describe_training_job(TrainingJobName=name)
-    return found
+    job: dict[str, Any] = client.describe_training_job(TrainingJobName=name)
+    return job
 
 
 def test_a_shell_script_with_its_arguments(local: Settings, name: str) -> None:
     script = '#!/bin/sh\necho "in $(pwd), $SM_HP_RATE, $SM_CURRENT_HOST:" "$@"\n'
-    found = run(local, name, pack({"run.sh": script}), "run.sh", {"rate": "0.10", "on": "true", "w": "a b"})
-    assert found["TrainingJobStatus"] == "Completed"
+    job = run(local, name, pack({"run.sh": script}), "run.sh", {"rate": "0.10", "on": "true", "w": "a b"})
+    assert job["TrainingJobStatus"] == "Completed"
     assert "in /opt/ml/code, 0.1, algo-1: --on True --rate 0.1 -w a b" in local.job_log(name).read_text()
 
 
 def test_json_texts_are_decoded_as_sdk_v2_sends_them(local: Settings, name: str) -> None:
-    found = run(local, name, pack({"a/run.py": "print('here')"}), '"a/run.py"')
-    assert found["TrainingJobStatus"] == "Completed"
+    job = run(local, name, pack({"a/run.py": "print('here')"}), '"a/run.py"')
+    assert job["TrainingJobStatus"] == "Completed"
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_json_texts_are_decoded_as_sdk_v2_sends_them(local: Settings, name: str)
 def test_what_is_wrong_with_the_program_is_said(
     local: Settings, name: str, files: dict[str, str] | None, reason: str
 ) -> None:
-    found = run(local, name, b"no archive" if files is None else pack(files), "run.py")
-    assert found["TrainingJobStatus"] == "Failed"
-    assert reason in found["FailureReason"]
+    job = run(local, name, b"no archive" if files is None else pack(files), "run.py")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert reason in job["FailureReason"]
 
 
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)

@@ -18,9 +18,9 @@ FINITE = st.floats(-1e300, 1e300, allow_subnormal=False)
 
 def parse(kind: str, low: Any, high: Any, scaling: str = "Linear") -> Number:
     item = {"Name": "x", "MinValue": str(low), "MaxValue": str(high), "ScalingType": scaling}
-    found = ranges.parse({f"{kind}ParameterRanges": [item]})[0]
-    assert isinstance(found, Number)
-    return found
+    parsed = ranges.parse({f"{kind}ParameterRanges": [item]})[0]
+    assert isinstance(parsed, Number)
+    return parsed
 
 
 @st.composite
@@ -172,12 +172,12 @@ def best_of(search: Search, count: int) -> float:
 
 def test_bayesian_search_is_better_than_chance() -> None:
     """Over five seeds, 20 jobs each: the median of the best is lower, and close to the optimum."""
-    found = {
+    medians = {
         strategy: sorted(best_of(strategy(SPACE, seed), 20) for seed in range(5))[2]
         for strategy in (Random, Bayesian)
     }
-    assert found[Bayesian] < found[Random]
-    assert found[Bayesian] < 0.05
+    assert medians[Bayesian] < medians[Random]
+    assert medians[Bayesian] < 0.05
 
 
 def test_the_objective_may_be_constant_or_huge() -> None:

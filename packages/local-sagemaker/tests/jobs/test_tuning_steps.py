@@ -126,10 +126,10 @@ def test_stopping_the_execution_stops_the_training_jobs(local: Settings, runner:
         job = runner.steps(arn).get("Tune", {}).get("Metadata", {}).get("TuningJob")
         if not job:
             return []
-        found: list[dict[str, Any]] = runner.client.list_training_jobs_for_hyper_parameter_tuning_job(
+        listed: list[dict[str, Any]] = runner.client.list_training_jobs_for_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=job["Arn"].rpartition("/")[2]
         )["TrainingJobSummaries"]
-        return found
+        return listed
 
     until(lambda: len(children()) == 2)
     runner.client.stop_pipeline_execution(PipelineExecutionArn=arn)
@@ -318,11 +318,11 @@ def test_what_the_sdk_makes_runs_unchanged(
     done = runner.wait(runner.start(name))
     assert done["PipelineExecutionStatus"] == "Succeeded", done
     steps = runner.steps(done["PipelineExecutionArn"])
-    found = runner.client.describe_hyper_parameter_tuning_job(
+    job = runner.client.describe_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=steps["Tune"]["Metadata"]["TuningJob"]["Arn"].rpartition("/")[2]
     )
-    assert found["TrainingJobStatusCounters"]["Completed"] == 4
-    best = found["BestTrainingJob"]["TrainingJobName"]
+    assert job["TrainingJobStatusCounters"]["Completed"] == 4
+    best = job["BestTrainingJob"]["TrainingJobName"]
     made = f"data hello 3 {best} s3://{local.bucket}/{name}/{best}/output/model.tar.gz"
     assert read(local, f"{name}/use/made") == made
     again = runner.wait(runner.start(name))

@@ -27,12 +27,12 @@ def test_a_model_and_its_end(transforming: Transforming, name: str) -> None:
     client = transforming.sagemaker
     arn = transforming.model(name, sums(), Tags=[{"Key": "a", "Value": "b"}])
     assert arn == f"arn:aws:sagemaker:eu-west-1:123456789012:model/{name}"
-    found = client.describe_model(ModelName=name)
-    assert found["ModelArn"] == arn
-    assert found["ExecutionRoleArn"] == ROLE
-    assert found["EnableNetworkIsolation"] is False
+    model = client.describe_model(ModelName=name)
+    assert model["ModelArn"] == arn
+    assert model["ExecutionRoleArn"] == ROLE
+    assert model["EnableNetworkIsolation"] is False
     data = transforming.uri(f"{name}/model.tar.gz")
-    assert found["PrimaryContainer"] == {"Image": SKLEARN, "ModelDataUrl": data}
+    assert model["PrimaryContainer"] == {"Image": SKLEARN, "ModelDataUrl": data}
     assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
     assert "already exist" in refused(lambda: transforming.model(name, sums()))
     client.delete_model(ModelName=name)
@@ -118,8 +118,8 @@ def test_a_registered_package_is_deployed(transforming: Transforming, name: str)
     client.create_model(ModelName=name, PrimaryContainer=own)
     assert client.describe_model(ModelName=name)["PrimaryContainer"] == own
     transforming.put(f"{name}/in/a.csv", b"1\n")
-    found = transforming.run(name, Environment={"C": "job"})
-    assert found["TransformJobStatus"] == "Completed", transforming.log(name)
+    job = transforming.run(name, Environment={"C": "job"})
+    assert job["TransformJobStatus"] == "Completed", transforming.log(name)
     assert transforming.outputs(name) == {"a.csv.out": b"1.5\n"}
     other = {"ModelPackageName": f"{package}-absent"}
     message = refused(lambda: client.create_model(ModelName=f"{name}-2", PrimaryContainer=other))

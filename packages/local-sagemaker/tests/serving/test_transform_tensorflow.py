@@ -115,9 +115,9 @@ def test_a_job_with_handlers(transforming: Transforming, name: str, pack: Callab
     transforming.model(name, pack(HANDLERS), TENSORFLOW)
     transforming.put(f"{name}/in/bad.csv", b"1,2,3\n")
     transforming.put(f"{name}/in/good.csv", b"1,2\n3,4\n")
-    found = transforming.run(name)
+    job = transforming.run(name)
     assert transforming.outputs(name) == {"good.csv.out": b"1.5,low\n3.5,high\n"}, transforming.log(name)
-    reason = found["FailureReason"]
+    reason = job["FailureReason"]
     assert reason.startswith("AlgorithmError: See job logs for more information: ")
     assert "/in/bad.csv: Bad HTTP status received from algorithm: 500: " in reason
     assert "input 'features' has the shape (1, 3), the model takes (None, 2)" in reason

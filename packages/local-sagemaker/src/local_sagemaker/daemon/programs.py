@@ -55,15 +55,20 @@ def run(settings: Settings, words: Sequence[str], on_progress: Callable[[str], N
         return NOT_RUNNABLE if exists else NOT_FOUND
     stack.up(settings, on_progress)
     process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []  # signals from before we know the program's process
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        if process is not None:
+        if process is None:
+            early.append(number)
+        else:
             process.send_signal(number)
 
     earlier = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     earlier |= {number: signal.signal(number, lambda _number, _frame: None) for number in _FROM_TERMINAL}
     try:
         process = subprocess.Popen(words, env=os.environ | settings.environment(os.environ))
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     except OSError as error:
         print(f"{words[0]}: cannot be run: {error.strerror}", file=sys.stderr)
