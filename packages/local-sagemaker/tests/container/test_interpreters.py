@@ -158,6 +158,8 @@ def test_path_files_lead_where_they_did(tmp_path: Path, environment: Environment
     code = "import sys; sys.made_by_a_path_file = True"
     lines = [str(tmp_path / "elsewhere"), "# remark", "", "below", "../above", "not-there", code]
     (environment.site / "several.pth").write_text("\n".join(lines))
+    (environment.site / "dangling.pth").symlink_to(tmp_path / "not-there.pth")
+    (environment.folder / "bin" / "dangling").symlink_to(tmp_path / "not-there")
     job = Job(tmp_path, environment.python)
     for module in ("absolute", "relative", "upwards"):
         assert job.says(f"import {module}; print({module}.VALUE)") == "42"

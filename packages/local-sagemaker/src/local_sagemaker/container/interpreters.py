@@ -5,6 +5,7 @@ entries of the interpreter's site folders and of its ``bin`` are linked, all but
 all jobs share.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -114,7 +115,9 @@ def base(root: Path, python: Path, hidden: Collection[str] = ()) -> Base:
         if not (folder / _COMPLETE).exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            (folder / _COMPLETE).write_text(json.dumps(_link(folder, known, names)))
+            draft = folder / "draft.json"
+            draft.write_text(json.dumps(_link(folder, known, names)))
+            draft.replace(folder / _COMPLETE)
     sites = tuple(folder / f"site-{number}" for number in range(len(known.sites)))
     added = json.loads((folder / _COMPLETE).read_text())
     return Base(known, sites, folder / "bin", (*map(str, sites), *added))
@@ -125,7 +128,7 @@ def _state(known: Interpreter) -> list[object]:
     state: list[object] = []
     for folder in (*known.sites, known.prefix / "bin"):
         names = sorted(os.listdir(folder)) if folder.is_dir() else []
-        stamps = [(folder / name).stat().st_mtime_ns for name in names if name.endswith(".pth")]
+        stamps = [(folder / name).lstat().st_mtime_ns for name in names if name.endswith(".pth")]
         state.append([str(folder), names, stamps])
     return state
 
@@ -174,16 +177,21 @@ def _entries(site: Path, hidden: Collection[str]) -> tuple[set[str], set[str]]:
 
 def _path_file(site: Path, name: str) -> list[str]:
     """The lines of a path file of `site`, with paths that are right wherever the file is."""
-    lines = (site / name).read_text(errors="surrogateescape").splitlines()
+    try:
+        lines = (site / name).read_text(errors="surrogateescape").splitlines()
+    except OSError:  # Python ignores it as well
+        return []
     code = ("import ", "import\t", "#")
     return [line if not line.strip() or line.startswith(code) else str(site / line.strip()) for line in lines]
 
 
 def _link_command(target: Path, command: Path) -> None:
     """A command of the interpreter's environment; one written in Python runs with the job's own Python."""
-    with command.open("rb") as file:
-        head = file.read(2) == b"#!" and file.readline() + file.readline()
-    if head and b"python" in head:
+    head = b""
+    with contextlib.suppress(OSError), command.open("rb") as file:
+        if file.read(2) == b"#!":
+            head = file.readline() + file.readline()
+    if b"python" in head:
         target.write_text(f'#!/bin/sh\nexec python3 {shlex.quote(str(command))} "$@"\n')
         target.chmod(0o755)
     else:
