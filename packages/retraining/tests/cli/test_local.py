@@ -23,7 +23,7 @@ class Shell:
 
     def __init__(self, project: Path) -> None:
         self.project = project
-        self.variables = {"PATH": os.environ["PATH"], "HOME": str(project)}
+        self.variables = {"PATH": os.environ["PATH"], "HOME": str(project / "home")}
 
     def run(self, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
