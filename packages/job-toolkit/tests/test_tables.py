@@ -209,14 +209,28 @@ def test_a_value_out_of_its_limits_is_named(text: str, bounds: tuple[float, floa
 
 
 def test_a_table_of_numbers(channel: Path) -> None:
+    path = channel / "new" / "a.csv"
+    written = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=COLUMNS)
+    tables.write(written, path)
+    pd.testing.assert_frame_equal(tables.read_numbers(path), written)
+    tables.write(written, path, header=False)
+    pd.testing.assert_frame_equal(tables.read_numbers(path, COLUMNS), written)
+    tables.write(written[COLUMNS[::-1]], path)
+    pd.testing.assert_frame_equal(tables.read_numbers(path, COLUMNS), written)
+    written[COLUMNS[::-1]].to_parquet(channel / "a.parquet")
+    pd.testing.assert_frame_equal(tables.read_numbers(channel / "a.parquet", COLUMNS), written)
+    (channel / "a.parquet").unlink()
+    written[COLUMNS[1:]].to_parquet(channel / "a.parquet")
+    line = refused(lambda: tables.read_numbers(channel / "a.parquet", COLUMNS))
+    assert line == f"{channel / 'a.parquet'}: column 'id' is missing"
+
+
+def test_an_empty_part_of_a_table_may_be_allowed(channel: Path) -> None:
     path = channel / "a.csv"
-    values = np.random.default_rng(0).normal(size=(50, 3))
-    pd.DataFrame(values, columns=COLUMNS).to_csv(path, index=False)
-    found = tables.read_numbers(path)
-    assert list(found.columns) == COLUMNS
-    np.testing.assert_array_equal(found.to_numpy(), values)
-    pd.DataFrame(values).to_csv(path, index=False, header=False)
-    np.testing.assert_array_equal(tables.read_numbers(path, COLUMNS).to_numpy(), values)
+    for content in (b"", as_csv([])):
+        path.write_bytes(content)
+        assert tables.read_numbers(path, COLUMNS, may_be_empty=True).shape == (0, 3)
+        assert refused(lambda: tables.read_numbers(path, COLUMNS)) == f"{path}: has no rows"
 
 
 @pytest.mark.parametrize(

@@ -65,20 +65,35 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def read_numbers(
-    path: Path, columns: Sequence[str] | None = None, limits: Limits | None = None
+    path: Path,
+    columns: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    may_be_empty: bool = False,
 ) -> pd.DataFrame:
-    """A file of finite numbers (float64), each column within its limits. Raises InputError as read_text does,
-    for a file without rows, and for a value that is no number or out of its limits."""
+    """A file of finite numbers (float64), each column within its limits, in the order of `columns`.
+
+    Raises InputError as read_text does, for other columns, for a file without rows unless it may be empty,
+    and for a value that is no number or out of its limits.
+    """
     rows = read_text(path, columns)
-    if rows.empty:
-        raise InputError(f"{path}: has no rows")
+    if columns is not None:
+        check_columns(path, rows.columns, columns)
+        rows = rows[list(columns)]
     check_unique(path, rows.columns)
+    if rows.empty and not may_be_empty:
+        raise InputError(f"{path}: has no rows")
     try:
         return pd.DataFrame(
             {name: numbers(rows[name], *(limits or {}).get(name, (-math.inf, math.inf))) for name in rows}
         )
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def write(rows: pd.DataFrame, path: Path, header: bool = True) -> None:
+    """Write a CSV file; numbers survive exactly. Without a header, a batch transform can split it by lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.to_csv(path, index=False, header=header, encoding="utf-8")
 
 
 def check_unique(where: object, found: Iterable[str]) -> None:
