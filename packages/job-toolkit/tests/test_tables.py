@@ -18,6 +18,7 @@ from job_toolkit import tables
 from job_toolkit.failure import InputError
 
 COLUMNS = ["id", "amount", "share"]
+finite = st.floats(allow_nan=False, allow_infinity=False)
 ROWS = [["a", "1.5", "0.25"], ["b", "-2", ""], ["c", "1e3", "1"]]
 
 
@@ -160,7 +161,7 @@ def column(values: list[str]) -> "pd.Series[str]":
     return pd.Series(values, name="amount", dtype=str)
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@given(st.lists(finite, min_size=1, max_size=20))
 def test_numbers_are_read_exactly(values: list[float]) -> None:
     found = tables.numbers(column([f" {value!r} " for value in values]))
     assert found.dtype == np.float64
@@ -206,6 +207,16 @@ def test_a_value_out_of_its_limits_is_named(text: str, bounds: tuple[float, floa
     assert expected in str(raised.value)
     with pytest.raises(ValueError, match=r", or nothing where it is unknown$"):
         tables.numbers(column(["", text]), *bounds, missing=True)
+
+
+@given(st.lists(st.tuples(finite, finite, finite), min_size=1, max_size=20))
+def test_numbers_survive_a_file_exactly(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, ...]]
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "deep" / "table.csv"
+    written = pd.DataFrame(rows, columns=COLUMNS)
+    tables.write(written, path)
+    pd.testing.assert_frame_equal(tables.read_numbers(path), written, check_exact=True)
 
 
 def test_a_table_of_numbers(channel: Path) -> None:

@@ -91,7 +91,7 @@ def read_numbers(
 
 
 def write(rows: pd.DataFrame, path: Path, header: bool = True) -> None:
-    """Write a CSV file; numbers survive exactly. Without a header, a batch transform can split it by lines."""
+    """Write a CSV file; numbers survive exactly. A batch transform takes one without a header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows.to_csv(path, index=False, header=header, encoding="utf-8")
 
