@@ -61,7 +61,8 @@ def test_the_packages_tests_pass_there(environment: Path) -> None:
             *("-n", "2", "--ignore", __file__, str(TESTS)),
         ],
         cwd=TESTS.parent,
-        env=os.environ | {"PYTHONPATH": str(TESTS.parent / "src")},
+        env={name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        | {"PYTHONPATH": str(TESTS.parent / "src")},
         capture_output=True,
         text=True,
         check=False,
