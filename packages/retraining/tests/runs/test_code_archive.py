@@ -46,7 +46,10 @@ def repacked(archive: bytes, removed: str) -> bytes:
     return target.getvalue()
 
 
-@pytest.mark.parametrize(("removed", "module"), [("job_toolkit/failure.py", "job_toolkit.failure")])
+@pytest.mark.parametrize(
+    ("removed", "module"),
+    [("job_toolkit/failure.py", "job_toolkit.failure"), ("job_toolkit/", "job_toolkit")],
+)
 @pytest.mark.parametrize("script", ["preprocess.py", "train.py"])
 def test_a_job_without_a_module_in_its_archive_fails_as_in_aws(
     tiny: Tiny, script: str, removed: str, module: str
