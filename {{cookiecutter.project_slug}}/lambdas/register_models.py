@@ -2,17 +2,15 @@
 
 The pipeline's Lambda step calls it after the quality gate. Event (all keys required):
 ``model_package_group``, ``description``, ``candidates_uri`` (prefix that holds <candidate>/model.tar.gz),
-``evaluation_uri`` (prefix that holds metrics.csv, candidates.json and model_quality/<candidate>.json),
-``image_uri``, ``content_types``, ``response_types``, ``transform_instance_types``,
-``realtime_instance_types``, ``approval_status``, ``execution`` (pipeline execution ARN), ``git_commit``,
-``hyperparameters``, ``data`` (URIs by name).
+``evaluation_uri`` (prefix that holds evaluation.json, whose ``candidates`` are the metrics of each by its
+name, and model_quality/<candidate>.json), ``image_uri``, ``content_types``, ``response_types``,
+``transform_instance_types``, ``realtime_instance_types``, ``approval_status``, ``execution`` (pipeline
+execution ARN), ``git_commit``, ``hyperparameters``, ``data`` (URIs by name).
 
 A candidate is known by its model data: a package of the group with the same ModelDataUrl is the same
 model, so a second call, or an execution whose steps were all cache hits, registers nothing twice.
 """
 
-import csv
-import io
 import json
 import re
 from typing import Any
@@ -65,21 +63,18 @@ def handler(event: Event, context: object) -> dict[str, str]:
     return {"model_packages": json.dumps(arns), "registered": str(new)}
 
 
-def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, str]]:
-    """``{candidate: {metric: text}}`` from metrics.csv, in the file's order; the baselines are left out."""
-    uri = f"{evaluation_uri.rstrip('/')}/metrics.csv"
-    rows = csv.DictReader(io.StringIO(read(s3, uri).decode()))
-    metrics = {
-        row["name"]: {
-            key: value
-            for key, value in row.items()
-            if key not in ("kind", "name") and value not in (None, "")
-        }
-        for row in rows
-        if row["kind"] == "candidate"
-    }
-    if not metrics:
-        raise RegistrationError(f"{uri}: no candidate in it")
+def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, float]]:
+    """``{candidate: {metric: number}}`` in the order of evaluation.json, which the evaluation wrote."""
+    uri = f"{evaluation_uri.rstrip('/')}/evaluation.json"
+    try:
+        document = json.loads(read(s3, uri))
+    except ValueError as error:
+        raise RegistrationError(f"{uri}: cannot be read as JSON: {error}") from None
+    metrics = document.get("candidates") if isinstance(document, dict) else None
+    if not isinstance(metrics, dict) or not metrics:
+        raise RegistrationError(f"{uri}: no candidates in it: the evaluation writes their metrics there")
+    if not all(isinstance(values, dict) for values in metrics.values()):
+        raise RegistrationError(f"{uri}: candidates must hold an object of metrics for each name")
     return metrics
 
 
@@ -105,7 +100,7 @@ def packages_by_model_data(sagemaker: Any, group: str) -> dict[str, str]:
     return found
 
 
-def model_package(event: Event, name: str, metrics: dict[str, str], model_data: str) -> dict[str, Any]:
+def model_package(event: Event, name: str, metrics: dict[str, float], model_data: str) -> dict[str, Any]:
     """The CreateModelPackage request of one candidate."""
     inference = {
         "Containers": [{"Image": event["image_uri"], "ModelDataUrl": model_data}],
@@ -129,7 +124,7 @@ def model_package(event: Event, name: str, metrics: dict[str, str], model_data: 
     }
 
 
-def metadata(event: Event, name: str, metrics: dict[str, str]) -> dict[str, str]:
+def metadata(event: Event, name: str, metrics: dict[str, float]) -> dict[str, str]:
     """What is known of the candidate, as SageMaker takes it: at most 50 texts of at most 256 characters."""
     properties = {
         "candidate": name,

@@ -22,15 +22,12 @@ def event(local: Settings, request: pytest.FixtureRequest) -> dict[str, Any]:
     """An evaluation in S3, under a prefix and for a group of this test's own."""
     own = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[-50:].strip("-")
     base = f"s3://{local.bucket}/{own}"
-    rows = [
-        "kind,name,threshold,recall,precision",
-        *(f"candidate,{name},0.5,0.9{i},0.6" for i, name in enumerate(NAMES)),
-    ]
-    put(
-        local,
-        f"{base}/evaluation/metrics.csv",
-        "\n".join([*rows, "baseline,logistic-regression,0.5,0.4,0.3"]),
-    )
+    candidates = {
+        name: {"threshold": 0.5, "recall": 0.9 + number / 100, "precision": 0.6}
+        for number, name in enumerate(NAMES)
+    }
+    evaluation = {"candidates": candidates, "baselines": {"logistic-regression": {"recall": 0.4}}}
+    put(local, f"{base}/evaluation/evaluation.json", json.dumps(evaluation))
     for name in NAMES:
         put(local, f"{base}/candidates/{name}/model.tar.gz", "packed")
     return {
@@ -91,7 +88,7 @@ def test_every_candidate_becomes_one_version(function: Any, local: Settings, eve
         "S3Uri": f"{event['evaluation_uri']}/model_quality/best-recall.json",
     }
     metadata = first["CustomerMetadataProperties"]
-    assert metadata["metric:recall"] == "0.90"
+    assert metadata["metric:recall"] == "0.9"
     assert metadata["hyperparameter:epochs"] == "30"
     assert metadata["data:RiskyData"] == "s3://bucket/data/risky/"
     assert (metadata["run_id"], metadata["execution"], metadata["git_commit"]) == (
@@ -138,18 +135,27 @@ def test_one_that_fails_is_named_and_completed_later(
     assert names == ["best-recall", "best-precision", "lowest-loss", "best-f1"]
 
 
-@pytest.mark.parametrize("text", ["kind,name\n", "kind,name\nbaseline,x\n"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"candidates": {}}', r"evaluation\.json: no candidates in it"),
+        ('{"baselines": {"x": {"recall": 0.4}}}', r"evaluation\.json: no candidates in it"),
+        ("[]", r"evaluation\.json: no candidates in it"),
+        ('{"candidates": {"a": 0.4}}', r"evaluation\.json: candidates must hold an object of metrics"),
+        ("{", r"evaluation\.json: cannot be read as JSON"),
+    ],
+)
 def test_an_evaluation_without_candidates(
-    function: Any, local: Settings, event: dict[str, Any], text: str
+    function: Any, local: Settings, event: dict[str, Any], text: str, expected: str
 ) -> None:
-    put(local, f"{event['evaluation_uri']}/metrics.csv", text)
-    with pytest.raises(function.RegistrationError, match=r"metrics\.csv: no candidate in it"):
+    put(local, f"{event['evaluation_uri']}/evaluation.json", text)
+    with pytest.raises(function.RegistrationError, match=expected):
         function.handler(event, None)
 
 
 def test_metrics_that_are_not_there(function: Any, local: Settings, event: dict[str, Any]) -> None:
-    remove(local, f"{event['evaluation_uri']}/metrics.csv")
-    with pytest.raises(function.RegistrationError, match=r"/evaluation/metrics\.csv: "):
+    remove(local, f"{event['evaluation_uri']}/evaluation.json")
+    with pytest.raises(function.RegistrationError, match=r"/evaluation/evaluation\.json: "):
         function.handler(event, None)
 
 

@@ -12,7 +12,7 @@ from retraining.errors import UserError
 def folder(tmp_path: Path) -> Path:
     files = {
         "train.py": "import json\nimport networks\nfrom deep.inner import thing\n",
-        "networks.py": "import losses as l\n",
+        "networks.py": "import losses as l\nfrom job_toolkit import training\n",
         "losses.py": "def f():\n    import late\n",
         "late.py": "",
         "evaluate.py": "import inference",
@@ -37,11 +37,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_the_entry_point_reaches(folder: Path) -> None:
-    assert [str(path) for path in code_package.files(folder, "train.py")] == [
+    found = code_package.files(folder, "train.py")
+    assert [str(path) for path in found] == [
         "deep/__init__.py",
         "deep/inner.py",
         "deep/other.py",
         "deep/sibling.py",
+        "job_toolkit/__init__.py",
+        "job_toolkit/failure.py",
+        "job_toolkit/training.py",
         "labels.yaml",
         "late.py",
         "losses.py",
@@ -49,6 +53,7 @@ def test_what_the_entry_point_reaches(folder: Path) -> None:
         "schema.json",
         "train.py",
     ]
+    assert found[Path("train.py")] == folder / "train.py"
     assert Path("inference.py") in code_package.files(folder, "evaluate.py")
 
 
@@ -58,12 +63,21 @@ def test_an_entry_point_below_the_folder(folder: Path) -> None:
     assert {"deep/job.py", "deep/unused.py", "losses.py"} <= names
 
 
-def test_staging_copies_just_that(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry_point", ["train.py", "evaluate.py"])
+def test_staging_copies_just_that(entry_point: str, folder: Path, tmp_path: Path) -> None:
     target = tmp_path.parent / f"{tmp_path.name}-staged"
-    code_package.stage(folder, target, "evaluate.py")
-    assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {
-        str(path) for path in code_package.files(folder, "evaluate.py")
-    }
+    code_package.stage(folder, target, entry_point)
+    found = code_package.files(folder, entry_point)
+    staged = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
+    assert staged == set(found)
+    assert all((target / path).read_bytes() == file.read_bytes() for path, file in found.items())
+
+
+def test_a_models_own_folder_goes_before_the_installed_package(folder: Path) -> None:
+    (folder / "job_toolkit").mkdir()
+    (folder / "job_toolkit" / "training.py").write_text("")
+    found = code_package.files(folder, "train.py")
+    assert found[Path("job_toolkit/training.py")] == folder / "job_toolkit" / "training.py"
 
 
 def test_a_module_that_is_not_python(folder: Path) -> None:

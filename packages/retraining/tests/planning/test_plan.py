@@ -1,14 +1,17 @@
 """`retrain plan` against real local runs: what it says comes true, and it changes nothing."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from tiny_project import CHAIN, JOBS, SCRIPTS, STEPS, UNIT, Tiny, retrain, running, step
 
+from job_toolkit import imports
 from local_sagemaker.definition import cache as local_cache
 from retraining.compile import code_differences, definition
 from retraining.compile.compiled import Run, read
@@ -99,6 +102,33 @@ def test_new_and_gone_files_of_a_package(tiny: Tiny) -> None:
         "code: rows.py is gone",
     }
     tiny.comes_true()
+
+
+def test_a_changed_module_of_the_toolkit_concerns_the_steps_that_reach_it(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolkit = tmp_path / "job_toolkit"
+    shutil.copytree(imports.PACKAGE, toolkit)
+    monkeypatch.setattr(imports, "PACKAGE", toolkit)
+    for script, modules in (("train.py", "failure"), ("evaluate.py", "failure, report")):
+        tiny.write(f"models/tiny/{script}", f"from job_toolkit import {modules}\n{SCRIPTS[script]}")
+    assert set(step(tiny.plan(), "Train").reasons) == {
+        "code: job_toolkit/__init__.py is new",
+        "code: job_toolkit/failure.py is new",
+        "code: train.py changed",
+    }
+    tiny.run()
+    for module, concerned in (
+        ("tables", set()),
+        ("report", {"Evaluate"}),
+        ("failure", {"Train", "Evaluate"}),
+    ):
+        with (toolkit / f"{module}.py").open("a") as file:
+            file.write("# changed\n")
+        reasons = tiny.comes_true()
+        changed = f"code: job_toolkit/{module}.py changed"
+        assert {name for name in JOBS if changed in reasons.get(name, ())} == concerned
+        assert set(reasons) & set(JOBS) == concerned
 
 
 def test_a_parameter_then_its_old_value_again(tiny: Tiny) -> None:

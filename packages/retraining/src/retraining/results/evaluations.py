@@ -1,15 +1,13 @@
 """What the evaluations of an execution measured, read from where they wrote it."""
 
-import csv
-import io
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import boto3
 
+from job_toolkit import metrics
+from job_toolkit.failure import InputError
 from retraining.config.configuration import Configuration
 from retraining.results import model_quality
 from retraining.results.experiment_results import output_uris
@@ -63,24 +61,19 @@ def _read(model: str, uri: str) -> Evaluation:
         found = list(_table(model, read("metrics.csv")))
     else:
         documents = [read(name) for name in names if name.endswith(".json") and "/" not in name]
-        metrics = {key: value for text in documents for key, value in _numbers(text).items()}
-        found = [Candidate(model, "candidate", "", metrics)] if metrics else []
+        values = {key: value for text in documents for key, value in _numbers(text).items()}
+        found = [Candidate(model, metrics.CANDIDATE, "", values)] if values else []
     return Evaluation(tuple(found), f"s3://{bucket}/{prefix}{REPORT}" if REPORT in names else None)
 
 
 def _table(model: str, text: str) -> Iterator[Candidate]:
-    """The rows of a metrics.csv with the columns kind, name and one per metric."""
-    for row in csv.DictReader(io.StringIO(text)):
-        metrics = {key: number for key, value in row.items() if (number := _number(value)) is not None}
-        yield Candidate(model, row.get("kind") or "candidate", row.get("name") or "", metrics)
-
-
-def _number(value: Any) -> float | None:
+    """The rows of a metrics.csv; a file of another kind has none."""
     try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if math.isfinite(found) else None
+        rows = metrics.parse(text)
+    except InputError:
+        return
+    for row in rows:
+        yield Candidate(model, row.kind, row.name, dict(row.metrics))
 
 
 def _numbers(text: str) -> dict[str, float]:

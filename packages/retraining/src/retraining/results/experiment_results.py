@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from job_toolkit import metrics
+from job_toolkit.failure import InputError
 from retraining.config.configuration import Configuration
 from retraining.config.schema.pipeline import JOBS
 from retraining.results.model_quality import numbers
@@ -75,9 +77,9 @@ def _log_evaluation(client: Any, run_id: str, uri: str, model: str) -> None:
         client.log_artifacts(run_id, name, model or None)
 
 
-def _log_batches(client: Any, run_id: str, metrics: list[Any]) -> None:
-    for first in range(0, len(metrics), 1000):
-        client.log_batch(run_id, metrics=metrics[first : first + 1000])
+def _log_batches(client: Any, run_id: str, logged: list[Any]) -> None:
+    for first in range(0, len(logged), 1000):
+        client.log_batch(run_id, metrics=logged[first : first + 1000])
 
 
 def _epochs(path: Path, prefix: str) -> list[Any]:
@@ -97,16 +99,17 @@ def _epochs(path: Path, prefix: str) -> list[Any]:
 
 
 def _finals(path: Path, prefix: str) -> list[Any]:
-    """``<candidate>/<metric>`` for candidates and baselines."""
+    """``<candidate>/<metric>`` for candidates and baselines; of the only candidate ``<metric>``."""
     from mlflow.entities import Metric
 
-    if not path.is_file():
+    try:
+        models = metrics.read(path) if path.is_file() else []
+    except InputError:
         return []
     return [
-        Metric(f"{prefix}{row['name']}/{key}", float(value), 0, 0)
-        for row in csv.DictReader(io.StringIO(path.read_text()))
-        for key, value in row.items()
-        if key not in ("kind", "name") and _is_number(value)
+        Metric(f"{prefix}{f'{model.name}/' if model.name else ''}{key}", value, 0, 0)
+        for model in models
+        for key, value in model.metrics.items()
     ]
 
 

@@ -57,12 +57,10 @@ def fills(configuration: Configuration, uri: str) -> bool:
 
 
 def _texts(script: Path) -> set[str]:
-    """The texts that a script and its modules hold, and the parts of those that are paths."""
-    trees = [
-        ast.parse((script.parent / path).read_bytes())
-        for path in code_package.files(script.parent, script.name)
-        if path.suffix == ".py"
-    ]
+    """The texts that a script and the model's own modules hold, and the parts of those that are paths."""
+    files = code_package.files(script.parent, script.name).values()
+    own = (file for file in files if file.suffix == ".py" and file.is_relative_to(script.parent))
+    trees = [ast.parse(file.read_bytes()) for file in own]
     found = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return {part for value in found if isinstance(value, str) for part in value.split("/")}
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from job_toolkit.report import Html, escape
+
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 460, 340, 56, 44, 10
 BLUE, ORANGE, GREY = "#0b6e99", "#d9730d", "#787774"
 
@@ -26,7 +28,7 @@ class Axes:
         return HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
 
 
-def predicted_by_actual(actual: Values, predicted: Values, cells: int = 50) -> str:
+def predicted_by_actual(actual: Values, predicted: Values, cells: int = 50) -> Html:
     """How many rows have which actual and predicted price; on the line the prediction is right."""
     low = float(min(actual.min(), predicted.min()))
     high = max(float(max(actual.max(), predicted.max())), low + 1)
@@ -44,7 +46,7 @@ def predicted_by_actual(actual: Values, predicted: Values, cells: int = 50) -> s
     return _picture(axes, marks, "actual price, thousand dollars", "predicted price, thousand dollars", 1e-3)
 
 
-def residuals(errors: Values, bins: int = 40) -> str:
+def residuals(errors: Values, bins: int = 40) -> Html:
     """How the errors, predicted minus actual in dollars, are distributed, but for the largest hundredth."""
     reach = max(float(np.quantile(np.abs(errors), 0.99)), 1.0)
     counts, edges = np.histogram(errors, np.linspace(-reach, reach, bins + 1))
@@ -57,7 +59,7 @@ def residuals(errors: Values, bins: int = 40) -> str:
     return _picture(axes, marks, "predicted minus actual, thousand dollars", "rows", 1e-3, 1)
 
 
-def errors_by_price(actual: Values, predicted: Values, parts: int = 10) -> str:
+def errors_by_price(actual: Values, predicted: Values, parts: int = 10) -> Html:
     """Per tenth of the rows by actual price: the median error, and where the middle four fifths lie."""
     order = np.array_split(np.argsort(actual, kind="stable"), min(parts, len(actual)))
     errors = predicted - actual
@@ -75,7 +77,7 @@ def errors_by_price(actual: Values, predicted: Values, parts: int = 10) -> str:
 
 def _picture(
     axes: Axes, marks: list[str], label: str, side: str, unit: float, side_unit: float | None = None
-) -> str:
+) -> Html:
     parts = [*marks]
     for value in _ticks(axes.low[0] * unit, axes.high[0] * unit):
         parts.append(_text(axes.x(value / unit), HEIGHT - BOTTOM + 16, f"{value:,g}"))
@@ -85,7 +87,7 @@ def _picture(
     parts.append(_text((WIDTH + LEFT) / 2, HEIGHT - 8, label))
     middle = (HEIGHT - BOTTOM) / 2
     parts.append(f'<g transform="rotate(-90 12 {middle})">{_text(12, middle + 4, side)}</g>')
-    return (
+    return Html(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'aria-label="{side} by {label}">{"".join(parts)}</svg>'
     )
@@ -114,4 +116,7 @@ def _line(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="{GREY}">{text}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="{GREY}">'
+        f"{escape(text)}</text>"
+    )

@@ -12,10 +12,10 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-import split
-from failure import InputError
 from houses import FEATURES
-from split import Split
+from job_toolkit import splits
+from job_toolkit.failure import InputError
+from job_toolkit.splits import Fractions
 
 MEMBERS = ("model.json", "pca.joblib", "split.json")
 
@@ -28,7 +28,7 @@ class Components:
 
     pipeline: Any
     names: list[str]
-    split: Split
+    split: Fractions
 
     def add(self, features: Values) -> Values:
         """Features [n, 8] -> features and components [n, 8 + K]."""
@@ -58,7 +58,7 @@ def load(archive: Path, folder: Path) -> Components:
         pipeline = joblib.load(folder / "pca.joblib")
     except Exception as error:  # what a broken pickle raises can be anything
         raise InputError(f"{archive}: pca.joblib cannot be loaded ({error!r})") from None
-    return Components(pipeline, names, split.load(folder / "split.json"))
+    return Components(pipeline, names, splits.load(folder / "split.json"))
 
 
 def _extract(archive: Path, folder: Path) -> None:

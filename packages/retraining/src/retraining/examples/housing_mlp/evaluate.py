@@ -2,7 +2,7 @@
 
 Inputs under <base>/input/: transform/features.csv.out (one predicted price per line, from the batch
 transform), test_labels/labels.csv, and for the baselines test_features/features.csv and train/train.csv.
-Output under <base>/output/evaluation/: evaluation.json (the property file of the quality gate),
+Output under <base>/output/evaluation/: evaluation.json (the property file of the quality gate), metrics.csv,
 model_quality.json, predictions.csv and report.html.
 
 The predictions are those of the served model: the batch transform runs the SavedModel behind its handlers.
@@ -13,18 +13,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-import failure
 import houses
 import regression
 import report
-import table
-from failure import ArgumentParser, InputError
-from table import Table
-
-DEFAULT_BASE = "/opt/ml/processing"
+from job_toolkit import metrics, model_quality, processing, tables
+from job_toolkit.failure import InputError
+from job_toolkit.metrics import Model
 
 Values = NDArray[np.float64]
 
@@ -35,66 +33,68 @@ def read_predictions(folder: Path) -> Values:
     if len(files) != 1:
         found = ", ".join(path.name for path in files) or "none"
         raise InputError(f"channel transform: one .out file of the batch transform is expected, not {found}")
-    return table.read(files[0], ["price"]).values[:, 0]
+    return tables.read_numbers(files[0], ["price"])["price"].to_numpy()
 
 
-def baselines(train: Table, features: Values) -> dict[str, Values]:
+def baselines(train: pd.DataFrame, features: Values) -> dict[str, Values]:
     """What a linear regression and the mean predict, fitted on the training rows, for features [n, F]."""
-    prices = train.values[:, -1]
-    centre, spread = train.values[:, :-1].mean(axis=0), train.values[:, :-1].std(axis=0)
+    values = train.to_numpy()
+    prices = values[:, -1]
+    centre, spread = values[:, :-1].mean(axis=0), values[:, :-1].std(axis=0)
     scale = np.where(spread > 0, spread, 1)
-    fitted = LinearRegression().fit((train.values[:, :-1] - centre) / scale, prices)
+    fitted = LinearRegression().fit((values[:, :-1] - centre) / scale, prices)
     return {
-        "linear_regression": fitted.predict((features - centre) / scale),
+        "linear regression": fitted.predict((features - centre) / scale),
         "mean": np.full(len(features), prices.mean()),
     }
 
 
-def evaluate(source: Path, out: Path) -> dict[str, dict[str, float]]:
+def evaluate(source: Path, out: Path) -> list[Model]:
     """Write the evaluation of the inputs in `source`; return the measures of the model and the baselines."""
-    train = table.read(source / "train" / "train.csv")
-    features = table.read(source / "test_features" / "features.csv", train.columns[:-1]).values
-    labels = table.read(source / "test_labels" / "labels.csv")
+    train = tables.read_numbers(source / "train" / "train.csv")
+    names = list(train.columns[:-1])
+    features = tables.read_numbers(source / "test_features" / "features.csv", names).to_numpy()
+    labels = tables.read_numbers(source / "test_labels" / "labels.csv")
     predicted = read_predictions(source / "transform")
-    actual = labels.values[:, 0]
-    if labels.columns != [houses.PRICE] or not (actual > 0).all():
+    actual = labels.iloc[:, 0].to_numpy()
+    if list(labels.columns) != [houses.PRICE] or not (actual > 0).all():
         raise InputError(f"channel test_labels: {houses.PRICE} must be its only column, every price above 0")
     for name, rows in (("transform", predicted), ("test_features", features)):
         if len(rows) != len(actual):
             raise InputError(f"channel {name}: {len(rows)} rows, but test_labels has {len(actual)}")
-    measured = {report.MODEL: regression.measure(actual, predicted)}
-    for name, guess in baselines(train, features).items():
-        measured[name] = regression.measure(actual, guess)
+    measured = [
+        regression.candidate(actual, predicted),
+        *(
+            Model("baseline", name, metrics=regression.measure(actual, guess))
+            for name, guess in baselines(train, features).items()
+        ),
+    ]
     write(actual, predicted, measured, out)
     return measured
 
 
-def write(actual: Values, predicted: Values, measured: dict[str, dict[str, float]], out: Path) -> None:
-    """Write the documents, the table and the page."""
-    quality = regression.model_quality(actual, predicted)
-    found = {name: dict(row) for name, row in measured.items()}
-    evaluation = {"gate": found.pop(report.MODEL), "baselines": found, "rows": len(actual)}
-    rows = Table(["actual", "predicted"], np.column_stack([actual, predicted]))
-    table.write(rows, out / "predictions.csv")
-    for name, content in (("evaluation", evaluation), ("model_quality", quality)):
-        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        (out / f"{name}.json").write_text(text, encoding="utf-8")
-    metrics = quality["regression_metrics"]
-    spread = {name: metric["standard_deviation"] for name, metric in metrics.items()}
-    report.write(actual, predicted, measured, spread, out / "report.html")
+def write(actual: Values, predicted: Values, measured: list[Model], out: Path) -> None:
+    """Write the documents, the tables and the page."""
+    model, *others = measured
+    metrics.write(measured, out / "metrics.csv")
+    model_quality.write(model_quality.from_csv(out / "metrics.csv"), out)
+    tables.write(pd.DataFrame({"actual": actual, "predicted": predicted}), out / "predictions.csv")
+    evaluation = {
+        "gate": {name: value for name, value in model.metrics.items() if name != "rows"},
+        "baselines": {other.name.replace(" ", "_"): other.metrics for other in others},
+        "rows": len(actual),
+    }
+    text = json.dumps(evaluation, indent=2, allow_nan=False) + "\n"
+    (out / "evaluation.json").write_text(text, encoding="utf-8")
+    report.write(actual, predicted, measured, out / "report.html")
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(allow_abbrev=False, description="Measure, compare and report.")
-    parser.add_argument(
-        "--base", type=Path, default=Path(DEFAULT_BASE), help="folder with input/ and output/"
-    )
-    base = parser.parse_args(argv).base
-    for name, row in evaluate(base / "input", base / "output" / "evaluation").items():
-        print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    base = processing.parser("Measure, compare and report.").parse_args(argv).base
+    for model in evaluate(base / "input", base / "output" / "evaluation"):
+        values = (f"{key} {value:.4g}" for key, value in model.metrics.items() if key != "rows")
+        print(f"{model.name or report.MODEL}: " + ", ".join(values))
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    base = failure.base_folder(arguments) or Path(DEFAULT_BASE)
-    sys.exit(failure.run(lambda: main(arguments), base.parent / "output" / "message"))
+    sys.exit(processing.run(main))

@@ -1,13 +1,13 @@
 """The exported model: what TensorFlow Serving loads, and the handlers around it."""
 
 import json
-import shutil
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 import inference
+from job_toolkit import imports
 from scaling import Scaling
 
 
@@ -37,6 +37,5 @@ def save(network: keras.Model, scaling: Scaling, folder: Path) -> None:
     """
     serving = Serving(network, scaling)
     tf.saved_model.save(serving, str(folder / "1"), signatures={"serving_default": serving.serve})
-    (folder / "code").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(inference.__file__, folder / "code" / "inference.py")
+    imports.copy(Path(inference.__file__), folder / "code")
     (folder / "code" / "features.json").write_text(json.dumps(scaling.features) + "\n", encoding="utf-8")

@@ -4,30 +4,17 @@ Source: R. Kelley Pace and Ronald Barry, "Sparse Spatial Autoregressions", Stati
 33 (1997). The price is a median, cut off at 500,001 dollars.
 """
 
-import csv
-import gzip
-import zlib
+import argparse
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-import table
-from failure import InputError
+from job_toolkit import splits, tables
+from job_toolkit.failure import InputError
+from job_toolkit.splits import Fractions
 
 CHANNEL = "houses"
-FEATURES = [
-    "longitude",
-    "latitude",
-    "housingMedianAge",
-    "totalRooms",
-    "totalBedrooms",
-    "population",
-    "households",
-    "medianIncome",
-]
-PRICE = "medianHouseValue"
-COLUMNS = [*FEATURES, PRICE]
 # What can be true of a block. A value outside means other units or shifted columns.
 RANGES = {
     "longitude": (-180, 180),
@@ -40,45 +27,54 @@ RANGES = {
     "medianIncome": (0, 1000),
     "medianHouseValue": (1, 1e9),
 }
-PATTERNS = ("*.csv", "*.data", "*.csv.gz", "*.data.gz")
+COLUMNS = list(RANGES)
+*FEATURES, PRICE = COLUMNS
+SUFFIXES = (".csv", ".data", ".csv.gz", ".data.gz", ".parquet")
+LEAST_ROWS = 20
+
+Rows = NDArray[np.float64]
 
 
-def read(folder: Path) -> NDArray[np.float64]:
-    """All blocks in a folder's files, [n, 9] in the order of COLUMNS; a block that stands twice counts once.
+def read(folder: Path) -> Rows:
+    """All blocks in a folder's files, [n, 9] in the order of COLUMNS; a block that occurs twice counts once.
 
-    Raises InputError naming the file, the line and the column of the first value that cannot be true.
+    Raises InputError naming the file, the row and the column of the first value that cannot be true.
     """
-    files = sorted({path for pattern in PATTERNS for path in folder.glob(pattern)})
-    if not files:
-        found = ", ".join(sorted(path.name for path in folder.glob("*"))[:3]) or "nothing"
-        raise InputError(f"channel {CHANNEL}: no {', '.join(PATTERNS)} in {folder}, which holds {found}")
-    rows = np.array([row for path in files for row in _rows(path)], dtype=np.float64)
+    parts = [
+        tables.read_numbers(path, COLUMNS, RANGES, may_be_empty=True).to_numpy()
+        for path in tables.files(folder, SUFFIXES)
+    ]
+    rows = np.concatenate(parts)
     if not len(rows):
-        raise InputError(f"channel {CHANNEL}: {files[0].name} has no rows")
+        raise InputError(f"channel {CHANNEL}: no rows in {folder}")
     once = np.unique(rows, axis=0)
     if len(once) < len(rows):
-        print(f"{CHANNEL}: left out {len(rows) - len(once)} rows that stand there twice")
+        print(f"{CHANNEL}: left out {len(rows) - len(once)} rows that occur twice")
     return once
 
 
-def _rows(path: Path) -> list[list[float]]:
-    where = f"channel {CHANNEL}: {path.name}"
-    rows: list[list[float]] = []
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as f:
-            reader = csv.reader(f)
-            for cells in reader:
-                if not cells or (not rows and [cell.strip() for cell in cells] == COLUMNS):
-                    continue
-                row = table.numbers(cells, COLUMNS, f"{where}, line {reader.line_num}")
-                _check(row, f"{where}, line {reader.line_num}")
-                rows.append(row)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{where}: cannot be read as CSV ({error})") from None
-    return rows
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Fractions and seed of the split, with the same defaults in every job that splits."""
+    splits.add_arguments(parser, validation=0.15, test=0.2, seed=7)
 
 
-def _check(row: list[float], where: str) -> None:
-    for value, (name, (low, high)) in zip(row, RANGES.items(), strict=True):
-        if not low <= value <= high:
-            raise InputError(f"{where}, {name}: {value:g} is not between {low:g} and {high:g}")
+def split(rows: Rows, fractions: Fractions) -> dict[str, Rows]:
+    """The rows [n, 9] of `read` as train, validation and test rows; no two parts share the features of a row.
+
+    A row's place follows a hash of its eight features. Two models of one pipeline each read the raw data and
+    split it by themselves: with the same fractions and seed none of them ever fits anything on a row that
+    another tests on, also when rows are added later. Raises InputError for a part of few rows.
+    """
+    parts = {name: rows[indices] for name, indices in splits.by_key(keys(rows), fractions).items()}
+    for name, part in parts.items():
+        if len(part) < LEAST_ROWS:
+            raise InputError(
+                f"channel {CHANNEL}: of its {len(rows)} rows, {len(part)} are {name} rows; "
+                f"{LEAST_ROWS} are needed: add rows or change the fractions"
+            )
+    return parts
+
+
+def keys(rows: Rows) -> list[str]:
+    """What a row's place in the split follows: its features, without the price."""
+    return [",".join(map(repr, row)) for row in rows[:, : len(FEATURES)].tolist()]

@@ -5,6 +5,7 @@ latitude learns. So the place enters as waves of random direction and length as 
 https://arxiv.org/abs/2006.10739.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -46,7 +47,7 @@ class Waves(keras.layers.Layer):
 
 
 def build(
-    scaling: Scaling, units: list[int], waves: int, frequency: float, dropout: float, seed: int
+    scaling: Scaling, units: Sequence[int], waves: int, frequency: float, dropout: float, seed: int
 ) -> keras.Model:
     """The untrained network, raw features float32 [n, F] -> price [n, 1]; no waves without a place."""
     columns = [scaling.features.index(name) for name in PLACE if name in scaling.features]

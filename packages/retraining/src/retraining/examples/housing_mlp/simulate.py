@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from failure import ArgumentParser, InputError
 from houses import CHANNEL
+from job_toolkit import failure
+from job_toolkit.failure import ArgumentParser, InputError
 
 # Longitude and latitude of towns, their share of the blocks, what living there adds to a price's logarithm.
 TOWNS = np.array(
@@ -73,7 +74,7 @@ def write(rows: Values, out: Path, files: int = 1) -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--rows", type=int, default=6000, help="blocks in all")
     parser.add_argument("--seed", type=int, default=7)
@@ -97,7 +98,4 @@ def _coast(latitude: Values) -> Values:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (InputError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(failure.run(lambda: main(sys.argv[1:])))

@@ -18,20 +18,20 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differe
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
 import export
-import failure
 import houses
-import hyperparameters
 import network
 import scaling
-import table
-from failure import InputError
 from hyperparameters import Hyperparameters
+from job_toolkit import tables, training
+from job_toolkit.failure import InputError
+from job_toolkit.hyperparameters import parse
+from job_toolkit.training import Folders
 
-DEFAULT_BASE = "/opt/ml"
 VALIDATION_BATCH = 4096
 
 
@@ -58,21 +58,24 @@ class Log(keras.callbacks.Callback):
         )
 
 
-def load(base: Path | None) -> Data:
+def load(folders: Folders) -> Data:
     """Read the channels. Raises InputError when one is absent or is not preprocess.py's."""
-    train, validation = (table.read(channel(base, name) / f"{name}.csv") for name in ("train", "validation"))
-    if train.columns != validation.columns:
+    train, validation = (
+        tables.read_numbers(folders.channel(name) / f"{name}.csv") for name in ("train", "validation")
+    )
+    if list(train.columns) != list(validation.columns):
         raise InputError("channel validation: its columns are not those of the channel train")
-    if train.columns[-1] != houses.PRICE or len(train.columns) < 2:
+    *features, price = train.columns
+    if price != houses.PRICE or not features:
         raise InputError(f"channel train: the last column must be {houses.PRICE}, after the features")
-    if min(train.values[:, -1].min(), validation.values[:, -1].min()) <= 0:
+    if min(train[price].min(), validation[price].min()) <= 0:
         raise InputError(f"channel train, {houses.PRICE}: a price must be greater than 0")
     return Data(
-        train.columns[:-1],
-        train.values[:, :-1],
-        train.values[:, -1],
-        validation.values[:, :-1],
-        validation.values[:, -1],
+        features,
+        train[features].to_numpy(),
+        train[price].to_numpy(),
+        validation[features].to_numpy(),
+        validation[price].to_numpy(),
     )
 
 
@@ -119,24 +122,15 @@ def _pair(values: NDArray[np.float64], prices: NDArray[np.float64]) -> tuple[NDA
 
 def save(options: Hyperparameters, history: dict[str, list[float]], out: Path) -> None:
     """Write how the model came about."""
-    columns = ["epoch", *history]
-    rows = np.column_stack([np.arange(1, len(history["loss"]) + 1), *history.values()])
-    table.write(table.Table(columns, rows), out / "history.csv")
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    tables.write(pd.DataFrame({"epoch": epochs, **history}), out / "history.csv")
     content = json.dumps(asdict(options), indent=2) + "\n"
     (out / "hyperparameters.json").write_text(content, encoding="utf-8")
 
 
-def channel(base: Path | None, name: str) -> Path:
-    """A channel's folder: under `base` if given, else where SageMaker says it is."""
-    fallback = (base or Path(DEFAULT_BASE)) / "input" / "data" / name
-    return fallback if base else Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", fallback))
-
-
 def main(argv: list[str]) -> None:
-    options = hyperparameters.parse(argv)
-    base = failure.base_folder(argv)
-    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
-    data = load(base)
+    options, folders = parse(Hyperparameters, argv), training.folders(argv)
+    data = load(folders)
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     scale = scaling.fit(data.features, data.train, data.prices)
@@ -144,8 +138,8 @@ def main(argv: list[str]) -> None:
         scale, options.hidden_units, options.waves, options.frequency, options.dropout, options.seed
     )
     history = train(options, data, model)
-    export.save(model, scale, out)
-    save(options, history, out)
+    export.save(model, scale, folders.model)
+    save(options, history, folders.model)
     best = int(np.argmin(history["val_rmse"]))
     print(f"Best_Epoch={best + 1}; Best_Validation_RMSE={history['val_rmse'][best]:.1f};")
 
@@ -154,6 +148,4 @@ if __name__ == "__main__":
     # One thread per operation: the layers are small, and the result does not depend on the number of cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(2)
-    arguments = sys.argv[1:]
-    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
-    sys.exit(failure.run(lambda: main(arguments), reason))
+    sys.exit(training.run(main))

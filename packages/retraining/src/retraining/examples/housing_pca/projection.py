@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from failure import InputError
 from houses import FEATURES
+from job_toolkit.failure import InputError
 
 LOGARITHMS = ("totalRooms", "totalBedrooms", "population", "households", "medianIncome")
 SMALLEST_SHARE = 1e-6  # a component with less of the variance is rounding, and dividing by it is noise

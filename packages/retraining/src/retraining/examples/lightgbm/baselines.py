@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-import measures
-from measures import Labels
+from classification import Labels
+from job_toolkit import ranking
 from report import Scored
 from schema import CATEGORICAL, NUMERIC
 
@@ -30,7 +30,7 @@ def logistic_regression(train: Labelled, validation: Labelled, test: pd.DataFram
         ]
     )
     model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(*train)
-    threshold = measures.choose_threshold(validation[1], model.predict_proba(validation[0])[:, 1], beta)
+    threshold = ranking.best_threshold(validation[1] == 1, model.predict_proba(validation[0])[:, 1], beta)
     scores = model.predict_proba(test)[:, 1]
     return Scored("logistic regression", threshold, scores, scores >= threshold)
 

@@ -1,11 +1,17 @@
 """Small charts as SVG text, for a page that needs no other file and no plotting library in the container."""
 
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from job_toolkit.report import Html, escape, figure
+
+STYLE = """
+figcaption span { margin-right: 1rem }
+figcaption i { display: inline-block; width: .8rem; height: .2rem; margin-right: .4rem }
+figcaption i { vertical-align: middle }
+"""
 COLOURS = ("#0b6e99", "#d9730d", "#787774")
 RING = "#37352f"
 WIDTH, HEIGHT = 460, 320
@@ -39,7 +45,7 @@ class Axis:
         return start + np.clip(share, 0, 1) * (end - start)
 
 
-def lines(curves: list[Line], x: Axis, y: Axis, mark: tuple[float, float] | None = None) -> str:
+def lines(curves: list[Line], x: Axis, y: Axis, mark: tuple[float, float] | None = None) -> Html:
     """Curves on two axes, with a legend; `mark` is a point to put a ring around."""
     parts = [_frame(x, y)]
     for number, curve in enumerate(curves):
@@ -55,10 +61,10 @@ def lines(curves: list[Line], x: Axis, y: Axis, mark: tuple[float, float] | None
         parts.append(
             f'<circle cx="{a:.1f}" cy="{b:.1f}" r="6" fill="none" stroke="{RING}" stroke-width="2"/>'
         )
-    return f"<figure>{_svg(parts, HEIGHT)}<figcaption>{_legend(curves)}</figcaption></figure>"
+    return figure(_svg(parts, HEIGHT), _legend(curves))
 
 
-def bars(values: dict[str, float]) -> str:
+def bars(values: dict[str, float]) -> Html:
     """Horizontal bars, the longest first, with their shares in percent."""
     ordered = sorted(values.items(), key=lambda item: -item[1])
     longest = max(max(values.values()), 1e-12)
@@ -70,7 +76,7 @@ def bars(values: dict[str, float]) -> str:
             f'<rect x="158" y="{top}" width="{length:.1f}" height="13" fill="{COLOURS[0]}"/>',
             f'<text x="{164 + length:.1f}" y="{top + 11}">{value:.1%}</text>',
         ]
-    return f"<figure>{_svg(parts, 16 + 20 * len(ordered))}</figure>"
+    return figure(_svg(parts, 16 + 20 * len(ordered)))
 
 
 def _place(
@@ -98,12 +104,13 @@ def _frame(x: Axis, y: Axis) -> str:
     return "".join(parts)
 
 
-def _legend(curves: list[Line]) -> str:
-    return " ".join(
+def _legend(curves: list[Line]) -> Html:
+    names = (
         f'<span><i style="background:{COLOURS[number % len(COLOURS)]}"></i>{escape(curve.name)}</span>'
         for number, curve in enumerate(curves)
     )
+    return Html(" ".join(names))
 
 
-def _svg(parts: list[str], height: int) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" width="{WIDTH}">{"".join(parts)}</svg>'
+def _svg(parts: list[str], height: int) -> Html:
+    return Html(f'<svg viewBox="0 0 {WIDTH} {height}" role="img" width="{WIDTH}">{"".join(parts)}</svg>')

@@ -2,7 +2,7 @@
 
 Inputs under <base>/input/: transform/features.csv.out (lines `probability,label`), test_labels/labels.csv,
 test_features/features.csv, train/ and validation/ (for the baselines), model/model.tar.gz (for the report).
-Outputs under <base>/output/evaluation/: evaluation.json (the property file of the quality gate),
+Outputs under <base>/output/evaluation/: evaluation.json (the property file of the quality gate), metrics.csv,
 model_quality.json (for the model registry) and report.html.
 
 What is measured is what was served: probabilities and decisions are those of the transform's output.
@@ -13,6 +13,7 @@ import json
 import sys
 import tarfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,23 @@ import numpy as np
 import pandas as pd
 
 import baselines
-import failure
+import classification
 import inference
-import measures
-import model_quality
 import report
 import schema
 import table
-from failure import ArgumentParser, InputError
-from measures import Bools, Floats, Labels
+from classification import Labels
+from job_toolkit import measures, metrics, model_quality, processing, tables
+from job_toolkit.failure import InputError
+from job_toolkit.metrics import Model
+from job_toolkit.ranking import Bools, Floats
 from report import Scored
-
-DEFAULT_BASE = "/opt/ml/processing"
 
 
 def read_labels(folder: Path) -> Labels:
     """The labels of the test rows. Raises InputError unless both classes occur."""
     path = folder / "labels.csv"
-    rows = table.read_text(path)
+    rows = tables.read_text(path)
     if schema.TARGET not in rows.columns:
         raise InputError(f"{path}: column {schema.TARGET!r} is missing")
     try:
@@ -98,42 +98,50 @@ def fit_baselines(source: Path, beta: float, rows: int) -> list[Scored]:
     ]
 
 
+def measured(model: Scored, others: list[Scored], labels: Labels) -> list[Model]:
+    """The rows of metrics.csv: what SageMaker's model quality has of the model, and of all the same few."""
+    few = [
+        {"threshold": one.threshold, **classification.at_threshold(labels, one.decisions, one.scores)}
+        for one in (model, *others)
+    ]
+    candidate = measures.binary_classification(labels == 1, model.decisions, model.scores)
+    return [
+        replace(candidate, metrics={**few[0], **candidate.metrics}),
+        *(Model("baseline", one.name, metrics=values) for one, values in zip(others, few[1:], strict=True)),
+    ]
+
+
 def evaluate(source: Path, out: Path) -> dict[str, Any]:
-    """Measure the inputs in `source`; write the three files to `out`; return what evaluation.json holds."""
+    """Measure the inputs in `source`; write the four files to `out`; return what evaluation.json holds."""
     labels = read_labels(source / "test_labels")
     scores, decisions = read_predictions(source / "transform", len(labels))
     document, history = read_model(source / "model" / "model.tar.gz")
     model = Scored("LightGBM", document["threshold"], scores, decisions)
     others = fit_baselines(source, document["hyperparameters"]["beta"], len(labels))
     result = {
-        "gate": measures.at_threshold(labels, decisions, scores),
+        "gate": classification.at_threshold(labels, decisions, scores),
         "baselines": {
-            other.name.replace(" ", "_"): measures.at_threshold(labels, other.decisions, other.scores)
+            other.name.replace(" ", "_"): classification.at_threshold(labels, other.decisions, other.scores)
             for other in others
         },
         "threshold": model.threshold,
         "rows": len(labels),
         "purchases": int(labels.sum()),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    quality = model_quality.document(labels, decisions, scores)
-    for name, content in (("evaluation.json", result), ("model_quality.json", quality)):
-        (out / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    metrics.write(measured(model, others, labels), out / "metrics.csv")
+    model_quality.write(model_quality.from_csv(out / "metrics.csv"), out)
+    (out / "evaluation.json").write_text(
+        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     report.write(report.Report(labels, [model, *others], document, history), out / "report.html")
     return result
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(allow_abbrev=False, description="Measure, compare and report.")
-    parser.add_argument(
-        "--base", type=Path, default=Path(DEFAULT_BASE), help="folder with input/ and output/"
-    )
-    base = parser.parse_args(argv).base
+    base = processing.parser("Measure, compare and report.").parse_args(argv).base
     result = evaluate(base / "input", base / "output" / "evaluation")
     print(pd.DataFrame({"LightGBM": result["gate"], **result["baselines"]}).T.round(4).to_string())
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    base = failure.base_folder(arguments) or Path(DEFAULT_BASE)
-    sys.exit(failure.run(lambda: main(arguments), base.parent / "output" / "message"))
+    sys.exit(processing.run(main))

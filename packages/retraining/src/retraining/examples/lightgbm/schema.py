@@ -9,6 +9,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from job_toolkit import tables
+
 TARGET = "Revenue"
 # Numeric columns and their greatest value; the smallest is 0.
 NUMERIC = {
@@ -36,7 +38,7 @@ def parse(table: pd.DataFrame) -> pd.DataFrame:
     Raises ValueError with row (counted from 1), column and value of the first one that is not allowed.
     """
     return pd.DataFrame(
-        {name: _numbers(table[name], maximum) for name, maximum in NUMERIC.items()}
+        {name: tables.numbers(table[name], 0, most, missing=True) for name, most in NUMERIC.items()}
         | {name: _categories(table[name]) for name in CATEGORICAL}
     )
 
@@ -45,27 +47,10 @@ def parse_target(column: pd.Series) -> pd.Series:
     """Revenue as 0 or 1 (int64 [n]). Raises ValueError as `parse` does; a label is never missing."""
     labels = column.str.strip().str.lower().map(LABELS)
     if labels.isna().any():
-        _refuse(column, labels.isna(), "TRUE or FALSE")
+        tables.refuse(column, labels.isna(), "TRUE or FALSE")
     return labels.astype(np.int64)
-
-
-def _numbers(column: pd.Series, maximum: float) -> pd.Series:
-    text = column.str.strip()
-    values = pd.to_numeric(text.where(text != ""), errors="coerce").astype(np.float64)
-    wrong = (text != "") & ~(np.isfinite(values) & values.between(0, maximum))
-    if wrong.any():
-        allowed = "a number of 0 or more" if math.isinf(maximum) else f"a number from 0 to {maximum:g}"
-        _refuse(column, wrong, f"{allowed}, or nothing where it is unknown")
-    return values
 
 
 def _categories(column: pd.Series) -> pd.Series:
     """In lower case, and without the ".0" that a table with missing values gives to whole numbers."""
     return column.str.strip().str.lower().str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
-
-
-def _refuse(column: pd.Series, wrong: pd.Series, allowed: str) -> None:
-    position = int(np.flatnonzero(wrong)[0])
-    more = f" ({int(wrong.sum())} such rows)" if wrong.sum() > 1 else ""
-    value = column.iloc[position]
-    raise ValueError(f"row {position + 1}: column {column.name!r} holds {value!r}; it takes {allowed}{more}")

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from failure import ArgumentParser, InputError
+from job_toolkit import failure
+from job_toolkit.failure import ArgumentParser, InputError
 from schema import FEATURES, TARGET
 
 Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ def _sigmoid(values: Floats) -> Floats:
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--rows", type=int, default=8000, help="sessions in all")
     parser.add_argument("--seed", type=int, default=7)
@@ -115,7 +116,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (InputError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(failure.run(lambda: main(sys.argv[1:])))

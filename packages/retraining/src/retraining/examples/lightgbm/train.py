@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import sys
-from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+import classification
 import encoder
-import failure
-import hyperparameters
-import measures
+import inference
 import schema
 import table
 from encoder import Encoder
+from hyperparameters import Hyperparameters
+from job_toolkit import imports, ranking, training
+from job_toolkit.hyperparameters import parse
 
-DEFAULT_BASE = "/opt/ml"
-CODE = ("inference.py", "schema.py", "encoder.py", "requirements.txt")
 LOG_EVERY = 10
+REQUIREMENTS = "requirements.txt"
 
 
 def fit(
     train: tuple[NDArray[np.float64], NDArray[np.int64]],
     validation: tuple[NDArray[np.float64], NDArray[np.int64]],
-    options: Namespace,
+    options: Hyperparameters,
 ) -> tuple[lightgbm.Booster, pd.DataFrame]:
     """Fit on (matrix [n, F], labels [n]); return the trees up to the best iteration, and the history."""
     training = lightgbm.Dataset(
@@ -71,7 +72,7 @@ def fit(
     return booster, curves.round(9)  # sums over threads differ in the last digits
 
 
-def parameters(options: Namespace) -> dict[str, Any]:
+def parameters(options: Hyperparameters) -> dict[str, Any]:
     """LightGBM's parameters. The result does not depend on the number of threads."""
     shared = (
         "num_leaves", "learning_rate", "min_data_in_leaf", "feature_fraction", "bagging_fraction",
@@ -89,12 +90,12 @@ def parameters(options: Namespace) -> dict[str, Any]:
 
 def save(booster: lightgbm.Booster, document: dict[str, Any], history: pd.DataFrame, out: Path) -> None:
     """Write the model folder."""
-    (out / "code").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     booster.save_model(out / "model.txt", num_iteration=booster.best_iteration)
     (out / "model.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     history.to_csv(out / "history.csv", index=False, lineterminator="\n")
-    for name in CODE:
-        shutil.copyfile(Path(__file__).with_name(name), out / "code" / name)
+    imports.copy(Path(inference.__file__), out / "code")
+    shutil.copyfile(Path(__file__).with_name(REQUIREMENTS), out / "code" / REQUIREMENTS)
 
 
 def describe(
@@ -102,7 +103,7 @@ def describe(
     fitted: Encoder,
     threshold: float,
     quality: dict[str, float],
-    options: Namespace,
+    options: Hyperparameters,
 ) -> dict[str, Any]:
     """What model.json holds. Importance is a feature's share of the trees' whole gain."""
     gain = booster.feature_importance("gain", iteration=booster.best_iteration)
@@ -113,7 +114,7 @@ def describe(
         "best_iteration": booster.best_iteration,
         "validation": quality,
         "importance": dict(zip(schema.FEATURES, share.tolist(), strict=True)),
-        "hyperparameters": {name: getattr(options, name) for name in hyperparameters.NUMBERS},
+        "hyperparameters": asdict(options),
     }
 
 
@@ -129,26 +130,18 @@ def _print_progress(env: lightgbm.callback.CallbackEnv) -> None:
         )
 
 
-def channel(base: Path | None, name: str) -> Path:
-    """A channel's folder: under `base` if given, else where SageMaker says it is."""
-    if base is not None:
-        return base / "input" / "data" / name
-    return Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", f"{DEFAULT_BASE}/input/data/{name}"))
-
-
 def main(argv: list[str]) -> None:
-    options = hyperparameters.parse(argv)
-    base = options.base
-    train_rows, train_labels = table.read_parsed(channel(base, "train"))
-    validation_rows, labels = table.read_parsed(channel(base, "validation"))
+    options = parse(Hyperparameters, argv)
+    folders = training.folders(argv)
+    train_rows, train_labels = table.read_parsed(folders.channel("train"))
+    validation_rows, labels = table.read_parsed(folders.channel("validation"))
     fitted = encoder.fit(train_rows)
     matrix = fitted.encode(validation_rows)
     booster, history = fit((fitted.encode(train_rows), train_labels), (matrix, labels), options)
     scores = booster.predict(matrix)
-    threshold = measures.choose_threshold(labels, scores, options.beta)
-    quality = measures.at_threshold(labels, scores >= threshold, scores)
-    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
-    save(booster, describe(booster, fitted, threshold, quality, options), history, out)
+    threshold = ranking.best_threshold(labels == 1, scores, options.beta)
+    quality = classification.at_threshold(labels, scores >= threshold, scores)
+    save(booster, describe(booster, fitted, threshold, quality, options), history, folders.model)
     print(
         f"Best_Iteration={booster.best_iteration}; Threshold={threshold:.6f}; "
         f"Validation_LogLoss={quality['log_loss']:.6f}; Validation_AUC={quality['auc']:.6f}; "
@@ -157,6 +150,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
-    sys.exit(failure.run(lambda: main(arguments), reason))
+    sys.exit(training.run(main))

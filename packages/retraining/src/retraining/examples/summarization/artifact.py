@@ -6,21 +6,16 @@ what it imports; hyperparameters.json and the documents of the evaluation.
 """
 
 import json
-import shutil
 from pathlib import Path
 
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import base_model
-import generation
 import inference
-import prompts
-import threads
 from base_model import Source
 from hyperparameters import Hyperparameters
-
-SERVED = (inference, generation, prompts, threads)
+from job_toolkit import imports
 
 
 def save(
@@ -46,10 +41,7 @@ def save(
     }
     for name, content in ((inference.SETTINGS, settings), ("hyperparameters.json", options.document())):
         (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (out / "code").mkdir(exist_ok=True)
-    for module in SERVED:
-        path = Path(str(module.__file__))
-        shutil.copyfile(path, out / "code" / path.name)
+    imports.copy(Path(inference.__file__), out / "code")
 
 
 def _merge(

@@ -15,8 +15,8 @@ from transformers import (
 )
 
 import tiny
-from failure import InputError
 from hyperparameters import TINY
+from job_toolkit.failure import InputError
 
 
 @dataclass(frozen=True)

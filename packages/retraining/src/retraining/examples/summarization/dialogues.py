@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 FIELDS = ("id", "dialogue", "summary")
 SUFFIXES = (".jsonl", ".json")

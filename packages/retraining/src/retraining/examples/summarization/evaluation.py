@@ -2,12 +2,12 @@
 
 import json
 import math
-import random
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -15,9 +15,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import generation
 import rouge
 from examples import IGNORED, Collator, Row
-from failure import InputError
-
-RESAMPLES = 200  # of the bootstrap behind the standard deviations
+from job_toolkit import measures, metrics, model_quality
+from job_toolkit.failure import InputError
+from job_toolkit.metrics import CANDIDATE, Model
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Losses:
 
     def deviation(self, seed: int) -> float:
         """Of the mean, from resampled rows."""
-        draw, rows = random.Random(seed), range(len(self.sums))
-        means = []
-        for _ in range(RESAMPLES):
-            chosen = draw.choices(rows, k=len(rows))
-            means.append(sum(self.sums[i] for i in chosen) / sum(self.tokens[i] for i in chosen))
-        return statistics.pstdev(means)
+        found = measures.deviations(
+            lambda sums, tokens: {"mean": sums.sum() / tokens.sum()},
+            (np.array(self.sums), np.array(self.tokens)),
+            seed,
+            measures.BOOTSTRAP,
+        )
+        return found["mean"]
 
 
 @dataclass(frozen=True)
@@ -105,28 +106,15 @@ def document(found: Evaluation, max_eval_loss: float) -> dict[str, Any]:
     }
 
 
-def model_quality(found: Evaluation, seed: int) -> dict[str, Any]:
-    """model_quality.json: metrics in the form of SageMaker's model quality, value and standard deviation.
-
-    SageMaker has no section for generated text; this one is named in the same way.
-    """
-    loss = found.losses.mean
-    spread = found.losses.deviation(seed)
-    metrics = {
-        "eval_loss": (loss, spread),
-        "perplexity": (perplexity(loss), perplexity(loss) * spread),  # first order
-    }
+def candidate(found: Evaluation, seed: int) -> Model:
+    """The model's line of metrics.csv, with standard deviations."""
+    loss, spread = found.losses.mean, found.losses.deviation(seed)
+    values = {"rows": len(found.losses.sums), "eval_loss": loss, "perplexity": perplexity(loss)}
+    deviations = {"eval_loss": spread, "perplexity": perplexity(loss) * spread}  # first order
     if found.rouge:
-        error = statistics.pstdev(found.rouge) / math.sqrt(len(found.rouge))
-        metrics["rouge_l"] = (statistics.fmean(found.rouge), error)
-    return {
-        "version": 0.0,
-        "dataset": {"item_count": len(found.losses.sums)},
-        "text_generation_metrics": {
-            name: {"value": value, "standard_deviation": deviation}
-            for name, (value, deviation) in metrics.items()
-        },
-    }
+        values["rouge_l"] = statistics.fmean(found.rouge)
+        deviations["rouge_l"] = statistics.pstdev(found.rouge) / math.sqrt(len(found.rouge))
+    return Model(CANDIDATE, "", "text_generation", values, deviations)
 
 
 def passes(loss: float, max_eval_loss: float) -> bool:
@@ -144,11 +132,14 @@ def check(loss: float, max_eval_loss: float) -> None:
         )
 
 
-def write(documents: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Write each document as folder/<name>; numbers that are not finite become null."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in documents.items():
-        (folder / name).write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+def write(content: dict[str, Any], model: Model, folder: Path) -> None:
+    """Write evaluation.json, in which numbers that are not finite become null, metrics.csv, and the
+    model-quality document where the loss is finite."""
+    metrics.write([model], folder / "metrics.csv")
+    text = json.dumps(_finite(content), indent=2) + "\n"
+    (folder / "evaluation.json").write_text(text, encoding="utf-8")
+    if math.isfinite(model.metrics["eval_loss"]):
+        model_quality.write(model_quality.from_csv(folder / "metrics.csv"), folder)
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 IGNORED = -100  # the label that PyTorch's cross entropy leaves out
 Row = dict[str, str]

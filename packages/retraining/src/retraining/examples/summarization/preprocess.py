@@ -16,13 +16,12 @@ import tempfile
 from pathlib import Path
 
 import dialogues
-import failure
 import prompts
 import splits
 from dialogues import Dialogue
-from failure import ArgumentParser, InputError
+from job_toolkit import processing
+from job_toolkit.failure import InputError
 
-DEFAULT_BASE = "/opt/ml/processing"
 OUTPUTS = ("train", "validation")
 Row = dict[str, str]
 
@@ -92,10 +91,7 @@ def main(argv: list[str]) -> None:
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = ArgumentParser(allow_abbrev=False, description="Validate dialogues, build prompts, split.")
-    parser.add_argument(
-        "--base", type=Path, default=Path(DEFAULT_BASE), help="folder with input/ and output/"
-    )
+    parser = processing.parser("Validate dialogues, build prompts, split.")
     parser.add_argument("--prompt", type=Path, default=Path("prompt.txt"), help="template with {dialogue}")
     parser.add_argument("--validation-fraction", type=float, default=0.1)
     parser.add_argument("--max-prompt-characters", type=int, default=4000)
@@ -111,6 +107,4 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    base = failure.base_folder(arguments) or Path(DEFAULT_BASE)
-    sys.exit(failure.run(lambda: main(arguments), base.parent / "output" / "message"))
+    sys.exit(processing.run(main))

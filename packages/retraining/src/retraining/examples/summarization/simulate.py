@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import conversations
-from failure import ArgumentParser, InputError
+from job_toolkit import failure
+from job_toolkit.failure import ArgumentParser, InputError
 
 
 def simulate(count: int = 800, seed: int = 7) -> list[dict[str, str]]:
@@ -34,7 +35,7 @@ def write(records: list[dict[str, str]], out: Path) -> Path:
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--dialogues", type=int, default=800, help="dialogues in all")
     parser.add_argument("--seed", type=int, default=7)
@@ -47,7 +48,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (InputError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(failure.run(lambda: main(sys.argv[1:])))

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import prompts
 from dialogues import Dialogue
-from failure import InputError
+from job_toolkit.failure import InputError
 
 
 def split(

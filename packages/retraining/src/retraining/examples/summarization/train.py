@@ -2,14 +2,13 @@
 
 Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.jsonl, prompt.txt), validation
 (validation.jsonl) and, optionally, base_model with the model's files. The model folder (SM_MODEL_DIR) gets
-what artifact.py describes; the output folder (SM_OUTPUT_DATA_DIR) gets evaluation.json and
+what artifact.py describes; the output folder (SM_OUTPUT_DATA_DIR) gets evaluation.json, metrics.csv and
 model_quality.json, also when the evaluation loss exceeds max_eval_loss: then the job fails, without a model.
 """
 
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -25,27 +24,16 @@ import base_model
 import checkpoints
 import evaluation
 import examples
-import failure
 import finetuning
-import hyperparameters
 import prompts
 import threads
 from evaluation import Evaluation
 from examples import Collator, Row
-from failure import InputError
 from hyperparameters import Hyperparameters
-
-DEFAULT_BASE = "/opt/ml"
-
-
-@dataclass(frozen=True)
-class Folders:
-    train: Path
-    validation: Path
-    base_model: Path
-    model: Path
-    output: Path
-    checkpoints: Path
+from job_toolkit import training
+from job_toolkit.failure import InputError
+from job_toolkit.hyperparameters import parse
+from job_toolkit.training import Folders
 
 
 @dataclass(frozen=True)
@@ -57,24 +45,10 @@ class Data:
     template: str
 
 
-def folders(base: Path | None) -> Folders:
-    """Under `base` if given, else where SageMaker says they are."""
-    root = base or Path(DEFAULT_BASE)
-    places = {
-        "train": ("SM_CHANNEL_TRAIN", "input/data/train"),
-        "validation": ("SM_CHANNEL_VALIDATION", "input/data/validation"),
-        "base_model": ("SM_CHANNEL_BASE_MODEL", "input/data/base_model"),
-        "model": ("SM_MODEL_DIR", "model"),
-        "output": ("SM_OUTPUT_DATA_DIR", "output/data"),
-        "checkpoints": ("SM_CHECKPOINT_DIR", "checkpoints"),
-    }
-    given = {} if base else os.environ
-    return Folders(**{name: Path(given.get(var, root / path)) for name, (var, path) in places.items()})
-
-
-def load(where: Folders) -> Data:
+def load(folders: Folders) -> Data:
     """Read the channels. Raises InputError when one is absent or its content is not preprocess.py's."""
-    path = where.train / "prompt.txt"
+    train, validation = folders.channel("train"), folders.channel("validation")
+    path = train / "prompt.txt"
     try:
         template = prompts.check(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -82,8 +56,8 @@ def load(where: Folders) -> Data:
     except ValueError as error:
         raise InputError(f"channel train: {path} {error}") from None
     return Data(
-        examples.read(where.train / "train.jsonl"),
-        examples.read(where.validation / "validation.jsonl"),
+        examples.read(train / "train.jsonl"),
+        examples.read(validation / "validation.jsonl"),
         template,
     )
 
@@ -110,10 +84,9 @@ def evaluate(
 
 
 def main(argv: list[str]) -> None:
-    options = hyperparameters.parse(argv)
-    where = folders(failure.base_folder(argv))
-    data = load(where)
-    found = base_model.source(options.model_id, where.base_model)
+    options, folders = parse(Hyperparameters, argv), training.folders(argv)
+    data = load(folders)
+    found = base_model.source(options.model_id, folders.channel("base_model"))
     texts = (f"{row['prompt']} {row['summary']}" for row in data.train)
     tokenizer = base_model.tokenizer(found, texts)
     train_rows = examples.encode_all(tokenizer, data.train, "train", options.max_tokens)
@@ -122,25 +95,20 @@ def main(argv: list[str]) -> None:
     base = base_model.load(found, tokenizer, options.four_bit)
     threads.choose(base)
     model = adapter.add(base, options)
-    files = [where.train / "train.jsonl", where.validation / "validation.jsonl"]
-    run = checkpoints.folder(where.checkpoints, options, files)
+    files = [folders.channel(name) / f"{name}.jsonl" for name in ("train", "validation")]
+    run = checkpoints.folder(folders.checkpoints, options, files)
     finetuning.train(model, options, train_rows, validation_rows, collate, run)
     result = evaluate(model, tokenizer, options, validation_rows, data.validation, collate)
-    documents = {
-        "evaluation.json": evaluation.document(result, options.max_eval_loss),
-        "model_quality.json": evaluation.model_quality(result, options.seed),
-    }
-    evaluation.write(documents, where.output)
+    documents = evaluation.document(result, options.max_eval_loss), evaluation.candidate(result, options.seed)
+    evaluation.write(*documents, folders.output_data)
     evaluation.check(result.losses.mean, options.max_eval_loss)
-    artifact.save(model, tokenizer, found, options, data.template, where.model)
-    evaluation.write(documents, where.model)
-    print(f"Saved the model to {where.model}")
+    artifact.save(model, tokenizer, found, options, data.template, folders.model)
+    evaluation.write(*documents, folders.model)
+    print(f"Saved the model to {folders.model}")
 
 
 if __name__ == "__main__":
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    arguments = sys.argv[1:]
-    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
-    sys.exit(failure.run(lambda: main(arguments), reason))
+    sys.exit(training.run(main))

@@ -195,14 +195,14 @@ def folders() -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def unit() -> SimpleNamespace:
     """All modules that need no TensorFlow."""
-    light = ("components", "evaluate", "failure", "houses", "hyperparameters", "preprocess", "regression")
-    return load(*light, "scaling", "simulate", "split", "table")
+    light = ("components", "evaluate", "houses", "hyperparameters", "preprocess", "regression")
+    return load(*light, "scaling", "simulate")
 
 
 @pytest.fixture(scope="session")
 def training() -> SimpleNamespace:
     """The modules of the training job."""
-    return load("failure", "hyperparameters", "network", "scaling", "table", "train")
+    return load("network", "scaling", "train")
 
 
 @pytest.fixture(scope="session")

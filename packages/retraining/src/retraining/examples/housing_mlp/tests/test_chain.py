@@ -12,6 +12,9 @@ import pytest
 import yaml
 from sklearn import metrics
 
+from job_toolkit import metrics as metrics_csv
+from job_toolkit import model_quality
+
 FOLDER = Path(os.environ.get("CALIFORNIA_HOUSING", "california_housing")).absolute()
 
 
@@ -60,6 +63,16 @@ def test_model_quality_holds_each_measure_with_its_deviation(chain: Any) -> None
         assert set(metric) == {"value", "standard_deviation"}
         assert metric["value"] == evaluation(chain)["gate"][name]
         assert 0 < metric["standard_deviation"] < 0.2 * metric["value"]
+
+
+def test_metrics_csv_holds_the_model_and_its_baselines(chain: Any) -> None:
+    candidate, *others = metrics_csv.read(chain.evaluation / "metrics.csv")
+    assert (candidate.kind, candidate.name, candidate.problem) == ("candidate", "", "regression")
+    result = evaluation(chain)
+    assert candidate.metrics == {"rows": result["rows"], **result["gate"]}
+    assert {model.name.replace(" ", "_"): model.metrics for model in others} == result["baselines"]
+    quality = json.loads((chain.evaluation / "model_quality.json").read_text())
+    assert model_quality.from_csv(chain.evaluation / "metrics.csv") == {"": quality}
 
 
 def test_the_report_needs_nothing_beside_itself(chain: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from job_toolkit import tables
+
 FEATURES = 14
 
 
@@ -55,8 +57,8 @@ def test_every_form_of_a_request_gives_the_same_answer(served: Any, test_rows: A
     assert [set(row) for row in json.loads(content)["predictions"]] == [{"price"}] * 3
 
 
-def test_a_price_keeps_to_the_prices_of_the_training_rows(chain: Any, served: Any, unit: Any) -> None:
-    prices = unit.table.read(chain.preprocessed / "train" / "train.csv").values[:, -1]
+def test_a_price_keeps_to_the_prices_of_the_training_rows(chain: Any, served: Any) -> None:
+    prices = tables.read_numbers(chain.preprocessed / "train" / "train.csv").to_numpy()[:, -1]
     wild = np.random.default_rng(1).normal(0, 1e6, (500, FEATURES))
     found = served.prices(wild)
     assert np.isfinite(found).all()

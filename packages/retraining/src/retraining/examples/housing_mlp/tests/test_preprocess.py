@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import sklearn
 
+from job_toolkit import processing, tables
+
 
 def test_features_have_no_header_and_labels_are_their_prices(chain: Any, unit: Any) -> None:
     lines = (chain.preprocessed / "test_features" / "features.csv").read_text().splitlines()
-    labels = unit.table.read(chain.preprocessed / "test_labels" / "labels.csv")
-    assert labels.columns == ["medianHouseValue"]
+    labels = tables.read_numbers(chain.preprocessed / "test_labels" / "labels.csv")
+    assert list(labels.columns) == ["medianHouseValue"]
     price = {tuple(row[:8]): row[8] for row in unit.houses.read(chain.root / "data" / "houses").tolist()}
     features = np.array([line.split(",") for line in lines], dtype=float)
-    assert features.shape == (len(labels.values), 14)
-    assert [price[tuple(row[:8])] for row in features.tolist()] == labels.values[:, 0].tolist()
+    assert features.shape == (len(labels), 14)
+    assert [price[tuple(row[:8])] for row in features.tolist()] == labels["medianHouseValue"].tolist()
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ MISTAKES: list[tuple[Change, str]] = [
     (write("model.json", "[]"), "its model.json is not of the PCA training step"),
     (edit("components", None), "its model.json is not of the PCA training step (KeyError('components'))"),
     (edit("features", ["a", "b"]), "the PCA model takes a,b, not longitude,latitude,"),
-    (write("split.json", "{}"), "split.json: not a split.json of preprocess.py"),
+    (write("split.json", "{}"), "split.json: not the fractions of a preprocessing"),
     (write("pca.joblib", "no pickle"), "pca.joblib cannot be loaded ("),
 ]  # fmt: skip
 
@@ -64,7 +66,7 @@ MISTAKES: list[tuple[Change, str]] = [
 def mistake(unit: Any, base: Path) -> str:
     """Run the job, which must fail with one line; return it."""
     reason = base.parent / "output" / "message"
-    assert unit.failure.run(lambda: unit.preprocess.main(["--base", str(base)]), reason) == 1
+    assert processing.run(unit.preprocess.main, ["--base", str(base)]) == 1
     line = reason.read_text()
     assert line.startswith("Error: ")
     assert "unexpected" not in line

@@ -4,6 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from job_toolkit.failure import InputError
+
 
 def test_a_seed_gives_the_same_bytes_in_the_real_form(jobs: Any, unit: Any, tmp_path: Path) -> None:
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
@@ -50,7 +52,7 @@ def test_parts_of_an_earlier_run_are_replaced(jobs: Any, unit: Any, tmp_path: Pa
 def test_a_wrong_argument_is_one_line(
     arguments: tuple[str, ...], text: str, unit: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(unit.failure.InputError) as raised:
+    with pytest.raises(InputError) as raised:
         unit.simulate.main(["--out", str(tmp_path), *arguments])
     assert text in str(raised.value)
     assert not list(tmp_path.iterdir())

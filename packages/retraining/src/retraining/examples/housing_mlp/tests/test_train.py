@@ -1,4 +1,3 @@
-import ast
 import json
 import re
 import shutil
@@ -8,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from job_toolkit import imports, tables
+from job_toolkit.failure import InputError
+from job_toolkit.hyperparameters import parse
+from job_toolkit.training import run
+
 QUICK = ("--epochs", 3, "--hidden_units", "16", "--waves", 4)
 
 
 def test_the_best_epoch_is_the_one_that_is_saved(chain: Any, unit: Any, tools: Any, served: Any) -> None:
-    history = unit.table.read(chain.model / "history.csv")
-    errors = history.values[:, history.columns.index("val_rmse")]
+    errors = tables.read_numbers(chain.model / "history.csv")["val_rmse"].to_numpy()
     best = int(errors.argmin())
     assert f"Best_Epoch={best + 1}; Best_Validation_RMSE={errors[best]:.1f};" in chain.logs["train"]
-    validation = unit.table.read(chain.preprocessed / "validation" / "validation.csv").values
+    validation = tables.read_numbers(chain.preprocessed / "validation" / "validation.csv").to_numpy()
     predicted = served.prices(validation[:, :-1])
     found = unit.regression.measure(validation[:, -1], predicted.astype(float))["rmse"]
     # The served model keeps to the prices that were seen, which can only help.
@@ -25,14 +28,15 @@ def test_the_best_epoch_is_the_one_that_is_saved(chain: Any, unit: Any, tools: A
 
 
 def test_scaling_is_inside_the_network(small: Any, training: Any) -> None:
-    rows = training.table.read(small.preprocessed / "train" / "train.csv")
-    scaling = training.scaling.fit(rows.columns[:-1], rows.values[:, :-1], rows.values[:, -1])
+    rows = tables.read_numbers(small.preprocessed / "train" / "train.csv")
+    features, prices = rows.to_numpy()[:, :-1], rows.to_numpy()[:, -1]
+    scaling = training.scaling.fit(list(rows.columns[:-1]), features, prices)
     log = [name for name, log in zip(scaling.features, scaling.log, strict=True) if log]
     assert {"totalRooms", "population", "households"} <= set(log)
     assert not {"longitude", "latitude", "component1"} & set(log)
-    values = np.where(scaling.log, np.log1p(np.abs(rows.values[:, :-1])), rows.values[:, :-1])
+    values = np.where(scaling.log, np.log1p(np.abs(features)), features)
     expected = np.clip((values - scaling.mean) / scaling.std, -6, 6)
-    found = np.asarray(training.network.Standardise(scaling)(rows.values[:, :-1].astype(np.float32)))
+    found = np.asarray(training.network.Standardise(scaling)(features.astype(np.float32)))
     np.testing.assert_allclose(found, expected, atol=2e-3)  # a longitude has few digits left in float32
     np.testing.assert_allclose(expected.std(axis=0), 1, atol=0.05)
 
@@ -48,7 +52,7 @@ def test_a_constant_feature_does_no_harm(training: Any) -> None:
 def test_a_seed_gives_the_same_model_again(
     small: Any, jobs: Any, unit: Any, tools: Any, tmp_path: Path
 ) -> None:
-    values = unit.table.read(small.preprocessed / "validation" / "validation.csv").values[:, :-1]
+    values = tables.read_numbers(small.preprocessed / "validation" / "validation.csv").to_numpy()[:, :-1]
     found = []
     for number, seed in enumerate((7, 7, 8)):
         base = tmp_path / str(number)
@@ -93,8 +97,8 @@ def test_it_runs_in_sagemakers_environment(small: Any, jobs: Any, tmp_path: Path
     ],
 )  # fmt: skip
 def test_a_wrong_hyperparameter_is_named(name: str, value: str, text: str, unit: Any) -> None:
-    with pytest.raises(unit.failure.InputError) as raised:
-        unit.hyperparameters.parse([f"--{name}", value])
+    with pytest.raises(InputError) as raised:
+        parse(unit.hyperparameters.Hyperparameters, [f"--{name}", value])
     assert text in str(raised.value)
 
 
@@ -110,21 +114,20 @@ def test_bad_channels_end_with_one_line(small: Any, training: Any, tmp_path: Pat
     data, reason = tmp_path / "input" / "data", tmp_path / "output" / "failure"
 
     def assert_fails(text: str) -> None:
-        argv = ["--base", str(tmp_path)]
-        assert training.failure.run(lambda: training.train.main(argv), reason) == 1
+        assert run(training.train.main, ["--base", str(tmp_path)]) == 1
         assert text in reason.read_text()
         assert reason.read_text().count("\n") == 1
         assert "unexpected" not in reason.read_text()
         assert not (tmp_path / "model").exists()
 
-    assert_fails("train.csv: there is no such file; a step before this one writes it")
+    assert_fails("train.csv: there is no such file")
     shutil.copytree(small.preprocessed, data)
     validation = data / "validation" / "validation.csv"
     lines = validation.read_text().splitlines()
     validation.write_text("\n".join([lines[0].replace("latitude", "altitude"), *lines[1:]]))
     assert_fails("channel validation: its columns are not those of the channel train")
     validation.write_text("\n".join([*lines[:3], lines[3].replace(",", ",x", 1)]))
-    assert_fails("validation.csv, line 4, latitude: 'x")
+    assert_fails("validation.csv: row 3: column 'latitude' holds 'x")
     validation.write_text("\n".join([*lines[:3], lines[3].rsplit(",", 1)[0] + ",0.0"]))
     assert_fails("channel train, medianHouseValue: a price must be greater than 0")
     for name in ("train", "validation"):
@@ -142,13 +145,7 @@ def test_a_training_that_diverges_ends_with_one_line(small: Any, jobs: Any, tmp_
 
 def test_the_training_package_holds_no_module_of_the_evaluation(folders: Any) -> None:
     """A code package is the entry point and what it imports: an edited report must not retrain the model."""
-    seen, todo = set(), ["train"]
-    while todo:
-        name = todo.pop()
-        seen.add(name)
-        for node in ast.walk(ast.parse((folders[0] / f"{name}.py").read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
-            todo += [name for name in names if (folders[0] / f"{name}.py").exists() and name not in seen]
-    assert {"network", "scaling", "export", "inference"} <= seen
+    seen = {path.with_suffix("").as_posix() for path in imports.reached(folders[0], "train.py")}
+    assert {"network", "scaling", "export", "inference", "job_toolkit/tables"} <= seen
     assert not seen & {"evaluate", "report", "charts", "regression", "preprocess", "components", "simulate"}
+    assert not seen & {f"job_toolkit/{name}" for name in ("report", "metrics", "model_quality", "measures")}

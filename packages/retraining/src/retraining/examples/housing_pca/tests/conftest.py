@@ -88,7 +88,7 @@ def jobs() -> Jobs:
 
 @pytest.fixture(scope="session")
 def unit() -> SimpleNamespace:
-    return load("failure", "houses", "split", "table", "preprocess", "projection")
+    return load("houses", "preprocess", "projection")
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ import joblib
 import numpy as np
 import pytest
 
+from job_toolkit import tables
+from job_toolkit.failure import InputError
+
 
 def test_components_are_uncorrelated_and_of_unit_variance(chain: Any, unit: Any) -> None:
-    train = unit.table.read(chain.preprocessed / "train" / "train.csv").values
+    train = tables.read_numbers(chain.preprocessed / "train" / "train.csv").to_numpy()
     components = joblib.load(chain.model / "pca.joblib").transform(train)
     assert components.shape == (len(train), 6)
     np.testing.assert_allclose(components.mean(axis=0), 0, atol=1e-9)
@@ -61,13 +64,15 @@ def test_it_runs_in_sagemakers_environment(chain: Any, jobs: Any, tmp_path: Path
 def test_a_wrong_number_of_components_is_named(value: str, chain: Any, jobs: Any, tmp_path: Path) -> None:
     reason = tmp_path / "output" / "failure"
     line = jobs.fail("train.py", "--base", tmp_path, f"--components={value}", reason=reason)
-    assert line == f"hyperparameter components: {value!r} is not a whole number between 1 and 8"
+    assert line.startswith("hyperparameter components: ")
+    assert value in line
+    assert line.endswith("; it must be a whole number between 1 and 8")
 
 
 def test_rows_that_vary_in_few_directions_are_refused(unit: Any, rows: Any) -> None:
     flat = rows[:, :8].copy()
     flat[:, 3] = flat[:, 4] = flat[:, 5]
-    with pytest.raises(unit.failure.InputError, match=r"components: 7 is too many; .* vary in 6"):
+    with pytest.raises(InputError, match=r"components: 7 is too many; .* vary in 6"):
         unit.projection.fit(flat, 7)
     assert unit.projection.fit(flat, 6).transform(flat).shape == (len(flat), 6)
     assert unit.projection.explained(unit.projection.fit(flat, 6), flat) == pytest.approx(1)
@@ -80,14 +85,14 @@ def test_bad_channels_end_with_one_line(chain: Any, jobs: Any, tmp_path: Path) -
         assert text in jobs.fail("train.py", "--base", tmp_path, reason=reason)
         assert not (tmp_path / "model").exists()
 
-    assert_fails("split.json: not a split.json of preprocess.py")
+    assert_fails("split.json: not the fractions of a preprocessing")
     (data / "train").mkdir(parents=True)
     for name in ("split.json", "train.csv"):
         (data / "train" / name).write_bytes((chain.preprocessed / "train" / name).read_bytes())
-    assert_fails("validation.csv: there is no such file; a step before this one writes it")
+    assert_fails("validation.csv: there is no such file")
     (data / "train" / "train.csv").write_text("a,b\n1,2\n")
     assert_fails("train.csv: its columns are not longitude,latitude,")
     (data / "train" / "train.csv").write_text("a,b\n")
     assert_fails("train.csv: has no rows")
     (data / "train" / "train.csv").write_text("a,b\n1\n")
-    assert_fails("train.csv, line 2: 1 columns; 2 are expected (a,b)")
+    assert_fails("train.csv: row 1 has 1 fields; the columns are 2 (a,b)")

@@ -1,6 +1,7 @@
 import json
 import re
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from jobs import MODEL, OUTPUTS, Chain, succeed
 from sklearn import metrics
 
 import evaluate
-import hyperparameters
 import inference
 import train
+from hyperparameters import Hyperparameters
+from job_toolkit import metrics as metrics_csv
+from job_toolkit import model_quality
 
 (CONF,) = yaml.safe_load((MODEL / "conf.yaml").read_text())["conf"]["models"].values()
 
@@ -75,7 +78,9 @@ def test_the_threshold_comes_from_the_validation_rows(chain: Chain) -> None:
 def test_the_archive_holds_what_the_serving_container_needs(chain: Chain) -> None:
     with tarfile.open(chain.archive) as tar:
         names = {Path(member.name).as_posix() for member in tar if member.isfile()}
-    code = {f"code/{name}" for name in ("inference.py", "schema.py", "encoder.py", "requirements.txt")}
+    own = ("inference.py", "schema.py", "encoder.py", "requirements.txt")
+    toolkit = ("__init__.py", "failure.py", "tables.py")
+    code = {f"code/{name}" for name in (*own, *(f"job_toolkit/{name}" for name in toolkit))}
     assert names == {"model.txt", "model.json", "history.csv"} | code
     assert (chain.model / "code" / "inference.py").read_bytes() == (MODEL / "inference.py").read_bytes()
     assert "lightgbm==" in (chain.model / "code" / "requirements.txt").read_text()
@@ -122,7 +127,7 @@ def test_the_configuration_names_the_scripts_arguments_and_outputs(chain: Chain)
         name: value["default"] if isinstance(value, dict) else value
         for name, value in CONF["train"]["hyperparams"].items()
     }
-    assert defaults == {name: number.default for name, number in hyperparameters.NUMBERS.items()}
+    assert defaults == asdict(Hyperparameters())
     assert sorted(CONF["preprocess"]["outputs"]) == sorted(path.name for path in chain.preprocessed.iterdir())
     assert set(CONF["evaluate"]["channels"]) == {
         path.name for path in (chain.root / "evaluate" / "input").iterdir()
@@ -132,6 +137,20 @@ def test_the_configuration_names_the_scripts_arguments_and_outputs(chain: Chain)
         assert (MODEL / CONF[section]["entry_point"]).is_file()
     assert (chain.evaluated / CONF["gate"]["file"]).is_file()
     assert (chain.evaluated / CONF["registry"]["model_quality"]["file"]).is_file()
+
+
+def test_metrics_csv_holds_the_model_and_its_baselines(chain: Chain) -> None:
+    result = json.loads((chain.evaluated / "evaluation.json").read_text())
+    candidate, *others = metrics_csv.read(chain.evaluated / "metrics.csv")
+    assert (candidate.kind, candidate.name, candidate.problem) == ("candidate", "", "binary_classification")
+    assert [model.name for model in others] == ["logistic regression", "majority class"]
+    for model, expected in zip(
+        (candidate, *others), (result["gate"], *result["baselines"].values()), strict=True
+    ):
+        assert {name: model.metrics[name] for name in expected} == pytest.approx(expected)
+    assert candidate.metrics["rows"] == result["rows"]
+    document = json.loads((chain.evaluated / "model_quality.json").read_text())
+    assert model_quality.from_csv(chain.evaluated / "metrics.csv") == {"": document}
 
 
 def test_the_model_quality_document_has_sagemakers_form(chain: Chain) -> None:

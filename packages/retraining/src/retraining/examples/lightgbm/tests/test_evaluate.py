@@ -4,16 +4,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from jobs import Chain, run
 
 import evaluate
-import failure
-import measures
-import model_quality
+from job_toolkit import processing
 
 Change = Callable[[Path], object]
 
@@ -26,8 +21,7 @@ def base(tmp_path: Path, chain: Chain) -> Path:
 
 
 def measure(base: Path) -> int:
-    argv = ["--base", str(base / "processing")]
-    return failure.run(lambda: evaluate.main(argv), base / "output" / "message")
+    return processing.run(evaluate.main, ["--base", str(base / "processing")])
 
 
 def rewrite(name: str, change: Callable[[str], str]) -> Change:
@@ -55,7 +49,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "no decisions": (rewrite(OUT, lambda text: "0.5\n" * 600), "its lines are not `probability,label`"),
     "no probabilities": (rewrite(OUT, lambda text: "5,1\n" * 600), "its lines are not `probability,label`"),
     "NaN": (rewrite(OUT, lambda text: "nan,1\n" * 600), "its lines are not `probability,label`"),
-    "no labels": (lambda folder: (folder / LABELS).unlink(), "labels.csv: cannot be read as CSV"),
+    "no labels": (lambda folder: (folder / LABELS).unlink(), "labels.csv: there is no such file"),
     "other labels": (
         rewrite(LABELS, lambda text: text.replace("Revenue", "y")),
         "column 'Revenue' is missing",
@@ -90,7 +84,7 @@ def test_wrong_inputs_end_with_one_line(case: str, base: Path, capsys: pytest.Ca
 def test_blank_lines_between_assembled_answers_do_not_matter(base: Path, chain: Chain) -> None:
     rewrite(OUT, lambda text: text.replace("\n", "\n\n"))(base / "processing" / "input")
     assert measure(base) == 0
-    for name in ("evaluation.json", "model_quality.json", "report.html"):
+    for name in ("evaluation.json", "metrics.csv", "model_quality.json", "report.html"):
         assert (base / "processing/output/evaluation" / name).read_bytes() == (
             chain.evaluated / name
         ).read_bytes()
@@ -102,20 +96,3 @@ def test_the_process_itself_ends_without_a_traceback(base: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (base / "output" / "message").read_text()
     assert "Traceback" not in done.stdout + done.stderr
-
-
-@given(seed=st.integers(0, 10_000), rows=st.integers(2, 400), levels=st.integers(1, 50))
-def test_a_model_quality_document_for_any_rows(seed: int, rows: int, levels: int) -> None:
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, rows)
-    labels[:2] = 0, 1
-    scores = rng.integers(0, levels + 1, rows) / levels
-    section = model_quality.document(labels, scores > 0.5, scores)["binary_classification_metrics"]
-    for value in section.values():
-        if "value" in value:
-            assert 0 <= value["value"] <= 1
-            assert (value["standard_deviation"] == "NaN") == (rows < 200)
-    assert sum(sum(row.values()) for row in section["confusion_matrix"].values()) == rows
-    false_positives, true_positives = measures.roc_curve(labels, scores)
-    assert (false_positives[0], true_positives[0]) == (0, 0)
-    assert (false_positives[-1], true_positives[-1]) == (1, 1)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from jobs import MODEL, Chain, run
 
-import failure
 import preprocess
 import schema
 import simulate
+from job_toolkit import processing
 
 COLUMNS = [*schema.FEATURES, schema.TARGET]
 Change = Callable[[Path], object]
@@ -18,8 +18,7 @@ Change = Callable[[Path], object]
 
 def prepare(base: Path, *arguments: str) -> int:
     """The job in this process, with the exit code and the reason file of the real one."""
-    argv = ["--base", str(base / "processing"), *arguments]
-    return failure.run(lambda: preprocess.main(argv), base / "output" / "message")
+    return processing.run(preprocess.main, ["--base", str(base / "processing"), *arguments])
 
 
 def outputs(base: Path) -> dict[str, bytes]:
@@ -58,7 +57,7 @@ def test_no_row_is_lost_and_purchases_are_spread_evenly(chain: Chain) -> None:
         assert (part["Revenue"] == "1").sum() == pytest.approx(share * len(part), abs=1)
 
 
-def test_order_of_columns_number_and_compression_of_files_do_not_matter(base: Path) -> None:
+def test_order_of_columns_number_and_format_of_files_do_not_matter(base: Path) -> None:
     assert prepare(base) == 0
     first = outputs(base)
     assert len(first) == 4
@@ -66,7 +65,8 @@ def test_order_of_columns_number_and_compression_of_files_do_not_matter(base: Pa
     rows = pd.read_csv(path, dtype=str)
     rows.head(150)[COLUMNS[::-1]].to_csv(path.with_name("a.csv"), index=False)
     with gzip.open(path.with_name("b.csv.gz"), "wt", encoding="utf-8-sig") as file:
-        rows.iloc[150:].to_csv(file, index=False)
+        rows.iloc[150:300].to_csv(file, index=False)
+    rows.iloc[300:].to_parquet(path.with_name("c.parquet"))
     path.unlink()
     assert prepare(base) == 0
     assert outputs(base) == first
@@ -160,9 +160,9 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     ),
     "long row": (
         rewrite(lambda raw: raw + b"1," * 18 + b"1\n"),
-        ["row 401 has 19 fields where the header has 18"],
+        ["row 401 has 19 fields; the columns are 18 ("],
     ),
-    "short row": (rewrite(lambda raw: raw + b"1,1\n"), ["row 401 has 2 fields where the header has 18"]),
+    "short row": (rewrite(lambda raw: raw + b"1,1\n"), ["row 401 has 2 fields; the columns are 18 ("]),
     "open quote": (rewrite(lambda raw: raw + b'"1,2'), ["shoppers.csv: cannot be read as CSV"]),
     "not UTF-8": (rewrite(lambda raw: raw + b"\xff\xfe\n"), ["shoppers.csv: cannot be read as CSV"]),
     "empty file": (
@@ -175,9 +175,9 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     ),
     "no files": (
         lambda folder: (folder / "shoppers.csv").unlink(),
-        ["channel shoppers: no .csv or .csv.gz file in"],
+        ["channel shoppers: no .csv, .csv.gz, .parquet file in"],
     ),
-    "no folder": (shutil.rmtree, ["channel shoppers: no .csv or .csv.gz file in"]),
+    "no folder": (shutil.rmtree, ["channel shoppers: no .csv, .csv.gz, .parquet file in"]),
     "broken gzip": (
         lambda folder: (folder / "x.csv.gz").write_bytes(
             gzip.compress((folder / "shoppers.csv").read_bytes())[:-2000]
@@ -218,11 +218,11 @@ def test_bad_input_ends_with_one_line_and_no_output(
         (["--test-fraction", "nan"], "arguments: --test-fraction must be between 0 and 1"),
         (["--test-fraction", "0.6", "--validation-fraction", "0.5"], "together must be less than 1"),
         (
-            ["--test-fraction", "0.005"],
-            "--test-fraction 0.005 of 400 rows leaves a part without both classes",
+            ["--test-fraction", "0.001"],
+            "(validation fraction 0.2, test fraction 0.001, seed 7) leave no test row with the label '0'",
         ),
-        (["--validation-fraction", "0.001"], "--validation-fraction 0.001 of 400 rows leaves a part without"),
-        (["--test-fraction", "0.4", "--validation-fraction", "0.598"], "leaves a part without both classes"),
+        (["--validation-fraction", "0.001"], "leave no validation row with the label '0'"),
+        (["--test-fraction", "0.4", "--validation-fraction", "0.599"], "leave no train row with the label"),
         (["--seed", "-1"], "arguments: --seed must be between 0 and 4294967295"),
         (["--seed", "x"], "argument --seed: invalid int value: 'x'"),
         (["--fraction", "0.2"], "unrecognized arguments: --fraction 0.2 (known: --validation-fraction"),

@@ -1,18 +1,14 @@
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from jobs import Chain, run, succeed
 
-import failure
-import hyperparameters
-import measures
 import train
+from hyperparameters import Hyperparameters
+from job_toolkit import training
 
 
 @pytest.fixture
@@ -27,8 +23,7 @@ def base(tmp_path: Path, chain: Chain) -> Path:
 
 def fit(base: Path, *arguments: str) -> int:
     """The job in this process, with the exit code and the reason file of the real one."""
-    argv = ["--base", str(base), *arguments]
-    return failure.run(lambda: train.main(argv), base / "output" / "failure")
+    return training.run(train.main, ["--base", str(base), *arguments])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +57,7 @@ def test_a_channel_of_one_class_or_none_is_named(base: Path, capsys: pytest.Capt
     assert "channel validation: all rows have Revenue 0; it needs both" in capsys.readouterr().err
     path.unlink()
     assert fit(base) == 1
-    assert "channel validation: no .csv or .csv.gz file in" in capsys.readouterr().err
+    assert "channel validation: no .csv, .csv.gz, .parquet file in" in capsys.readouterr().err
 
 
 def test_the_process_itself_ends_without_a_traceback(base: Path) -> None:
@@ -79,7 +74,7 @@ def test_early_stopping_keeps_the_best_iteration(base: Path) -> None:
     trees = (base / "model" / "model.txt").read_text().count("\nTree=")
     assert trees == document["best_iteration"] < 100
     assert document["hyperparameters"]["learning_rate"] == 0.3
-    assert set(document["hyperparameters"]) == set(hyperparameters.NUMBERS)
+    assert set(document["hyperparameters"]) == set(asdict(Hyperparameters()))
     assert sum(document["importance"].values()) == pytest.approx(1)
 
 
@@ -91,23 +86,3 @@ def test_beta_moves_the_threshold_towards_recall(base: Path) -> None:
     assert values["0.5"]["threshold"] > values["2"]["threshold"]
     assert values["0.5"]["validation"]["recall"] < values["2"]["validation"]["recall"]
     assert values["0.5"]["validation"]["auc"] == values["2"]["validation"]["auc"]
-
-
-@given(
-    scores=arrays.arrays(
-        np.float64, st.integers(2, 30), elements=st.integers(0, 8).map(lambda value: value / 8)
-    ),
-    seed=st.integers(0, 1000),
-    beta=st.sampled_from([0.5, 1.0, 2.0]),
-)
-def test_no_threshold_has_a_higher_f_beta(scores: np.ndarray, seed: int, beta: float) -> None:
-    labels = np.random.default_rng(seed).integers(0, 2, len(scores))
-    labels[:2] = 0, 1
-
-    def f_beta(threshold: float) -> float:
-        flagged = scores >= threshold
-        hits = int((flagged & (labels == 1)).sum())
-        return (1 + beta**2) * hits / (beta**2 * labels.sum() + flagged.sum()) if hits else 0.0
-
-    chosen = measures.choose_threshold(labels, scores, beta)
-    assert f_beta(chosen) == pytest.approx(max(f_beta(threshold) for threshold in scores))

@@ -3,9 +3,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import checkpoints
-import hyperparameters
+from hyperparameters import Hyperparameters
 
-OPTIONS = hyperparameters.parse([])
+OPTIONS = Hyperparameters()
 
 
 def checkpoint(run: Path, step: int, best: int | None = None) -> Path:

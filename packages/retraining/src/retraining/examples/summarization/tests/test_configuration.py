@@ -10,9 +10,10 @@ import pytest
 import yaml
 from jobs import UNIT
 
-import failure
-import hyperparameters
 import preprocess
+from hyperparameters import Hyperparameters
+from job_toolkit.failure import InputError
+from job_toolkit.hyperparameters import parse
 
 CONF = yaml.safe_load((UNIT / "conf.yaml").read_text())["conf"]["models"][UNIT.name]
 
@@ -24,14 +25,14 @@ def value(entry: Any) -> Any:
 def test_the_hyperparameters_are_the_scripts_with_its_defaults() -> None:
     configured = {name: value(entry) for name, entry in CONF["train"]["hyperparams"].items()}
     arguments = [word for name, given in configured.items() for word in (f"--{name}", str(given))]
-    assert hyperparameters.parse(arguments) == hyperparameters.parse([])
-    assert set(configured) == set(hyperparameters.parse([]).document())
+    assert parse(Hyperparameters, arguments) == parse(Hyperparameters, []) == Hyperparameters()
+    assert set(configured) == set(Hyperparameters().document())
 
 
 def test_the_arguments_are_the_preprocessings(tmp_path: Path) -> None:
     configured = {name: value(entry) for name, entry in CONF["preprocess"]["arguments"].items()}
     arguments = [word for name, given in configured.items() for word in (f"--{name}", str(given))]
-    with pytest.raises(failure.InputError, match=r"no \.jsonl or \.json file"):
+    with pytest.raises(InputError, match=r"no \.jsonl or \.json file"):
         preprocess.main(["--base", str(tmp_path), *arguments])
     assert tuple(CONF["preprocess"]["outputs"]) == preprocess.OUTPUTS
     assert set(CONF["train"]["channels"]) == set(preprocess.OUTPUTS)
@@ -67,7 +68,7 @@ def test_hyperparameters_come_through_sagemakers_driver() -> None:
     given = {
         name: content if isinstance(content, str) else json.dumps(content) for name, content in hyper.items()
     }
-    found = hyperparameters.parse(driver.hyperparameters_to_cli_args(given))
+    found = parse(Hyperparameters, driver.hyperparameters_to_cli_args(given))
     assert (found.model_id, found.epochs, found.learning_rate) == ("tiiuae/falcon-7b", 3, 2e-4)
     assert found.four_bit is True
 
@@ -86,6 +87,6 @@ def test_hyperparameters_come_through_sagemakers_driver() -> None:
     ],
 )
 def test_a_wrong_hyperparameter_is_named(name: str, text: str, expected: str) -> None:
-    with pytest.raises(failure.InputError) as raised:
-        hyperparameters.parse([f"--{name}", text])
+    with pytest.raises(InputError) as raised:
+        parse(Hyperparameters, [f"--{name}", text])
     assert expected in str(raised.value)

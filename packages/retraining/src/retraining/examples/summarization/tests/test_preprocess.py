@@ -9,9 +9,9 @@ import pytest
 from jobs import UNIT, fail, run
 
 import dialogues
-import failure
 import preprocess
 import prompts
+from job_toolkit import imports, processing
 
 Record = dict[str, object]
 TURNS = "Ann: Hi!\r\nBob: Hello.\r\nAnn: Lunch at noon?\r\nBob: Yes."
@@ -19,8 +19,7 @@ TURNS = "Ann: Hi!\r\nBob: Hello.\r\nAnn: Lunch at noon?\r\nBob: Yes."
 
 def prepare(base: Path, *arguments: str) -> int:
     """The job in this process, with the exit code and the reason file of the real one."""
-    argv = ["--base", str(base / "processing"), *arguments]
-    return failure.run(lambda: preprocess.main(argv), base / "output" / "message")
+    return processing.run(preprocess.main, ["--base", str(base / "processing"), *arguments])
 
 
 def lines(path: Path) -> list[dict[str, str]]:
@@ -206,20 +205,17 @@ def test_the_process_itself_ends_without_a_traceback(tmp_path: Path) -> None:
 
 def test_the_preprocessing_needs_nothing_but_python_3_10() -> None:
     """Its image has Python 3.10, and installs none of requirements.txt."""
-    seen: set[str] = set()
-    todo = ["preprocess"]
-    while todo:
-        name = todo.pop()
-        seen.add(name)
-        tree = ast.parse((UNIT / f"{name}.py").read_text(), feature_version=(3, 10))
-        found = {
+    reached = imports.reached(UNIT, "preprocess.py")
+    names: set[str] = set()
+    for file in reached.values():
+        tree = ast.parse(file.read_text(), feature_version=(3, 10))
+        names |= {
             alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
         }
-        found |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        own = {name for name in found if (UNIT / f"{name}.py").exists()}
-        assert {name.split(".")[0] for name in found - own} <= set(sys.stdlib_module_names)
-        todo += own - seen
-    assert {"dialogues", "prompts", "splits", "failure"} <= seen
+        names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    own = {path.parts[0].removesuffix(".py") for path in reached}
+    assert {"dialogues", "prompts", "splits", "job_toolkit"} <= own
+    assert {name.split(".")[0] for name in names} - own <= set(sys.stdlib_module_names)
 
 
 def test_the_template_of_the_unit_holds_a_dialogue() -> None:

@@ -22,12 +22,16 @@ from jobs import (
     training_base,
 )
 
+from job_toolkit import metrics
+from job_toolkit.failure import InputError
+from job_toolkit.training import Folders
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 torch, saved, transformers = modules_with_torch("torch", "safetensors.torch", "transformers")
-adapter, evaluation, examples, failure, hyperparameters, tiny, train = modules_with_torch(
-    "adapter", "evaluation", "examples", "failure", "hyperparameters", "tiny", "train"
+adapter, evaluation, examples, hyperparameters, tiny, train = modules_with_torch(
+    "adapter", "evaluation", "examples", "hyperparameters", "tiny", "train"
 )
 
 METRICS = yaml.safe_load((UNIT / "conf.yaml").read_text())["conf"]["models"][UNIT.name]["train"][
@@ -75,7 +79,12 @@ def test_the_documents_hold_what_was_printed(chain: Chain) -> None:
     assert set(quality) == {"eval_loss", "perplexity", "rouge_l"}
     assert quality["eval_loss"]["value"] == found["eval_loss"]
     assert all(0 < metric["standard_deviation"] < 10 for metric in quality.values())
-    for name in ("evaluation.json", "model_quality.json"):
+    (model,) = metrics.read(chain.model / "metrics.csv")
+    assert (model.problem, model.metrics["rows"]) == ("text_generation", 24)
+    assert {name: metric["value"] for name, metric in quality.items()} == {
+        name: value for name, value in model.metrics.items() if name != "rows"
+    }
+    for name in ("evaluation.json", "metrics.csv", "model_quality.json"):
         written = chain.root / "train" / "output" / "data" / name
         assert written.read_bytes() == (chain.model / name).read_bytes()
 
@@ -105,7 +114,7 @@ def load_tokens(chain: Chain) -> "PreTrainedTokenizerFast":
 
 
 def test_the_trained_weights_are_the_adapters() -> None:
-    model = adapter.add(tiny.model(300, 0), hyperparameters.parse([]))
+    model = adapter.add(tiny.model(300, 0), hyperparameters.Hyperparameters())
     names = adapter.trained_weights(model)
     assert len(names) == 2 * 4 * 2
     assert all("lora_" in name for name in names)
@@ -246,8 +255,8 @@ def test_a_mistake_ends_with_one_line(
 
 def test_bad_channels_are_named(chain: Chain, tmp_path: Path) -> None:
     def line() -> str:
-        with pytest.raises(failure.InputError) as raised:
-            train.load(train.folders(tmp_path))
+        with pytest.raises(InputError) as raised:
+            train.load(Folders(tmp_path))
         return str(raised.value)
 
     data = tmp_path / "input" / "data"
@@ -269,10 +278,14 @@ def test_bad_channels_are_named(chain: Chain, tmp_path: Path) -> None:
     assert "it is written by preprocess.py" in line()
 
 
-def test_a_loss_that_is_not_finite_does_not_pass() -> None:
+def test_a_loss_that_is_not_finite_does_not_pass(tmp_path: Path) -> None:
     for loss in (math.nan, math.inf):
         assert not evaluation.passes(loss, 1000)
-        with pytest.raises(failure.InputError, match="is not finite: lower learning_rate"):
+        result = evaluation.Evaluation(evaluation.Losses([loss], [1]), [], [])
+        evaluation.write(evaluation.document(result, 1000), evaluation.candidate(result, 7), tmp_path)
+        assert read(tmp_path / "evaluation.json")["eval_loss"] is None
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "metrics.csv"]
+        with pytest.raises(InputError, match="is not finite: lower learning_rate"):
             evaluation.check(loss, 1000)
     assert evaluation.passes(1.0, 1.0)
     evaluation.check(1.0, 1.0)
