@@ -124,7 +124,7 @@ conf:
 """,
 }
 # What each line of an error begins with.
-PLACE = re.compile(r"([\w./*-]+\.yaml(:\d+)?|environment variable SMP_\w+( and SMP_\w+)?|parameters): \S")
+PLACE = re.compile(r"([\w./*-]+\.yaml(:\d+)?|environment variable SMP_\w+|parameters): \S")
 SCRIPTS = (
     *(f"models/churn/{name}.py" for name in ("preprocess", "train", "evaluate", "inference")),
     "models/tuned/train.py",

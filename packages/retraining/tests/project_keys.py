@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from job_keys import ROLE, UNIT
+from job_keys import MODEL, ROLE
 from key import Key, joined
 from keyed_project import Compiled
-from unit_keys import KEYS, RETRIED, ROLES, TAGGED, everywhere, network, retry
+from model_keys import KEYS, RETRIED, ROLES, TAGGED, everywhere, network, retry
 
 from retraining.compile import lambdas
 from retraining.runs import deployment, targets
@@ -32,7 +32,7 @@ def _sent(name: str) -> Callable[[Compiled], Any]:
 
 
 def _function(name: str) -> Callable[[Compiled], Any]:
-    return lambda found: lambdas.of(found.configuration)[-1].settings.get(name)
+    return lambda found: lambdas.functions_of(found.configuration)[-1].settings.get(name)
 
 
 def _bucket(name: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ PROJECT = [
         "project/project",
         "renamed",
         "Register/Arguments/ModelPackageGroupName",
-        "renamed-unit",
+        "renamed-first",
         variant="project",
     ),
     Key(
@@ -88,7 +88,7 @@ PROJECT = [
         Key(
             path,
             "models/*/conf.yaml",
-            shows=lambda found: "extra" in found.configuration.units,
+            shows=lambda found: "extra" in found.configuration.models,
             variant=variant,
         )
         for path, variant in (
@@ -98,10 +98,10 @@ PROJECT = [
     ),
     Key(
         "project/SMP_MODELNAME",
-        "unit",
+        "first",
         "Train/Arguments/Environment/MODEL",
         variant="named",
-        beside={f"{UNIT}/train/env/MODEL": "SMP_MODELNAME"},
+        beside={f"{MODEL}/train/env/MODEL": "SMP_MODELNAME"},
     ),
     Key("project/lambda_role", _EXISTING_ROLE, shows=_is(_function("Role"), _EXISTING_ROLE)),
     *everywhere("project/tags/team", "project", TAGGED, "project"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from retraining.config.schema.fields import SPELLINGS
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.pipeline import Pipeline
 from retraining.config.schema.project import Project
@@ -15,7 +15,7 @@ from retraining.config.schema.project import Project
 # The roots of the schema by where they stand; `*` is any name, or any place in a list.
 ROOTS: dict[str, type[BaseModel]] = {
     "project": Project,
-    "conf/models/*": Unit,
+    "conf/models/*": Model,
     "conf/sagemakerPipeline": Pipeline,
 }
 _MEANT = {other: name for name, other in SPELLINGS.items()}

@@ -52,7 +52,7 @@ def test_options_of_all_commands_may_stand_anywhere(given: str, expected: str) -
 
 
 def test_a_global_option_without_its_value_is_refused() -> None:
-    with pytest.raises(UserError, match="--env: a name has to follow"):
+    with pytest.raises(UserError, match="--env: a name must follow"):
         global_options_first(["check", "--env"])
 
 
@@ -249,12 +249,12 @@ def test_what_a_processing_job_lists_is_no_last_line() -> None:
 
 def test_what_the_reason_says_is_not_said_before_it() -> None:
     reason = "AlgorithmError: Error: epochs: 0 is out of range, exit code: 1"
-    assert job_log.beside(["Error: epochs: 0 is out of range"], reason) == []
-    assert job_log.beside(["epoch 1", "Error: epochs: 0 is  out of range"], reason) == ["epoch 1"]
-    assert job_log.beside(["epoch 1", "no memory"], reason) == ["epoch 1", "no memory"]
+    assert job_log.without_reason(["Error: epochs: 0 is out of range"], reason) == []
+    assert job_log.without_reason(["epoch 1", "Error: epochs: 0 is  out of range"], reason) == ["epoch 1"]
+    assert job_log.without_reason(["epoch 1", "no memory"], reason) == ["epoch 1", "no memory"]
     traceback = ['  File "train.py", line 3, in <module>', "    main()", "ValueError: no rows"]
-    assert job_log.beside(traceback, "AlgorithmError: ValueError: no rows, exit code: 1") == traceback
-    assert job_log.beside([], reason) == []
+    assert job_log.without_reason(traceback, "AlgorithmError: ValueError: no rows, exit code: 1") == traceback
+    assert job_log.without_reason([], reason) == []
 
 
 def test_all_ports_in_use_are_named_with_mlflows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,10 +300,10 @@ def test_of_several_instances_the_first_to_end_comes_first() -> None:
         ],
         "algo-3-1700000000": [],
     }
-    assert job_log.of_instances(logs) == [
+    assert job_log.last_lines_of(logs) == [
         "algo-2 | a",
         "algo-2 | b",
         "algo-2 | no memory",
         "algo-1 | lost algo-2",
     ]
-    assert job_log.of_instances({"algo-1-1700000000": logs["algo-2-1700000000"]}) == ["a", "b", "no memory"]
+    assert job_log.last_lines_of({"algo-1-1700000000": logs["algo-2-1700000000"]}) == ["a", "b", "no memory"]

@@ -28,9 +28,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration
     folder = make_project(tmp_path_factory.mktemp("drift"))
     path = folder / "models" / "scarcegan" / "conf.yaml"
     content = yaml.safe_load(path.read_text())["conf"]
-    unit = content["models"]["scarcegan"]
+    model = content["models"]["scarcegan"]
     wanted = ("source_directory", "preprocess", "train")
-    content["models"]["scarcegan"] = {key: unit[key] for key in wanted}
+    content["models"]["scarcegan"] = {key: model[key] for key in wanted}
     steps = content["sagemakerPipeline"]["models"]["scarcegan"]["steps"]
     content["sagemakerPipeline"]["models"]["scarcegan"]["steps"] = [{**steps[0], "enable_cache": False}]
     del content["sagemakerPipeline"]["dependencies"]

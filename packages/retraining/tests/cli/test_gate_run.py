@@ -20,18 +20,18 @@ from retraining.results import evaluations
 from retraining.runs import targets
 from retraining.runs.executions import Execution
 
-UNIT = Path(__file__).parent / "churn"
+MODEL = Path(__file__).parent / "churn"
 
 
 @pytest.fixture(scope="module")
 def churn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration]:
-    """A project of one unit, with its local services running and its input in S3."""
+    """A project of one model, with its local services running and its input in S3."""
     folder = make_project(tmp_path_factory.mktemp("churn"))
     shutil.rmtree(folder / "models")
     shutil.copytree(
-        UNIT, folder / "models" / "churn", ignore=shutil.ignore_patterns("__pycache__", "notify.py")
+        MODEL, folder / "models" / "churn", ignore=shutil.ignore_patterns("__pycache__", "notify.py")
     )
-    shutil.copy(UNIT / "notify.py", folder / "lambdas" / "notify.py")
+    shutil.copy(MODEL / "notify.py", folder / "lambdas" / "notify.py")
     path = folder / "conf" / "project.yaml"
     path.write_text(path.read_text().replace("SMP_MODELNAME: scarcegan", "SMP_MODELNAME: churn"))
     found = configuration.load(folder)
@@ -115,7 +115,7 @@ def test_below_the_threshold_nothing_is_registered(
         ran(churn, "MinimumAccuracy=0.99999", "Tolerance=0.3")
     assert len(packages()) == 2
     run_report.show_failed(churn, caught.value.result)
-    (evaluation,) = evaluations.of(churn, caught.value.result.execution)
+    (evaluation,) = evaluations.evaluations_of(churn, caught.value.result.execution)
     (candidate,) = evaluation.candidates
     assert (evaluation.report, candidate.model, candidate.name) == (None, "churn", "")
     assert f"churn {candidate.metrics['accuracy']:.3f}" in " ".join(capsys.readouterr().out.split())

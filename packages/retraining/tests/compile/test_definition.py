@@ -14,7 +14,7 @@ import pytest
 from botocore.validate import ParamValidator
 from projects import COMMAND
 
-from retraining.compile import offline
+from retraining.compile import sdk_internals
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.config import configuration
 from retraining.errors import UserError
@@ -190,9 +190,9 @@ def test_compiled_files_beside_the_sources_are_not_uploaded(tmp_path: Path) -> N
     (tmp_path / "common" / "__pycache__").mkdir(parents=True)
     (tmp_path / "common" / "utils.py").write_text("")
     (tmp_path / "common" / "__pycache__" / "utils.cpython-311.pyc").write_text("")
-    uploads: offline.Uploads = {}
+    uploads: sdk_internals.Uploads = {}
     session = SimpleNamespace()
-    offline._keep_uploads(session, uploads, "bucket")
+    sdk_internals.keep_uploads(session, uploads, "bucket")
     session.upload_data(str(tmp_path), key_prefix="drivers")
     assert list(uploads) == [("bucket", "drivers/common/utils.py")]
 

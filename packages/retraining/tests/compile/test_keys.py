@@ -12,10 +12,10 @@ from botocore.validate import ParamValidator
 from job_keys import JOBS
 from key import SAME, Key
 from keyed_project import Compiled, compiled, documents, write
+from model_keys import MODEL_KEYS
 from pipeline_keys import PIPELINE
 from project_keys import ELSEWHERE, PROJECT
 from schema_paths import all_keys, key_of, may_be_parameter
-from unit_keys import UNITS
 
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
@@ -26,7 +26,7 @@ from retraining.planning import schedule
 from retraining.results import mlflow_ui
 from retraining.runs import targets
 
-KEYS = [*JOBS, *UNITS, *PIPELINE, *PROJECT]
+KEYS = [*JOBS, *MODEL_KEYS, *PIPELINE, *PROJECT]
 PARAMETERS = [
     key
     for key in KEYS
@@ -211,13 +211,13 @@ def test_the_pages_of_mlflow_open_at_their_port(tmp_path: Path, monkeypatch: pyt
 
 def test_the_name_of_a_source_is_a_label_outside_of_processing(tmp_path: Path) -> None:
     """As in the framework: a training channel is called by its own name."""
-    found = loaded(tmp_path, {"conf/models/unit/train/channels/more/dataFiles/0/sourceName": "label"})
+    found = loaded(tmp_path, {"conf/models/first/train/channels/more/dataFiles/0/sourceName": "label"})
     step = found.pipeline.by_name["Train"][1]
-    names = [item.name for item in chaining.inputs_of(found.pipeline, found.units, step)]
+    names = [item.name for item in chaining.inputs_of(found.pipeline, found.models, step)]
     assert names == ["more", "train"]
 
 
-_TRAIN, _TRANSFORM = "conf/models/unit/train/channels/more", "conf/models/unit/transform/channels/test"
+_TRAIN, _TRANSFORM = "conf/models/first/train/channels/more", "conf/models/first/transform/channels/test"
 _FOLDER = {"outputLocalFilepath": "/opt/ml/x"}
 UNUSED = [
     (f"{_TRAIN}/inputLocalFilepath", "/opt/ml/x"),
@@ -225,9 +225,9 @@ UNUSED = [
     (f"{_TRANSFORM}/inputLocalFilepath", "/opt/ml/x"),
     (f"{_TRANSFORM}/location", _FOLDER),
     (f"{_TRANSFORM}/dataFiles", [{"fileName": "s3://demo-bucket/beside-the-chained-step"}]),
-    ("conf/models/unit/transform/framework_version", "1.4-2"),
-    ("conf/models/unit/preprocess/channels/raw/location", _FOLDER),
-    ("conf/models/unit/evaluate/channels/truth/location", _FOLDER),
+    ("conf/models/first/transform/framework_version", "1.4-2"),
+    ("conf/models/first/preprocess/channels/raw/location", _FOLDER),
+    ("conf/models/first/evaluate/channels/truth/location", _FOLDER),
 ]
 
 

@@ -76,11 +76,13 @@ def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
 def test_words_in_the_place_of_the_serving_image_are_noted(root: Path, words: str) -> None:
     edit(root, CHURN, "entry_point: inference.py", f"entry_point: inference.py\n        image_uri: {words!r}")
     found = configuration.load(root)
-    noted = f"transform.image_uri is no image ({words!r}): CreateModel steps serve with registry's"
+    noted = f"transform.image_uri is not an image ({words!r}): CreateModel steps serve with registry's"
     assert found.notes == (f"model 'churn': {noted}",)
-    unit = found.units["churn"]
-    assert unit.registry
-    assert images.served(unit)[0] == unit.registry.InferenceSpecification.image_uri
+    model = found.models["churn"]
+    assert model.registry
+    assert (
+        images.served(model.transform, model.registry)[0] == model.registry.InferenceSpecification.image_uri
+    )
 
 
 def test_parameters_of_disabled_steps_are_not_asked_for(root: Path) -> None:
@@ -206,7 +208,7 @@ def test_an_environment_has_a_name_of_its_own(root: Path, name: str) -> None:
 
 def test_a_folder_is_no_environment(root: Path) -> None:
     (root / "conf" / "prod.yaml").mkdir()
-    with pytest.raises(UserError, match=r"^conf/prod.yaml: a folder stands where [^\n]+$"):
+    with pytest.raises(UserError, match=r"^conf/prod.yaml: this is a folder, not an [^\n]+$"):
         configuration.load(root, "prod")
 
 
@@ -236,7 +238,7 @@ def test_an_image_that_is_a_parameter_is_compiled_to_uris(root: Path) -> None:
         ("Epochs= 5", "a whole number is expected (as in the default 4), not ' 5'"),
         ("Epochs=1_000", "a whole number is expected (as in the default 4), not '1_000'"),
         ("Epoch=5", "no such parameter; did you mean 'Epochs'?"),
-        ("Image=foo:1", "no AWS image 'foo'; or give its whole URI"),
+        ("Image=foo:1", "no AWS image 'foo'; or give its full URI"),
         (
             "Image=my image",
             "an image's URI, or its name and tag (name:tag), of at most 255 characters is expected, "
@@ -273,7 +275,7 @@ def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> 
     line = edit(root, TUNED, IMAGE, IMAGE)
     with pytest.raises(UserError) as caught:
         configuration.load(root).image("pytorch-training:2.0.0-cpu-py310")
-    words = "no registry of 'pytorch-training' images in us-isob-west-1: give the image's whole URI"
+    words = "no registry of 'pytorch-training' images in us-isob-west-1: give the image's full URI"
     assert str(caught.value) == f"{TUNED}:{line}: conf.models.tuned.train.image_uri: {words}"
 
 
@@ -290,17 +292,17 @@ def test_names_of_images_are_those_of_the_sdk() -> None:
         (
             IMAGE,
             "image_uri: {parameter: I, default: 'pytorch-training:1'}\n        framework_version: '1'",
-            "framework_version: beside an image that is a parameter",
+            "framework_version: the image is a parameter",
         ),
         ("objective_type: Minimize", "strategy: Hyperband", "strategy: Hyperband takes a job's longest"),
-        ("{layers: 2}", "{sagemaker_program: a}", "sagemaker_program: names with sagemaker_ before them"),
+        ("{layers: 2}", "{sagemaker_program: a}", "sagemaker_program: names that begin with sagemaker_"),
         (
             "entry_point: train.py",
             f"{VARIABLE}entry_point: train.py",
-            "train.env: a parameter cannot stand for all",
+            "train.env: one parameter cannot be all",
         ),
         ("entry_point: train.py", "entry_point: below.py", "'below.py' is a folder: name a file in it"),
-        ("{layers: 2}", f"{{layers: 2}}{FILE}", "write the whole URI, s3://..., into the parameter, not 'x'"),
+        ("{layers: 2}", f"{{layers: 2}}{FILE}", "write the full URI, s3://..., into the parameter, not 'x'"),
     ],
 )
 def test_what_no_job_could_run_with_is_refused(root: Path, old: str, new: str, words: str) -> None:
@@ -347,7 +349,7 @@ def test_two_outputs_have_two_folders(root: Path) -> None:
     location = "location: {outputLocalFilepath: /opt/ml/processing/output/same}"
     channels = f"features: {{{location}}}\n          test: {{{location}}}"
     edit(root, CHURN, "        outputs: [features, test]", f"          {channels}")
-    words = "two outputs stand in /opt/ml/processing/output/same: give each its own folder"
+    words = "two outputs are in /opt/ml/processing/output/same: give each its own folder"
     assert f"step 'Prepare': step_class: {words}" in said(root)
 
 
@@ -360,7 +362,7 @@ def test_two_inputs_have_two_folders(root: Path) -> None:
         f"channels: {{model: {{{own}}}}}",
     )
     edit(root, CHURN, "[Prepare, Train]}", "[Train]}")
-    words = "two inputs stand in /opt/ml/processing/input/Train-model: give each its own folder"
+    words = "two inputs are in /opt/ml/processing/input/Train-model: give each its own folder"
     assert f"step 'Measure': step_class: {words}" in said(root)
 
 

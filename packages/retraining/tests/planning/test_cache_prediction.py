@@ -122,7 +122,7 @@ def test_a_model_is_made_anew_each_time() -> None:
     }
     found = predict(run(model, transform), [past("one", model, transform)], NOW)
     assert hits(found) == {"Create": "never", "Transform": "miss"}
-    assert found["Transform"].reasons == ("Create will run anew",)
+    assert found["Transform"].reasons == ("Create will run again",)
 
 
 def test_an_executions_own_values_never_hit() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.stub import Stubber
-from tiny_project import CHAIN, STEPS, UNIT, Tiny, retrain, running, step
+from tiny_project import CHAIN, MODEL, STEPS, Tiny, retrain, running, step
 
 from retraining.compile.compiled import Run, read
 from retraining.planning import history, newer_inputs
@@ -27,8 +27,8 @@ def read_rows(tiny: Tiny) -> "S3Prefix":
     bucket = tiny.configuration.project.bucket
     found = S3Prefix(bucket, "data/rows/")
     files = [{"sourceName": "rows", "fileName": {"parameter": "RowsData", "default": found.uri}}]
-    preprocess = UNIT["preprocess"] | {"channels": {"rows": {"dataFiles": files}}}  # type: ignore[operator]
-    tiny.configure(UNIT | {"preprocess": preprocess}, STEPS, CHAIN)
+    preprocess = MODEL["preprocess"] | {"channels": {"rows": {"dataFiles": files}}}  # type: ignore[operator]
+    tiny.configure(MODEL | {"preprocess": preprocess}, STEPS, CHAIN)
     return found
 
 

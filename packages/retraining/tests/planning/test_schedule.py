@@ -33,7 +33,7 @@ def test_a_schedule_comes_is_changed_and_goes(on_local: Configuration) -> None:
     target = boto3.client("scheduler").get_schedule(Name="demo-retraining")["Target"]
     assert target["Arn"].endswith(":pipeline/demo-retraining")
     changed = on_local.project.model_copy(update={"schedule": "rate(7 days)"})
-    schedule.put(Configuration(on_local.root, changed, on_local.units, on_local.pipeline))
+    schedule.put(Configuration(on_local.root, changed, on_local.models, on_local.pipeline))
     assert schedule.present(on_local) == "rate(7 days)"
     assert schedule.remove(on_local)
     assert not schedule.remove(on_local)

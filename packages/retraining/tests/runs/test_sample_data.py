@@ -188,13 +188,14 @@ def test_simulated_data_is_advised_where_it_helps(data: Data) -> None:
     assert set(words) == {"UnlabelledData", "RiskyData", "DormantData", "NormalData", "HeavyData"}
     expected = "or run `retrain data` for simulated sample data"
     assert all(
-        said.endswith(f"name another place with --param {name}=s3://..., {expected}")
+        said.endswith(f"give another location with --param {name}=s3://..., {expected}")
         for name, said in words.items()
     )
 
     elsewhere = missing(data.retrain("run", "--param", f"RiskyData=s3://{BUCKET}/nothing/"))
     assert (
-        elsewhere["RiskyData"] == "put the data there, or name another place with --param RiskyData=s3://..."
+        elsewhere["RiskyData"]
+        == "put the data there, or give another location with --param RiskyData=s3://..."
     )
     assert elsewhere["HeavyData"].endswith(expected)
 

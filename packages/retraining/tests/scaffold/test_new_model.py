@@ -61,13 +61,13 @@ def test_a_model_like_an_example(shop: Path, example: str) -> None:
     endings = [model.removeprefix(example) for model in MODELS[example]]
     assert made.models == [f"churn_risk{ending}" for ending in endings]
     found = configuration.load(shop)
-    assert list(found.units) != list(before.units)
+    assert list(found.models) != list(before.models)
     assert set(found.pipeline.models) == {"lightgbm", *made.models}
     assert set(found.parameters) > set(before.parameters)
     assert all(name.startswith("ChurnRisk") for name in set(found.parameters) - set(before.parameters))
     assert all(step.startswith("ChurnRisk") for step in set(found.dag.steps) - set(before.dag.steps))
     assert set(found.dag.steps) == {*before.dag.steps, *made.steps}
-    groups = [found.package_group(model) for model in found.units]
+    groups = [found.package_group(model) for model in found.models]
     assert len(set(groups)) == len(groups)
     bucket = "s3://sagemaker-eu-west-1-111122223333/data/churn_risk/"
     places = [str(parameter.default) for name, parameter in found.parameters.items() if "Data" in name]
@@ -75,11 +75,10 @@ def test_a_model_like_an_example(shop: Path, example: str) -> None:
     compiled = retrain(shop, "definition")
     assert compiled.returncode == 0, compiled.stderr
     assert retrain(shop, "definition").stdout == compiled.stdout
-    for model, source in zip(made.models, MODELS[example], strict=True):
-        copied = {path.name for path in (shop / "models" / model).iterdir()}
+    for name, source in zip(made.models, MODELS[example], strict=True):
+        copied = {path.name for path in (shop / "models" / name).iterdir()}
         assert copied == {path.name for path in (EXAMPLES / source).iterdir()} - {"tests", "__pycache__"}
-        unit = found.units[model]
-        assert unit.source_directory == f"models/{model}"
+        assert found.models[name].source_directory == f"models/{name}"
 
 
 def test_the_graph_is_that_of_the_example(shop: Path) -> None:
@@ -153,18 +152,18 @@ def test_a_model_like_one_that_was_made(shop: Path) -> None:
 def test_every_name_that_must_differ_does(shop: Path) -> None:
     path = shop / ANCHOR
     content = yaml.safe_load(path.read_text())
-    unit = content["conf"]["models"]["lightgbm"]
-    unit["name"] = "lightgbm"
-    unit["train"] |= {
+    model = content["conf"]["models"]["lightgbm"]
+    model["name"] = "lightgbm"
+    model["train"] |= {
         "base_job_name": "lightgbm-training",
         "use_spot_instances": True,
         "max_wait_seconds": 7200,
         "checkpoint_s3_uri": "s3://checkpoints/lightgbm/latest",
         "output_path": {"parameter": "Out", "default": "s3://models/trained"},
     }
-    unit["preprocess"]["base_job_name"] = "prepare"
-    unit["preprocess"]["arguments"] = {"reference": "s3://kept/lightgbm/profile.json"}
-    unit["preprocess"]["channels"]["shoppers"] = {
+    model["preprocess"]["base_job_name"] = "prepare"
+    model["preprocess"]["arguments"] = {"reference": "s3://kept/lightgbm/profile.json"}
+    model["preprocess"]["channels"]["shoppers"] = {
         "s3BucketName": "raw-data",
         "dataFiles": [{"sourceName": "shoppers", "fileName": "data/lightgbm/shoppers.csv"}],
     }
@@ -305,7 +304,7 @@ def test_what_environments_say_is_renamed_or_named(shop: Path) -> None:
     assert (list(copy), leaves) == (["churn"], {"parameter": "ChurnNumLeaves", "default": 7})
     assert (shop / "models/churn/plain.yaml").read_text() == "kept: as it is\n"
     assert len(made.notes) == 1
-    assert "conf/prod.yaml says something of lightgbm; none of it was copied" in made.notes[0]
+    assert "conf/prod.yaml has settings of lightgbm; none of them was copied" in made.notes[0]
     found = configuration.load(shop, "prod").parameters
     assert found["ChurnNumLeaves"].default == 7
 
@@ -338,7 +337,7 @@ def test_a_call_that_is_killed_leaves_nothing_or_is_named(shop: Path, moment: in
         return
     assert done.returncode == -signal.SIGKILL
     assert found.dag.steps.keys() == before.dag.steps.keys()
-    if "churn" in found.units:
+    if "churn" in found.models:
         with pytest.raises(
             UserError, match=r"models/churn has no steps in the pipeline.* remove models/churn"
         ):

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from local_sagemaker.core.errors import LocalError, PortsInUse
-from local_sagemaker.core.settings import Settings
-from local_sagemaker.daemon import stack
+from local_sagemaker import LocalError, PortsInUse, Settings, stack
 from retraining.config.configuration import Configuration
 from retraining.config.schema.project import Project
 from retraining.errors import UserError
