@@ -129,6 +129,7 @@ _LABELS = [f"conf/models/*/{section}/channels/*/dataFiles/*/sourceName" for sect
 ELSEWHERE = {
     "project/schedule": "test_the_schedule_is_put_as_it_stands",
     "project/mlflow_tracking_uri": "test_the_tracking_server_is_told_to_mlflow",
+    "project/platform": "test_another_version_of_the_platform_is_one_line",
     "project/local/mlflow_port": "test_the_pages_of_mlflow_open_at_their_port",
     **dict.fromkeys(_LABELS, "test_the_name_of_a_source_is_a_label_outside_of_processing"),
     **dict.fromkeys(_NOWHERE, "test_a_key_that_would_have_no_effect_is_an_error"),

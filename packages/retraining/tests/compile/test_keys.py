@@ -186,6 +186,11 @@ def test_without_a_schedule_there_is_none_to_put(tmp_path: Path, monkeypatch: py
         schedule.put(loaded(tmp_path, {}))
 
 
+def test_another_version_of_the_platform_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^[^\n]+: platform: retraining \S+, .* needs >=99: run [^\n]+$"):
+        loaded(tmp_path, {"project/platform": ">=99"})
+
+
 def test_the_tracking_server_is_told_to_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boto3.client", lambda service: Recorder({"Account": "111122223333"}))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///here.db")

@@ -15,6 +15,7 @@ from retraining.cli.models import models_app
 from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
 from retraining.cli.plan import graph, plan
 from retraining.cli.schedule import schedule_app
+from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
 
 # So many of the listed executions are shown with their parameters, which costs a call each.
@@ -88,6 +89,13 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
     return (f"AWS: {error}",) if isinstance(error, BotoCoreError) else ()
 
 
+def _print_versions(is_asked: bool) -> None:
+    if is_asked:
+        for name, version in installed().items():
+            print(f"{name} {version}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     project: Annotated[Path, typer.Option("--project", help="The project's folder.")] = Path(),
@@ -95,6 +103,12 @@ def _options(
         str | None, typer.Option("--env", metavar="NAME", help="Lay conf/NAME.yaml over the configuration.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the installed versions.", is_eager=True, callback=_print_versions
+        ),
+    ] = False,
 ) -> None:
     if debug:
         os.environ["RETRAIN_DEBUG"] = "1"

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from retraining.config.checks import project as project_checks
 from retraining.config.checks.model import check_model
+from retraining.config.checks.platform import check_platform
 from retraining.config.checks.steps import check_steps
 from retraining.config.files.problems import Problems
 from retraining.config.files.reader import Reader
@@ -95,6 +96,7 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     """
     reader = Reader(root, environment)
     problems = reader.problems
+    _require_platform(reader)
     project = None
     if reader.has_project:
         project, _ = _validated(Project, problems.at(document=reader.project))
@@ -119,6 +121,14 @@ def load(root: Path, environment: str | None = None) -> Configuration:
         raise UserError(too_many)
     notes = tuple(_notes(pipeline, active, models))
     return Configuration(root.absolute(), project, models, active, notes, reader.models)
+
+
+def _require_platform(reader: Reader) -> None:
+    """Another version of the platform may know other keys: what is wrong besides is not reported."""
+    problems = Problems(reader.project)
+    check_platform(problems)
+    if problems.collected:
+        raise UserError(*problems.collected)
 
 
 def _models(

@@ -179,6 +179,21 @@ def _no_parameter(value: Any) -> Any:
 Env = Annotated[dict[VariableName, AnyText], OrEmpty, BeforeValidator(_no_parameter), Field(max_length=100)]
 
 
+def _version_range(value: Any) -> Any:
+    """Versions as in `pip install`: ``>=1.2,<2``."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        is_range = isinstance(value, str) and len(SpecifierSet(value)) > 0
+    except InvalidSpecifier:
+        is_range = False
+    if not is_range:
+        raise ValueError(f"a range of versions such as >=1.2,<2 is expected, not {seen(value)}")
+    return value
+
+
+VersionRange = Annotated[str, BeforeValidator(_version_range)]
+
 STEP_FAULTS = ("Step.SERVICE_FAULT", "Step.THROTTLING")
 JOB_FAULTS = ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT")
 
