@@ -166,8 +166,8 @@ class Compiled:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.definition.text)
-        return found
+        content: dict[str, Any] = json.loads(self.definition.text)
+        return content
 
     @cached_property
     def steps(self) -> dict[str, Any]:
@@ -193,20 +193,20 @@ class Compiled:
 
     def uploaded(self, uri: str) -> dict[str, bytes]:
         """The objects below a URI, by the rest of their keys."""
-        found = {f"s3://{bucket}/{key}": body for (bucket, key), body in self.definition.uploads.items()}
-        return {key[len(uri) :]: body for key, body in found.items() if key.startswith(uri)}
+        objects = {f"s3://{bucket}/{key}": body for (bucket, key), body in self.definition.uploads.items()}
+        return {key[len(uri) :]: body for key, body in objects.items() if key.startswith(uri)}
 
 
 def _flat(steps: list[Any]) -> list[Any]:
-    found = []
+    flat = []
     for step in steps:
-        found.append(step)
+        flat.append(step)
         if step["Type"] == "Condition":
-            found += _flat([*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"]])
-    return found
+            flat += _flat([*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"]])
+    return flat
 
 
 def compiled(folder: Path, settings: Mapping[str, Any]) -> Compiled:
     """The base project with `settings`, compiled."""
-    found = configuration.load(write(folder, documents(settings)))
-    return Compiled(found, compile_pipeline(found))
+    loaded = configuration.load(write(folder, documents(settings)))
+    return Compiled(loaded, compile_pipeline(loaded))

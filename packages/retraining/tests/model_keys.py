@@ -75,8 +75,8 @@ def retry(here: str, steps: Iterable[str], variant: str) -> list[Key]:
 def _function(*path: str, value: Any) -> Callable[[Compiled], bool]:
     """Whether the deployed function has a setting."""
 
-    def shows(found: Compiled) -> bool:
-        settings: Any = lambdas.functions_of(found.configuration)[-1].settings
+    def shows(compilation: Compiled) -> bool:
+        settings: Any = lambdas.functions_of(compilation.configuration)[-1].settings
         for part in path:
             settings = settings.get(part, {})
         return bool(settings == value)
@@ -84,9 +84,9 @@ def _function(*path: str, value: Any) -> Callable[[Compiled], bool]:
     return shows
 
 
-def _trains(found: Compiled, folder: str) -> bool:
-    uri = found.at("Second/Arguments/InputDataConfig/ChannelName=code/DataSource/S3DataSource/S3Uri")
-    return f"'{folder}'".encode() in found.uploaded(uri)["train.py"]
+def _trains(compilation: Compiled, folder: str) -> bool:
+    uri = compilation.at("Second/Arguments/InputDataConfig/ChannelName=code/DataSource/S3DataSource/S3Uri")
+    return f"'{folder}'".encode() in compilation.uploaded(uri)["train.py"]
 
 
 _MODEL = [

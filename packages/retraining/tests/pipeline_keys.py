@@ -10,7 +10,11 @@ _ELSE = {f"{_OF_FIRST}/9/disabled": False}
 _PREFIXED = {"Get": "Steps.Preprocess.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}
 PIPELINE = [
     Key("conf/sagemakerPipeline/pipelineName", "named", "pipeline/PipelineExperimentConfig/ExperimentName"),
-    Key("conf/sagemakerPipeline/pipelineName", "named", shows=lambda found: found.definition.name == "named"),
+    Key(
+        "conf/sagemakerPipeline/pipelineName",
+        "named",
+        shows=lambda it: it.definition.name == "named",
+    ),
     Key("conf/sagemakerPipeline/dependencies/1", "Second >> Train", "Train/DependsOn/1", "Second"),
     Key(
         f"{_OF_SECOND}/2/step_name",

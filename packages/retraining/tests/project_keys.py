@@ -18,21 +18,21 @@ _EXISTING_ROLE = "arn:aws:iam::111122223333:role/lambda"
 
 
 def _is(read: Callable[[Compiled], Any], value: Any) -> Callable[[Compiled], bool]:
-    return lambda found: bool(read(found) == value)
+    return lambda compilation: bool(read(compilation) == value)
 
 
 def _sent(name: str) -> Callable[[Compiled], Any]:
     """What a deployment sends beside the definition, as it differs from a pipeline without anything."""
 
-    def read(found: Compiled) -> Any:
-        changes = deployment.pipeline_differences(found.configuration, found.definition, {})
+    def read(compilation: Compiled) -> Any:
+        changes = deployment.pipeline_differences(compilation.configuration, compilation.definition, {})
         return {change.path: change.new for change in changes}.get(name)
 
     return read
 
 
 def _function(name: str) -> Callable[[Compiled], Any]:
-    return lambda found: lambdas.functions_of(found.configuration)[-1].settings.get(name)
+    return lambda compilation: lambdas.functions_of(compilation.configuration)[-1].settings.get(name)
 
 
 def _bucket(name: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ PROJECT = [
         Key(
             path,
             "models/*/conf.yaml",
-            shows=lambda found: "extra" in found.configuration.models,
+            shows=lambda compilation: "extra" in compilation.configuration.models,
             variant=variant,
         )
         for path, variant in (

@@ -44,14 +44,14 @@ def _children(annotation: Any) -> Iterator[tuple[str, Any]]:
 
 def all_keys() -> dict[str, Any]:
     """Every key with the annotation of its value."""
-    found: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = list(ROOTS.items())
     while waiting:
         place, annotation = waiting.pop()
         for name, inner in _children(annotation):
-            found[f"{place}/{name}"] = inner
+            keys[f"{place}/{name}"] = inner
             waiting.append((f"{place}/{name}", inner))
-    return found
+    return keys
 
 
 def key_of(path: str) -> str:

@@ -123,10 +123,10 @@ class Tiny:
 
     def run(self, *given: str) -> dict[str, bool]:
         """Run the pipeline; whether each step was a cache hit."""
-        found = self.configuration
-        compiled = definition.compile_pipeline(found)
-        deployment.deploy(found, compiled)
-        values = arguments.parse(found, list(given))
+        project = self.configuration
+        compiled = definition.compile_pipeline(project)
+        deployment.deploy(project, compiled)
+        values = arguments.parse(project, list(given))
         *_, last = executions.watch(executions.start(compiled.name, {**values, "GitCommit": "unknown"}))
         assert last.status == "Succeeded", last.failure
         return {step.name: step.cache_hit for step in last.steps}

@@ -124,37 +124,37 @@ def test_ctrl_c_in_a_command_is_one_line(project: Path) -> None:
 def test_another_shell_finds_the_services_where_they_run(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = configuration.load(project)
+    loaded = configuration.load(project)
     first, second, *other = free_ports(4)
     for name, port in zip(VARIABLES, (first, second), strict=True):
         monkeypatch.setenv(name, str(port))
-    targets.prepare("local", found, lambda _: None)
-    pids = [service["pid"] for service in targets.local_status(found)["services"]]
+    targets.prepare("local", loaded, lambda _: None)
+    pids = [service["pid"] for service in targets.local_status(loaded)["services"]]
     try:
         for name in VARIABLES:
             monkeypatch.delenv(name)
         assert stack.running_ports(project / ".local") == (first, second)
         said: list[str] = []
-        targets.prepare("local", found, said.append)
-        status = targets.local_status(found)
+        targets.prepare("local", loaded, said.append)
+        status = targets.local_status(loaded)
         assert (said, [service["pid"] for service in status["services"]]) == ([], pids)
         assert status["running"]
         for name, port in zip(VARIABLES, other, strict=True):
             monkeypatch.setenv(name, str(port))
-        assert targets.local_settings(found).sagemaker_port == other[0]
+        assert targets.local_settings(loaded).sagemaker_port == other[0]
     finally:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        assert targets.stop_local(found)
+        assert targets.stop_local(loaded)
     assert stack.running_ports(project / ".local") is None
-    assert targets.local_settings(found).sagemaker_port == found.project.local.sagemaker_port
+    assert targets.local_settings(loaded).sagemaker_port == loaded.project.local.sagemaker_port
 
 
 def test_equal_ports_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: Configuration = configuration.load(make_project(project / "other"))
-    monkeypatch.setenv("LOCAL_AWS_PORT", str(found.project.local.sagemaker_port))
+    loaded: Configuration = configuration.load(make_project(project / "other"))
+    monkeypatch.setenv("LOCAL_AWS_PORT", str(loaded.project.local.sagemaker_port))
     with pytest.raises(UserError, match=r"are both [0-9]+: give them different ports"):
-        targets.local_settings(found)
+        targets.local_settings(loaded)
 
 
 def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
@@ -214,7 +214,7 @@ def test_the_drivers_setup_is_no_last_line() -> None:
     installing = [
         "++ echo 'Installing requirements'",
         "Installing requirements",
-        "ERROR: No matching distribution found for lightgmb",
+        "ERROR: No matching distribution loaded for lightgmb",
     ]
     script = ["Executing command: /opt/ml/env/bin/python3 train.py --epochs 0"]
     verdict = [

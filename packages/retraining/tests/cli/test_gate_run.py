@@ -34,12 +34,12 @@ def churn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration]:
     shutil.copy(MODEL / "notify.py", folder / "lambdas" / "notify.py")
     path = folder / "conf" / "project.yaml"
     path.write_text(path.read_text().replace("SMP_MODELNAME: scarcegan", "SMP_MODELNAME: churn"))
-    found = configuration.load(folder)
-    settings = targets.local_settings(found)
+    loaded = configuration.load(folder)
+    settings = targets.local_settings(loaded)
     stack.up(settings)
     rows = "".join(f"{int(index % 20 > 8)},{(index % 20) / 18:.3f}\n" for index in range(200))
     settings.client("s3").put_object(Bucket=settings.bucket, Key="customers/all.csv", Body=rows.encode())
-    yield found
+    yield loaded
     stack.down(settings)
 
 
@@ -55,8 +55,8 @@ def ran(churn: Configuration, *parameters: str) -> Execution:
 
 
 def outputs(execution: Execution, step: str) -> dict[str, str]:
-    found = next(item for item in execution.steps if item.name == step)
-    return {item["Name"]: item["Value"] for item in found.metadata["Lambda"]["OutputParameters"]}
+    run_step = next(item for item in execution.steps if item.name == step)
+    return {item["Name"]: item["Value"] for item in run_step.metadata["Lambda"]["OutputParameters"]}
 
 
 def packages() -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from schema_paths import all_keys, key_of, may_be_parameter
 
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
-from retraining.config.flow import chaining
 from retraining.config.schema.fields import SPELLINGS
 from retraining.errors import UserError
 from retraining.planning import schedule
@@ -91,11 +90,11 @@ def test_a_key_shows_its_effect(key: Key, base: Compiled, variants: dict[str, Co
 
 @pytest.mark.parametrize("key", PARAMETERS, ids=str)
 def test_a_key_may_be_a_parameter(key: Key, with_parameters: dict[str, Compiled]) -> None:
-    found, name = with_parameters[key.variant], parameter(key)["parameter"]
-    value = found.at(key.place)
+    compilation, name = with_parameters[key.variant], parameter(key)["parameter"]
+    value = compilation.at(key.place)
     reference = {"Get": f"Parameters.{name}"}
     assert value in (reference, {"Std:Join": {"On": "", "Values": [reference]}})
-    assert found.at(f"pipeline/Parameters/Name={name}/DefaultValue") == key.value
+    assert compilation.at(f"pipeline/Parameters/Name={name}/DefaultValue") == key.value
 
 
 def test_no_key_of_the_schema_is_forgotten() -> None:
@@ -130,9 +129,9 @@ def test_requests_fit_the_real_api(
     """With every reference resolved, botocore's own shapes accept what SageMaker will be sent."""
     model = botocore.session.get_session().get_service_model("sagemaker")
     seen = set()
-    for found in (base, *variants.values(), *with_parameters.values()):
-        values = {item["Name"]: item["DefaultValue"] for item in found.at("pipeline/Parameters")}
-        for step in found.steps.values():
+    for compilation in (base, *variants.values(), *with_parameters.values()):
+        values = {item["Name"]: item["DefaultValue"] for item in compilation.at("pipeline/Parameters")}
+        for step in compilation.steps.values():
             if step["Type"] in REQUESTS:
                 shape, name = REQUESTS[step["Type"]]
                 arguments = _resolved(step["Arguments"], values) | name
@@ -216,9 +215,8 @@ def test_the_pages_of_mlflow_open_at_their_port(tmp_path: Path, monkeypatch: pyt
 
 def test_the_name_of_a_source_is_a_label_outside_of_processing(tmp_path: Path) -> None:
     """As in the framework: a training channel is called by its own name."""
-    found = loaded(tmp_path, {"conf/models/first/train/channels/more/dataFiles/0/sourceName": "label"})
-    step = found.pipeline.by_name["Train"][1]
-    names = [item.name for item in chaining.inputs_of(found.pipeline, found.models, step)]
+    project = loaded(tmp_path, {"conf/models/first/train/channels/more/dataFiles/0/sourceName": "label"})
+    names = [item.name for item in project.steps["Train"].inputs]
     assert names == ["more", "train"]
 
 

@@ -27,8 +27,8 @@ def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     return compiled(tmp_path_factory.mktemp("everywhere"), settings)
 
 
-def tags(found: Compiled, step: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in found.at(f"{step}/Arguments/Tags")}
+def tags(compilation: Compiled, step: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in compilation.at(f"{step}/Arguments/Tags")}
 
 
 def test_the_job_wins(everywhere: Compiled) -> None:
@@ -63,9 +63,9 @@ def test_then_the_project(everywhere: Compiled) -> None:
     "own", [{"encrypt_inter_container_traffic": True}, {"enable_network_isolation": True}]
 )
 def test_a_model_that_says_nothing_of_subnets_keeps_the_projects(own: dict[str, Any], tmp_path: Path) -> None:
-    found = compiled(tmp_path, {"project": _project(), f"{MODEL}/network": own})
+    compilation = compiled(tmp_path, {"project": _project(), f"{MODEL}/network": own})
     for place in ("Preprocess/Arguments/NetworkConfig", "Train/Arguments", "Create/Arguments"):
-        assert found.at(f"{place}/VpcConfig/Subnets") == ["subnet-0a"]
+        assert compilation.at(f"{place}/VpcConfig/Subnets") == ["subnet-0a"]
 
 
 def _project() -> dict[str, Any]:
@@ -74,9 +74,9 @@ def _project() -> dict[str, Any]:
 
 def test_a_model_may_leave_the_projects_vpc(tmp_path: Path) -> None:
     nothing: dict[str, Any] = {"subnets": [], "security_groups_id": []}
-    found = compiled(tmp_path, {"project": _project(), f"{MODEL}/network": nothing})
-    assert found.at("Train/Arguments/VpcConfig") == ABSENT
-    assert found.at("Second/Arguments/VpcConfig/Subnets") == ["subnet-0a"]
+    compilation = compiled(tmp_path, {"project": _project(), f"{MODEL}/network": nothing})
+    assert compilation.at("Train/Arguments/VpcConfig") == ABSENT
+    assert compilation.at("Second/Arguments/VpcConfig/Subnets") == ["subnet-0a"]
 
 
 def test_parameters_in_full(tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_parameters_in_full(tmp_path: Path) -> None:
         for name, value in values.items()
     }
     settings[f"{MODEL}/train/hyperparams/Text"]["choices"] = ["gini", "entropy"]
-    found = compiled(tmp_path, settings)
-    listed = {item["Name"]: item for item in found.at("pipeline/Parameters")}
+    compilation = compiled(tmp_path, settings)
+    listed = {item["Name"]: item for item in compilation.at("pipeline/Parameters")}
     types = {"Text": "String", "Whole": "Integer", "Number": "Float", "Flag": "Boolean"}
     assert {name: listed[name]["Type"] for name in values} == types
     assert {name: listed[name]["DefaultValue"] for name in values} == values
     assert listed["Text"]["EnumValues"] == ["gini", "entropy"]
     for name in values:
-        assert f"Parameters.{name}" in str(found.at(f"Train/Arguments/HyperParameters/{name}"))
+        assert f"Parameters.{name}" in str(compilation.at(f"Train/Arguments/HyperParameters/{name}"))

@@ -53,7 +53,7 @@ def _region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
 
 
-def found(module: str, path: str) -> Any:
+def used(module: str, path: str) -> Any:
     value = importlib.import_module(module)
     for name in path.split("."):
         value = getattr(value, name)
@@ -63,7 +63,7 @@ def found(module: str, path: str) -> Any:
 @pytest.mark.parametrize(("module", "path", "parameters"), USED, ids=[path for _, path, _ in USED])
 def test_what_is_used_of_the_sdk_is_there(module: str, path: str, parameters: tuple[str, ...]) -> None:
     try:
-        value = found(module, path)
+        value = used(module, path)
     except (ImportError, AttributeError) as error:
         pytest.fail(f"the SDK has moved {module}.{path}: {error}")
     missing = set(parameters) - set(inspect.signature(value).parameters)
@@ -71,18 +71,18 @@ def test_what_is_used_of_the_sdk_is_there(module: str, path: str, parameters: tu
 
 
 def test_a_processor_names_its_script_first() -> None:
-    first = list(inspect.signature(found(*USED[7][:2])).parameters)[1]
+    first = list(inspect.signature(used(*USED[7][:2])).parameters)[1]
     assert first == "user_script", "start_by_path replaces the first argument, which is another one now"
 
 
 @pytest.mark.parametrize("member", ["create_model_request", "create_model_package_request", "caller_name"])
 def test_arguments_of_a_model_step_have_their_members(member: str) -> None:
-    assert hasattr(found("sagemaker.core.workflow.pipeline_context", "_ModelStepArguments")(None), member)
+    assert hasattr(used("sagemaker.core.workflow.pipeline_context", "_ModelStepArguments")(None), member)
 
 
 def test_what_is_replaced_is_put_back() -> None:
     owners: dict[str, Callable[[], Any]] = {
-        path: lambda module=module, path=path: found(module, path) for module, path, _ in USED[:3]
+        path: lambda module=module, path=path: used(module, path) for module, path, _ in USED[:3]
     }
     before = {path: value() for path, value in owners.items()}
     with sdk_internals.without_waste():

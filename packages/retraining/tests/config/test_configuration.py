@@ -23,18 +23,18 @@ def write(root: Path, file: str, text: str) -> None:
 
 
 def test_the_shipped_configuration_is_in_order(tmp_path: Path) -> None:
-    found = configuration.load(make_project(tmp_path))
-    assert [step.step_name for step in found.pipeline.models["scarcegan"].steps] == STEPS
-    assert found.parameters["RiskyData"].default == "s3://sagemaker-eu-west-1-111122223333/data/risky/"
+    loaded = configuration.load(make_project(tmp_path))
+    assert [step.step_name for step in loaded.pipeline.models["scarcegan"].steps] == STEPS
+    assert loaded.parameters["RiskyData"].default == "s3://sagemaker-eu-west-1-111122223333/data/risky/"
 
 
 def test_the_good_configuration_is_in_order(root: Path) -> None:
-    found = configuration.load(root)
-    assert list(found.models) == ["churn", "tuned"]
-    assert found.pipeline.pipelineName == "demo-pipeline"
-    assert list(found.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
-    assert found.dag.branch["Tell"] == "Gate"
-    assert found.notes == ()
+    loaded = configuration.load(root)
+    assert list(loaded.models) == ["churn", "tuned"]
+    assert loaded.pipeline.pipelineName == "demo-pipeline"
+    assert list(loaded.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
+    assert loaded.dag.branch["Tell"] == "Gate"
+    assert loaded.notes == ()
 
 
 FRAMEWORK = """\
@@ -150,20 +150,20 @@ def framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def check_framework(found: Configuration) -> None:
-    model = found.models["prices"]
+def check_framework(loaded: Configuration) -> None:
+    model = loaded.models["prices"]
     assert model.preprocess is not None
     assert model.registry is not None
-    assert found.project.subnets == ["subnet-0a", "subnet-0b"]
-    assert found.project.security_groups == ["sg-0a"]
-    assert found.project.bucket == "prices-bucket"
-    assert found.project.encryption_key == "alias/all"
+    assert loaded.project.subnets == ["subnet-0a", "subnet-0b"]
+    assert loaded.project.security_groups == ["sg-0a"]
+    assert loaded.project.bucket == "prices-bucket"
+    assert loaded.project.encryption_key == "alias/all"
     assert model.preprocess.max_runtime_seconds == 900
     assert model.preprocess.tags == {"owner": "data"}
     assert list(model.train.channels) == ["train"]
     assert model.registry.ModelRepack is False
     assert model.registry.description == "prices of houses"
-    assert list(found.dag.steps) == ["prepare", "train", "create", "transform", "metrics", "register"]
+    assert list(loaded.dag.steps) == ["prepare", "train", "create", "transform", "metrics", "register"]
 
 
 def test_the_framework_s_files_are_accepted(framework: Path) -> None:

@@ -32,15 +32,15 @@ def test_an_overlay_changes_single_keys(root: Path) -> None:
         "  models: {churn: {train: {instance_count: 2}, transform: {env: {A: b}}}}\n"
         "  sagemakerPipeline: {pipelineName: prod}\n",
     )
-    found = configuration.load(root, "prod")
-    train, transform = found.models["churn"].train, found.models["churn"].transform
+    loaded = configuration.load(root, "prod")
+    train, transform = loaded.models["churn"].train, loaded.models["churn"].transform
     assert transform is not None
     assert (train.instance_count, train.volume_size_in_gb, transform.env) == (2, 30, {"A": "b"})
-    assert found.project.tags == {"team": "data", "stage": "prod"}
-    assert found.project.bucket == "other-bucket"
-    assert found.pipeline.pipelineName == "prod"
-    assert found.models["churn"].preprocess is not None
-    assert "s3://prod-bucket/raw/" in str(found.models["churn"].preprocess.channels["raw"])
+    assert loaded.project.tags == {"team": "data", "stage": "prod"}
+    assert loaded.project.bucket == "other-bucket"
+    assert loaded.pipeline.pipelineName == "prod"
+    assert loaded.models["churn"].preprocess is not None
+    assert "s3://prod-bucket/raw/" in str(loaded.models["churn"].preprocess.channels["raw"])
     assert configuration.load(root).models["churn"].train.instance_count == 1
 
 
@@ -176,11 +176,11 @@ def test_variables_come_in_quotes_and_lists_with_commas(root: Path, monkeypatch:
     monkeypatch.setenv("SMP_S3BUCKETNAME", '"another-bucket"')
     monkeypatch.setenv("SMP_SUBNETS", '["subnet-0a", "subnet-0b"]')
     monkeypatch.setenv("SMP_SECURITYGROUPS", "'sg-0a, sg-0b'")
-    found = configuration.load(root)
-    assert found.project.SMP_REGION == "us-east-1"
-    assert found.project.subnets == ["subnet-0a", "subnet-0b"]
-    assert found.project.security_groups == ["sg-0a", "sg-0b"]
-    assert "s3://another-bucket/raw/" in str(found.models["churn"].preprocess)
+    loaded = configuration.load(root)
+    assert loaded.project.SMP_REGION == "us-east-1"
+    assert loaded.project.subnets == ["subnet-0a", "subnet-0b"]
+    assert loaded.project.security_groups == ["sg-0a", "sg-0b"]
+    assert "s3://another-bucket/raw/" in str(loaded.models["churn"].preprocess)
 
 
 def test_half_a_vpc_is_blamed_on_the_variable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,9 +60,9 @@ def said(root: Path) -> list[str]:
 def test_a_section_that_no_step_runs_is_noted_and_its_parameters_are_not_asked_for(root: Path) -> None:
     edit(root, CHURN, "{step_name: Search, step_class: Tuning}", "{step_name: Search, step_class: Training}")
     edit(root, TUNED, "max_jobs: 4", "max_jobs: {parameter: Tries, default: 4}")
-    found = configuration.load(root)
-    assert found.notes == ("model 'tuned' has a section tune, but no step runs it",)
-    assert list(found.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
+    loaded = configuration.load(root)
+    assert loaded.notes == ("model 'tuned' has a section tune, but no step runs it",)
+    assert list(loaded.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
 
 
 def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
@@ -75,10 +75,10 @@ def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
 @pytest.mark.parametrize("words", ["see serving/Dockerfile, built first", "to-be-built/serving"])
 def test_words_in_the_place_of_the_serving_image_are_noted(root: Path, words: str) -> None:
     edit(root, CHURN, "entry_point: inference.py", f"entry_point: inference.py\n        image_uri: {words!r}")
-    found = configuration.load(root)
+    loaded = configuration.load(root)
     noted = f"transform.image_uri is not an image ({words!r}): CreateModel steps serve with registry's"
-    assert found.notes == (f"model 'churn': {noted}",)
-    model = found.models["churn"]
+    assert loaded.notes == (f"model 'churn': {noted}",)
+    model = loaded.models["churn"]
     assert model.registry
     assert (
         images.served(model.transform, model.registry)[0] == model.registry.InferenceSpecification.image_uri
@@ -216,13 +216,13 @@ def test_an_image_that_is_a_parameter_is_compiled_to_uris(root: Path) -> None:
     first, second = "pytorch-training:2.0.0-cpu-py310", "pytorch-training:2.1.0-cpu-py310"
     chosen = f"image_uri: {{parameter: Image, default: '{first}', choices: ['{first}', '{second}']}}"
     edit(root, TUNED, IMAGE, chosen)
-    found = configuration.load(root)
-    declared = json.loads(compile_pipeline(found).text)["Parameters"]
+    loaded = configuration.load(root)
+    declared = json.loads(compile_pipeline(loaded).text)["Parameters"]
     (image,) = [item for item in declared if item["Name"] == "Image"]
     registry = "763104351884.dkr.ecr.eu-west-1.amazonaws.com"
     assert image["DefaultValue"] == f"{registry}/{first}"
     assert image["EnumValues"] == [f"{registry}/{first}", f"{registry}/{second}"]
-    assert arguments.parse(found, [f"Image={second}"]) == {"Image": f"{registry}/{second}"}
+    assert arguments.parse(loaded, [f"Image={second}"]) == {"Image": f"{registry}/{second}"}
 
 
 @pytest.mark.parametrize(
@@ -261,13 +261,13 @@ def test_a_parameter_is_given_once(root: Path) -> None:
 
 def test_regions_are_those_of_the_sdk() -> None:
     session = boto3.Session()
-    found = {
+    known = {
         name
         for partition in session.get_available_partitions()
         for name in session.get_available_regions("sagemaker", partition)
     }
-    assert len(found) > 30
-    assert found <= set(regions.known())
+    assert len(known) > 30
+    assert known <= set(regions.known())
 
 
 def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> None:
@@ -375,9 +375,9 @@ def test_choices_keep_the_rules_of_their_key(root: Path) -> None:
 def test_both_ends_of_a_range_may_be_given(root: Path) -> None:
     low, high = "{parameter: Low, default: 1}", "{parameter: High, default: 4}"
     edit(root, TUNED, "layers: {min: 1, max: 4}", f"layers: {{min: {low}, max: {high}}}")
-    found = configuration.load(root)
-    assert arguments.parse(found, ["Low=6", "High=9"]) == {"Low": "6", "High": "9"}
+    loaded = configuration.load(root)
+    assert arguments.parse(loaded, ["Low=6", "High=9"]) == {"Low": "6", "High": "9"}
     with pytest.raises(UserError, match=r"^--param Low: min 6 must be below max 4$"):
-        arguments.parse(found, ["Low=6"])
+        arguments.parse(loaded, ["Low=6"])
     with pytest.raises(UserError, match=r"^--param Low, High: min 3 must be below max 2$"):
-        arguments.parse(found, ["Low=3", "High=2"])
+        arguments.parse(loaded, ["Low=3", "High=2"])

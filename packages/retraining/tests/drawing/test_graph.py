@@ -40,7 +40,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 def read_back(drawn: Graph) -> set[tuple[str, str]]:
     """The connections that the lines of a drawing show, read from top to bottom."""
     open_lanes: dict[int, str] = {}
-    found = set()
+    pairs = set()
     for row in graph_text.rows(drawn):
         line = row.left + ("●" + row.right if row.node else "")
         marks = {lane: line[2 * lane] if 2 * lane < len(line) else " " for lane in range(len(line) // 2 + 1)}
@@ -48,12 +48,12 @@ def read_back(drawn: Graph) -> set[tuple[str, str]]:
         if row.node:
             joined = {lane for lane, sign in marks.items() if sign in "├┤┼╰╯┴"}
             if place in open_lanes:
-                found.add((open_lanes[place], row.node.name))
-            found |= {(open_lanes[lane], row.node.name) for lane in joined}
+                pairs.add((open_lanes[place], row.node.name))
+            pairs |= {(open_lanes[lane], row.node.name) for lane in joined}
         open_lanes = {lane: name for lane, name in open_lanes.items() if marks.get(lane, " ") in "│├┤┼"}
         if row.node:
             open_lanes[place] = row.node.name
-    return found
+    return pairs
 
 
 @given(graphs())

@@ -106,7 +106,7 @@ def plain(low: int, high: int, names: list[str]) -> st.SearchStrategy[tuple[str,
     numbers = st.integers(low, high)
     items = st.tuples(kinds, numbers, st.integers(0, size - 2), st.integers(1, high), st.booleans()).map(item)
     listed = st.lists(items, min_size=1, max_size=3).map(
-        lambda found: (",".join(text for text, _ in found), frozenset().union(*(some for _, some in found)))
+        lambda items: (",".join(text for text, _ in items), frozenset().union(*(some for _, some in items)))
     )
     return listed | st.just(("*", frozenset(range(low, high + 1))))
 
@@ -162,7 +162,7 @@ def test_the_first_firing_is_the_first_time_that_fits(fields: Any, start: dateti
     start = start.replace(second=0, microsecond=0)
 
     def times() -> Iterator[datetime]:
-        """Every fitting time of five years, found by looking at each day."""
+        """Every fitting time of five years, items by looking at each day."""
         for number in range(5 * 366):
             day = start.date() + timedelta(number)
             if day.month in months[1] and fits(day):

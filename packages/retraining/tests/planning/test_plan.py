@@ -272,7 +272,7 @@ def test_the_same_code_under_another_bucket(tiny: Tiny) -> None:
     path.write_text(text)
     old = definition.compile_pipeline(tiny.configuration)
     packages = code_differences.CodePackages({**old.uploads, **new.uploads})
-    contents = [read(found.text).steps["Preprocess"].content for found in (old, new)]
-    said = [packages.changes(found) for found in differences(*contents)]
+    contents = [read(compiled.text).steps["Preprocess"].content for compiled in (old, new)]
+    said = [packages.changes(change) for change in differences(*contents)]
     expected = "the same files, in the bucket other instead of sagemaker-eu-west-1-111122223333"
     assert {line for lines in said if lines for line in lines} == {expected}

@@ -121,5 +121,5 @@ def test_what_a_firing_takes_from_the_one_before(
     steps = [reading("Prepare", "s3://b/data/", first), reading("Read", OUTPUT, second)]
     text = json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": steps})
     monkeypatch.setattr(deployment, "deployed_pipeline", lambda name: {"PipelineDefinition": text})
-    found = schedule.reuse(configuration.load(project), expression)
-    assert found is None if expected is None else re.search(expected, found or "")
+    line = schedule.reuse(configuration.load(project), expression)
+    assert line is None if expected is None else re.search(expected, line or "")
