@@ -119,7 +119,7 @@ class Tiny:
         return configuration.load(self.root)
 
     def plan(self, *given: str) -> Plan:
-        return plan.plan(self.configuration, "local", list(given))
+        return plan.make_plan(self.configuration, "local", list(given))
 
     def run(self, *given: str) -> dict[str, bool]:
         """Run the pipeline; whether each step was a cache hit."""

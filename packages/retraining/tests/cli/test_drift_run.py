@@ -14,7 +14,7 @@ import yaml
 from projects import make_project
 
 from local_sagemaker.daemon import stack
-from retraining.cli.run import run
+from retraining.cli.run import run_pipeline
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.runs import targets
@@ -55,7 +55,7 @@ def put(settings: Any, key: str, content: bytes) -> None:
 
 def train_data_of(prepared: Configuration, *parameters: str) -> str:
     """Where the output train_data of a run with these parameters is."""
-    execution = run(prepared, "local", list(parameters)).execution
+    execution = run_pipeline(prepared, "local", list(parameters)).execution
     assert execution.status == "Succeeded"
     step = next(item for item in execution.steps if item.name == "Preprocess")
     job = str(step.metadata["ProcessingJob"]["Arn"]).rpartition("/")[2]

@@ -12,7 +12,7 @@ from projects import make_project
 
 from local_sagemaker.daemon import stack
 from retraining.cli import run_report
-from retraining.cli.run import NotSucceeded, run
+from retraining.cli.run import NotSucceeded, run_pipeline
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
@@ -51,7 +51,7 @@ def _there(churn: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ran(churn: Configuration, *parameters: str) -> Execution:
-    return run(churn, "local", list(parameters)).execution
+    return run_pipeline(churn, "local", list(parameters)).execution
 
 
 def outputs(execution: Execution, step: str) -> dict[str, str]:

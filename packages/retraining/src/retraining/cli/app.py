@@ -212,8 +212,7 @@ def run(
     Example: retrain run --param Epochs=10 --param Leeway=0.2
     """
     from retraining.cli import run_report
-    from retraining.cli.run import NotSucceeded
-    from retraining.cli.run import run as run_pipeline
+    from retraining.cli.run import NotSucceeded, run_pipeline
 
     configuration = load()
     try:

@@ -22,9 +22,9 @@ def plan(
     Example: retrain plan --param Epochs=10
     """
     from retraining.cli import plan_report
-    from retraining.planning.plan import plan as make
+    from retraining.planning.plan import make_plan
 
-    planned = make(load(), on, param or [])
+    planned = make_plan(load(), on, param or [])
     if json:
         console.print_json(planned.as_json())
     else:

@@ -49,7 +49,7 @@ class NotSucceeded(UserError):
         self.result = result
 
 
-def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
+def run_pipeline(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
     """Run the pipeline once and wait for it.
 
     Args:

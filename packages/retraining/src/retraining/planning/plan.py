@@ -84,7 +84,7 @@ class Plan:
         }
 
 
-def plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Plan:
+def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Plan:
     """Compare the project with what is deployed and with the last executions; nothing is changed.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from retraining.config.checks import parameter_values
-from retraining.config.checks.images import problem as image_problem
+from retraining.config.checks.images import image_problem
 from retraining.config.configuration import Configuration
 from retraining.config.flow import images
 from retraining.config.schema.parameter import Parameter

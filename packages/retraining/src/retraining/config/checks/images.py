@@ -14,7 +14,7 @@ def check_images(problems: Problems, model: Model) -> None:
     for section, image, version in images.given(model):
         if isinstance(image, Parameter):
             _check_parameter(problems, section, image, version)
-        elif words := problem(image, version):
+        elif words := image_problem(image, version):
             problems.add((*section, "image_uri"), words, (*section, "framework_version"))
         else:
             _check_tag(problems, section, image, version)
@@ -27,14 +27,14 @@ def check_images(problems: Problems, model: Model) -> None:
 
 def _check_parameter(problems: Problems, section: Location, image: Parameter, version: str | None) -> None:
     for name in dict.fromkeys([str(image.default), *(image.choices or ())]):
-        if words := problem(name, None):
+        if words := image_problem(name, None):
             problems.add((*section, "image_uri"), words)
     if version not in (None, "0"):
         words = "the image is a parameter: write the version into its default, name:tag"
         problems.add((*section, "framework_version"), words)
 
 
-def problem(image: str, version: str | None) -> str | None:
+def image_problem(image: str, version: str | None) -> str | None:
     """What is wrong with an image by name; a URI is taken as it is."""
     if "/" in image:
         return None
