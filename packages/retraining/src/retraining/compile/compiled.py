@@ -55,7 +55,7 @@ class CompiledStep:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """Everything that makes the step what it is; inner steps of a condition are steps of their own."""
+        """What defines the step; the inner steps of a condition are steps of their own."""
         rest = {key: value for key, value in self.raw.items() if key not in ("Name", "Arguments")}
         own = {key: value for key, value in self.arguments.items() if key not in ("IfSteps", "ElseSteps")}
         behind = {"behind": f"{self.parent} ({self.branch})"} if self.parent else {}

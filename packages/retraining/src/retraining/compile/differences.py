@@ -10,7 +10,7 @@ from retraining.compile.compiled import is_expression
 
 _NAMES = ("InputName", "OutputName", "ChannelName", "PropertyFileName", "Name", "Key")
 _LONGEST = 70
-# An input or an output as a whole: its name says more than what it consists of.
+# An input or an output as a whole: its name says more than its parts.
 _NAMED = re.compile(
     r"(?:.+\.)?(?:(ProcessingInputs|InputDataConfig)|ProcessingOutputConfig\.Outputs)\.([^.]+)"
 )

@@ -124,7 +124,7 @@ def load(root: Path, environment: str | None = None) -> Configuration:
 
 
 def _require_platform(reader: Reader) -> None:
-    """Another version of the platform may know other keys: what is wrong besides is not reported."""
+    """Another version of the platform may know other keys, so nothing else is reported then."""
     problems = Problems(reader.project)
     check_platform(problems)
     if problems.collected:
@@ -176,7 +176,7 @@ def _rest(problems: Problems, wrong: set[Location]) -> Model | None:
 
 
 def _may_follow(problem: Problem, wrong: set[Location]) -> bool:
-    """Whether a problem may be due to a wrong key: it, or a key that it depends on, is there or around it."""
+    """Whether a problem may be due to a wrong key: its own key, or one that it depends on, contains or is in it."""
     return any(_overlap(key, other) for key in (problem.key, *problem.related) for other in wrong)
 
 

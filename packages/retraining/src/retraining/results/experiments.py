@@ -68,7 +68,7 @@ def finish(configuration: Configuration, execution: Execution) -> str:
 
 
 def catch_up(configuration: Configuration) -> int:
-    """Log the ended executions that have no complete run: scheduled ones, and those cut off.
+    """Log the ended executions that have no complete run: scheduled ones, and interrupted ones.
 
     Returns:
         How many were logged.

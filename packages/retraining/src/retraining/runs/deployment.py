@@ -42,7 +42,7 @@ def deploy(configuration: Configuration, definition: Definition) -> list[str]:
 
 
 def _upload(configuration: Configuration, definition: Definition) -> list[str]:
-    """Keys hold the hash of their content: what is there already is the same."""
+    """Keys contain the hash of their content: an object that exists is the same."""
     s3 = boto3.client("s3")
     bucket = configuration.project.bucket
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{definition.name}/code/")

@@ -122,7 +122,7 @@ def _why(error: ClientError, configuration: Configuration, bucket: str) -> str:
 
 
 def _foreign(s3: Any, bucket: str, keys: tuple[str, ...]) -> Iterator[str]:
-    """The keys without the mark; in batches, as nobody wants to look at all of a large prefix."""
+    """The keys without the mark; in batches, because a prefix may be large and the first key is enough."""
 
     def is_simulated(key: str) -> bool:
         try:

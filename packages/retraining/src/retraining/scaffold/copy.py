@@ -116,7 +116,7 @@ def _data_files(job: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _default_of(node: yaml.Node | None) -> yaml.Node | None:
-    """A value, or the default of the parameter that is there."""
+    """A value, or the default of a parameter."""
     value = value_of(node, "default") if isinstance(node, yaml.MappingNode) else node
     return value if isinstance(value, yaml.ScalarNode) and value.value else None
 

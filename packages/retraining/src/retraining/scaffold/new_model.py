@@ -1,4 +1,4 @@
-"""`retrain new-model`: one more model in the project, made like one that is there or like an example."""
+"""`retrain new-model`: one more model in the project, copied from a model of it or from an example."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Lambda steps: a function that is told what the chained steps wrote and how the model is served."""
+"""Lambda steps: a function whose event has what the chained steps wrote and how the model is served."""
 
 from typing import Any
 

@@ -98,7 +98,7 @@ def _check_retries(steps: StepProblems, step: Step) -> None:
 
 
 def _check_after(steps: StepProblems, model_name: str, step: Step) -> None:
-    """What a step takes a model from is there."""
+    """A step that takes a model has a step before it that makes one."""
     classes = _AFTER.get(step.step_class, ())
     active = [
         other for other in steps.pipeline.models[model_name].steps if other.step_name not in steps.disabled

@@ -1,4 +1,4 @@
-"""The collector of what is wrong in the configuration's files."""
+"""The collector of problems in the configuration's files."""
 
 from retraining.config.files.yaml_file import Document
 from retraining.errors import Location, Problem

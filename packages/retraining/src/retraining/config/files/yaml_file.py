@@ -146,7 +146,7 @@ _PROBLEMS = {
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, and where that began: a quote that nobody closes is missed at the end only."""
+    """The problem, and where it began: an unclosed quote is noticed only at the end of the file."""
     problem = " ".join((error.problem or error.context or "").split())
     words = _PROBLEMS.get(problem, problem)[:200]
     began = error.context_mark.line + 1 if error.context_mark else _line(error)

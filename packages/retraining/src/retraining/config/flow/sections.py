@@ -27,7 +27,7 @@ _SECTIONS = (*_FOR_STEPS, "train", "registry")
 
 @dataclass(frozen=True)
 class ResolvedStep(Generic[S]):
-    """One step of a checked pipeline, and what it works on.
+    """One step of a checked pipeline, and its model, section and inputs.
 
     Attributes:
         settings: its keys in the file.

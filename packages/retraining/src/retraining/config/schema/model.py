@@ -61,7 +61,7 @@ class Champion(Section):
 
 
 class Gate(Section):
-    """The pipeline goes on only where the value at `json_path` keeps the bounds."""
+    """The pipeline continues only where the value at `json_path` is within the bound."""
 
     output: OutputName
     file: RelativePath
