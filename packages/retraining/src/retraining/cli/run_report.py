@@ -65,8 +65,8 @@ def _show_places(configuration: Configuration, result: Result, measured: list[Ev
     other = result.total_seconds - result.job_seconds
     out().print()
     out().print(
-        f"Time: {seconds(result.total_seconds)}, of it jobs {seconds(result.job_seconds)}, "
-        f"everything else {seconds(other)}"
+        f"Time: {seconds(result.total_seconds)} (jobs {seconds(result.job_seconds)}, "
+        f"everything else {seconds(other)})"
     )
     if result.run_id:
         out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")

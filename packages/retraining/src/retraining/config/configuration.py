@@ -176,7 +176,7 @@ def _rest(problems: Problems, wrong: set[Location]) -> Model | None:
 
 
 def _may_follow(problem: Problem, wrong: set[Location]) -> bool:
-    """Whether a problem may be due to a wrong key: its own key, or one that it depends on, contains or is in it."""
+    """Whether a problem may be due to a wrong key, which its own key or one that it depends on overlaps."""
     return any(_overlap(key, other) for key in (problem.key, *problem.related) for other in wrong)
 
 
