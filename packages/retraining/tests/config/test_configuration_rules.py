@@ -270,6 +270,16 @@ def test_regions_are_those_of_the_sdk() -> None:
     assert known <= set(regions.known())
 
 
+def test_registries_have_the_names_of_their_partition() -> None:
+    session = boto3.Session()
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("ecr", partition)[:2]:
+            endpoint = session.client("ecr", region).meta.endpoint_url
+            assert endpoint == f"https://api.ecr.{region}.{regions.dns_suffix(region)}"
+    uri = "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2"
+    assert images.uri("pytorch-training:2", "cn-north-1") == uri
+
+
 def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> None:
     edit(root, PROJECT, "SMP_REGION: eu-west-1", "SMP_REGION: us-isob-west-1")
     line = edit(root, TUNED, IMAGE, IMAGE)
