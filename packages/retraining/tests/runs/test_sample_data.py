@@ -165,7 +165,10 @@ def test_all_folders_are_looked_at_before_the_first_upload(data: Data) -> None:
 @pytest.mark.parametrize(
     ("to", "expected"),
     [
-        ("s3://my-bucket/x/", f"does not exist my-bucket: use the project's, s3://{BUCKET}/, or make it"),
+        (
+            "s3://my-bucket/x/",
+            f"bucket my-bucket does not exist: use the project's, s3://{BUCKET}/, or create it",
+        ),
         ("s3://My_Bucket!/x/", "'My_Bucket!' cannot be the name of a bucket"),
         ("s3://", "--to s3://: an S3 URI such as s3://bucket/prefix/ is expected"),
         ("here", "--to here: an S3 URI such as"),
