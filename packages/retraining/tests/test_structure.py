@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from configurations import make
 
+import job_toolkit
 import local_sagemaker
 import retraining
 
@@ -111,6 +112,13 @@ def test_the_local_services_are_used_in_two_modules_by_public_names() -> None:
         names = members | {item.partition(".")[2] for item in used} - {""}
         allowed = LOCAL.get(name) or set(local_sagemaker.__all__)
         assert names <= allowed, f"{name} uses {names - allowed} of local_sagemaker"
+
+
+def test_what_jobs_share_is_used_by_its_public_modules() -> None:
+    public = set(getattr(job_toolkit, "__all__", ()))
+    for path in sources():
+        used = {item.split(".")[1] for item in imported(path) if item.startswith("job_toolkit.")}
+        assert used <= public, f"{path.relative_to(ROOT)} uses {used - public} of job_toolkit"
 
 
 def test_private_parts_of_other_packages_are_used_in_one_module() -> None:
