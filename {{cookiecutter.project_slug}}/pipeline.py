@@ -1,7 +1,7 @@
 """The retraining pipeline: configuration -> chained steps -> one SageMaker pipeline.
 
-`retrain definition` compiles it, `retrain run` upserts and starts it. The steps and their order stand in
-models/*/conf.yaml; how a step class becomes a step of the SDK stands in retraining.compile.steps.
+`retrain definition` compiles it, `retrain run` upserts and starts it. models/*/conf.yaml has the steps and
+their order; retraining.compile.steps turns each into a step of the SDK.
 """
 
 from itertools import pairwise
@@ -17,21 +17,22 @@ def pipeline(build: Build) -> Any:
     from sagemaker.mlops.workflow.pipeline import Pipeline
     from sagemaker.mlops.workflow.pipeline_experiment_config import PipelineExperimentConfig
 
-    configuration, graph = build.configuration, build.configuration.dag
-    for name, step in graph.steps.items():
+    configuration, dag = build.configuration, build.configuration.dag
+    for name, step in configuration.steps.items():
         build.steps[name] = STEP_CLASSES[step.step_class](build, step)
 
-    # `a >> b` is a dependency; behind a condition, b is one of the steps that run where it holds.
+    # `a >> b` is a dependency; after a condition, b is one of the steps that run where it holds.
     for chain in configuration.pipeline.chains:
         for before, after in pairwise(chain):
-            if graph.steps[before].step_class != "Condition":
+            if configuration.steps[before].step_class != "Condition":
                 build.steps[after].add_depends_on([build.steps[before]])
     top: list[Any] = []
     for name, step in build.steps.items():
-        branch = graph.branch[name]
-        place = build.steps[branch].if_steps if branch else top
-        if name not in graph.otherwise.values():
-            place += [*build.beside.get(name, []), step]
+        if name in dag.otherwise.values():
+            continue  # a Fail step: its condition has it already
+        condition = dag.branch[name]
+        siblings = build.steps[condition].if_steps if condition else top
+        siblings += [*build.generated.get(name, []), step]
 
     return Pipeline(
         name=configuration.pipeline.pipelineName,

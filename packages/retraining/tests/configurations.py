@@ -124,7 +124,7 @@ conf:
 """,
 }
 # What each line of an error begins with.
-PLACE = re.compile(r"([\w./*-]+\.yaml(:\d+)?|environment variable SMP_\w+( and SMP_\w+)?|parameters): \S")
+PLACE = re.compile(r"([\w./*-]+\.yaml(:\d+)?|environment variable SMP_\w+|parameters): \S")
 SCRIPTS = (
     *(f"models/churn/{name}.py" for name in ("preprocess", "train", "evaluate", "inference")),
     "models/tuned/train.py",
@@ -173,7 +173,7 @@ def refused(root: Path, file: str, old: str, new: str) -> list[str]:
 
 def written_out(text: str) -> str:
     """``<x * 3>`` as ``xxx``, ``<t x 2>`` as ``t0: x, t1: x``."""
-    text = re.sub(r"<(.) \* (\d+)>", lambda found: found[1] * int(found[2]), text)
+    text = re.sub(r"<(.) \* (\d+)>", lambda match: match[1] * int(match[2]), text)
     return re.sub(
-        r"<(\w) x (\d+)>", lambda found: ", ".join(f"{found[1]}{n}: x" for n in range(int(found[2]))), text
+        r"<(\w) x (\d+)>", lambda match: ", ".join(f"{match[1]}{n}: x" for n in range(int(match[2]))), text
     )

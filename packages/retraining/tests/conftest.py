@@ -21,12 +21,12 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def on_local(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configuration]:
     """The project's configuration, with its local services running and boto3 pointing at them."""
-    found = configuration.load(project)
-    settings = targets.local_settings(found)
+    loaded = configuration.load(project)
+    settings = targets.local_settings(loaded)
     stack.up(settings)
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     # Another test's default session would keep that test's credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    yield found
+    yield loaded
     stack.down(settings)

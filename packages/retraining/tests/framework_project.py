@@ -43,27 +43,29 @@ def scripts(folder: str, *names: str) -> dict[str, str]:
     return {f"{folder}/{name}": "print('here')\n" for name in names}
 
 
-def types(found: Compiled) -> dict[str, str]:
-    return {name: step["Type"] for name, step in found.steps.items()}
+def types(compilation: Compiled) -> dict[str, str]:
+    return {name: step["Type"] for name, step in compilation.steps.items()}
 
 
-def explicit(found: Compiled) -> set[tuple[str, str]]:
+def explicit(compilation: Compiled) -> set[tuple[str, str]]:
     """Edges that stand in DependsOn."""
-    return {(before, name) for name, step in found.steps.items() for before in step.get("DependsOn", [])}
+    return {
+        (before, name) for name, step in compilation.steps.items() for before in step.get("DependsOn", [])
+    }
 
 
-def referred(found: Compiled) -> set[tuple[str, str]]:
+def referred(compilation: Compiled) -> set[tuple[str, str]]:
     """Edges that follow from what a step reads."""
     return {
         (before, name)
-        for name, step in found.steps.items()
+        for name, step in compilation.steps.items()
         for before in re.findall(r'"Get": "Steps\.([A-Za-z0-9_-]+)\.', json.dumps(step["Arguments"]))
     }
 
 
-def inputs(found: Compiled, step: str) -> dict[str, tuple[str, Any]]:
+def inputs(compilation: Compiled, step: str) -> dict[str, tuple[str, Any]]:
     """Container path and URI of what a processing job reads, by name, without its code."""
-    listed = found.at(f"{step}/Arguments/ProcessingInputs")
+    listed = compilation.at(f"{step}/Arguments/ProcessingInputs")
     return {
         item["InputName"]: (item["S3Input"]["LocalPath"], item["S3Input"]["S3Uri"])
         for item in listed
@@ -71,13 +73,13 @@ def inputs(found: Compiled, step: str) -> dict[str, tuple[str, Any]]:
     }
 
 
-def outputs(found: Compiled, step: str) -> dict[str, str]:
-    listed = found.at(f"{step}/Arguments/ProcessingOutputConfig/Outputs")
+def outputs(compilation: Compiled, step: str) -> dict[str, str]:
+    listed = compilation.at(f"{step}/Arguments/ProcessingOutputConfig/Outputs")
     return {item["OutputName"]: item["S3Output"]["LocalPath"] for item in listed}
 
 
-def channels(found: Compiled, step: str) -> dict[str, Any]:
-    listed = found.at(f"{step}/Arguments/InputDataConfig")
+def channels(compilation: Compiled, step: str) -> dict[str, Any]:
+    listed = compilation.at(f"{step}/Arguments/InputDataConfig")
     return {
         item["ChannelName"]: item["DataSource"]["S3DataSource"]["S3Uri"]
         for item in listed

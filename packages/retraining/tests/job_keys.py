@@ -1,4 +1,4 @@
-"""The keys of a unit's jobs: preprocess, train, tune, transform and evaluate."""
+"""The keys of a model's jobs: preprocess, train, tune, transform and evaluate."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from key import Key, Row, in_uploads, joined, keys
 OWN = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/other:2"
 NAMED = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-cpu-py3"
 ROLE = "arn:aws:iam::111122223333:role/another"
-UNIT = "conf/models/unit"
+MODEL = "conf/models/first"
 STEPS = "conf/sagemakerPipeline/models"
 URI = "s3://other-bucket/data/"
 IN, OUT = "/opt/ml/processing/other/", "/opt/ml/processing/out"
@@ -15,7 +15,7 @@ IN, OUT = "/opt/ml/processing/other/", "/opt/ml/processing/out"
 
 def _version(section: str, place: str) -> list[Key]:
     row = ("framework_version", "1.4-2-cpu-py3", place, NAMED)
-    return keys(f"{UNIT}/{section}", "", [row], "second", {"image_uri": "sagemaker-scikit-learn"})
+    return keys(f"{MODEL}/{section}", "", [row], "second", {"image_uri": "sagemaker-scikit-learn"})
 
 
 def _files(here: str, place: str) -> list[Key]:
@@ -31,7 +31,7 @@ def _files(here: str, place: str) -> list[Key]:
 
 def processing(section: str, step: str, channel: str, output: str, outputs: int) -> list[Key]:
     """The keys of a processing job; `channel` has a file; `outputs` are as many as it has."""
-    here, at = f"{UNIT}/{section}", f"{step}/Arguments"
+    here, at = f"{MODEL}/{section}", f"{step}/Arguments"
     cluster, limit = "ProcessingResources/ClusterConfig", "StoppingCondition/MaxRuntimeInSeconds"
     read = f"ProcessingInputs/InputName={channel}/S3Input"
     written_all = "ProcessingOutputConfig/Outputs"
@@ -89,19 +89,19 @@ UNDECLARED = [
     )
 ]
 
-_QUALITY = {f"{UNIT}/registry/model_quality": {"output": "evaluation", "file": "quality.json"}}
+_QUALITY = {f"{MODEL}/registry/model_quality": {"output": "evaluation", "file": "quality.json"}}
 _STATISTICS = "Register/Arguments/ModelMetrics/ModelQuality/Statistics"
 PROCESSING = [
     *processing("preprocess", "Preprocess", "raw", "train", 2),
     *processing("evaluate", "Measure", "truth", "evaluation", 1),
-    Key(f"{UNIT}/evaluate/content_type", "text/json", f"{_STATISTICS}/ContentType", beside=_QUALITY),
+    Key(f"{MODEL}/evaluate/content_type", "text/json", f"{_STATISTICS}/ContentType", beside=_QUALITY),
     *UNDECLARED,
 ]
 
 
 def training(at: str, parameters: str) -> list[Key]:
     """The keys of the training job, which show at `at`; hyperparameters stand below `parameters`."""
-    here = f"{UNIT}/train"
+    here = f"{MODEL}/train"
     own = "InputDataConfig/ChannelName=more"
     limits, place = "StoppingCondition", "DataSource/S3DataSource"
     rows: list[Row] = [
@@ -140,16 +140,16 @@ _DRIVERS = "Train/Arguments/InputDataConfig/ChannelName=sm_drivers/DataSource/S3
 TRAINING = [
     *training("Train/Arguments", "HyperParameters"),
     *training("Tune/Arguments/TrainingJobDefinition", "StaticHyperParameters"),
-    *keys(f"{UNIT}/train", "Train/Arguments", [("base_job_name", "my-train", "TrainingJobName")]),
-    *keys(f"{UNIT}/train", "Train/Arguments", [("tags/team", "a", "Tags/Key=team/Value")]),
-    Key(f"{UNIT}/train/entry_point", "other.py", shows=in_uploads("other.py", _DRIVERS)),
+    *keys(f"{MODEL}/train", "Train/Arguments", [("base_job_name", "my-train", "TrainingJobName")]),
+    *keys(f"{MODEL}/train", "Train/Arguments", [("tags/team", "a", "Tags/Key=team/Value")]),
+    Key(f"{MODEL}/train/entry_point", "other.py", shows=in_uploads("other.py", _DRIVERS)),
 ]
 
 _JOB, _RANGES = "HyperParameterTuningJobConfig", "HyperParameterTuningJobConfig/ParameterRanges"
 _EPOCHS = f"{_RANGES}/IntegerParameterRanges/Name=epochs"
 TUNING = [
     *keys(
-        f"{UNIT}/tune",
+        f"{MODEL}/tune",
         "Tune/Arguments",
         [
             ("base_job_name", "my-tune", "HyperParameterTuningJobName"),
@@ -174,15 +174,15 @@ TUNING = [
     ),
 ]
 
-_CHANNEL = f"{UNIT}/transform/channels/test"
+_CHANNEL = f"{MODEL}/transform/channels/test"
 _INPUT = "Transform/Arguments/TransformInput/DataSource/S3DataSource/S3Uri"
 _OUTPUT = "Transform/Arguments/TransformOutput/S3OutputPath"
-_UNCHAINED: dict[str, Any] = {f"{STEPS}/unit/steps/4/chain_input_source_step": []}
+_UNCHAINED: dict[str, Any] = {f"{STEPS}/first/steps/4/chain_input_source_step": []}
 _SHORT = {**_UNCHAINED, f"{_CHANNEL}/dataFiles": [{"fileName": "file.csv"}]}
 _BUCKET = {f"{_CHANNEL}/s3BucketName": "own-bucket"}
 TRANSFORM = [
     *keys(
-        f"{UNIT}/transform",
+        f"{MODEL}/transform",
         "Transform/Arguments",
         [
             ("base_job_name", "my-transform", "TransformJobName"),
@@ -207,13 +207,13 @@ TRANSFORM = [
     ),
     # Not beside a join, which wants it to be the content type.
     *keys(
-        f"{UNIT}/transform",
+        f"{MODEL}/transform",
         "Transform/Arguments",
         [("accept", "application/json", "TransformOutput/Accept")],
         "second",
     ),
     *keys(
-        f"{UNIT}/transform",
+        f"{MODEL}/transform",
         "Create/Arguments",
         [
             ("image_uri", OWN, "PrimaryContainer/Image"),
@@ -223,7 +223,7 @@ TRANSFORM = [
         ],
     ),
     *keys(
-        f"{UNIT}/transform",
+        f"{MODEL}/transform",
         "Transform/Arguments",
         [("max_runtime_in_seconds", 124, "ModelClientConfig/InvocationsTimeoutInSeconds")],
         "second",

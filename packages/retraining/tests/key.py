@@ -27,10 +27,10 @@ class Key:
     def __str__(self) -> str:
         return f"{self.path} -> {self.place or 'its effect'}"
 
-    def is_honoured(self, found: Compiled) -> bool:
+    def is_honoured(self, compilation: Compiled) -> bool:
         if self.shows is not None:
-            return self.shows(found)
-        return bool(found.at(self.place) == (self.value if self.expected is SAME else self.expected))
+            return self.shows(compilation)
+        return bool(compilation.at(self.place) == (self.value if self.expected is SAME else self.expected))
 
 
 Row = tuple[str, Any, str] | tuple[str, Any, str, Any]
@@ -51,8 +51,8 @@ def keys(
 def in_uploads(words: str, place: str) -> Callable[[Compiled], bool]:
     """Whether an object below the URI at `place` holds the words."""
 
-    def shows(found: Compiled) -> bool:
-        return any(words.encode() in body for body in found.uploaded(found.at(place)).values())
+    def shows(compilation: Compiled) -> bool:
+        return any(words.encode() in body for body in compilation.uploaded(compilation.at(place)).values())
 
     return shows
 

@@ -26,14 +26,14 @@ SMP_ACCOUNTID: "111122223333"
 SMP_REGION: eu-west-1
 SMP_S3BUCKETNAME: demo-bucket
 SMP_ROLE: arn:aws:iam::111122223333:role/demo-role
-SMP_MODEL_CONFIGPATH: models/unit/conf.yaml
+SMP_MODEL_CONFIGPATH: models/first/conf.yaml
 """
 
 MODELS = f"""
 conf:
   models:
-    unit:
-      source_directory: models/unit
+    first:
+      source_directory: models/first
       preprocess:
         image_uri: {IMAGE}
         entry_point: preprocess.py
@@ -77,14 +77,14 @@ conf:
           supported_content_types: [text/csv]
           supported_response_MIME_types: [text/csv]
     second:
-      source_directory: models/unit
+      source_directory: models/first
       preprocess: {{image_uri: {IMAGE}, entry_point: preprocess.py}}
       train: {{image_uri: {IMAGE}, entry_point: train.py}}
       evaluate: {{image_uri: {IMAGE}, entry_point: evaluate.py}}
   sagemakerPipeline:
     pipelineName: keys
     models:
-      unit:
+      first:
         steps:
           - {{step_name: Preprocess, step_class: Processing, step_type: preprocess, enable_cache: true}}
           - {{step_name: Tune, step_class: Tuning, chain_input_source_step: [Preprocess]}}
@@ -109,7 +109,7 @@ conf:
 EXTRA = f"""
 conf:
   models:
-    extra: {{source_directory: models/unit, train: {{image_uri: {IMAGE}, entry_point: train.py}}}}
+    extra: {{source_directory: models/first, train: {{image_uri: {IMAGE}, entry_point: train.py}}}}
 """
 
 
@@ -140,7 +140,7 @@ def documents(settings: Mapping[str, Any]) -> dict[str, Any]:
 def write(folder: Path, content: dict[str, Any]) -> Path:
     """The project's files in an empty folder."""
     for script in SCRIPTS:
-        for source in ("unit", "elsewhere"):
+        for source in ("first", "elsewhere"):
             path = folder / "models" / source / script
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"print({source!r}, {script!r})\n")
@@ -152,7 +152,7 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
     (folder / "pipeline.py").write_text((TEMPLATE / "pipeline.py").read_text())
     (folder / "conf" / "project.yaml").write_text(yaml.safe_dump(content["project"], sort_keys=False))
     model = yaml.safe_dump({"conf": content["conf"]}, sort_keys=False)
-    (folder / "models" / "unit" / "conf.yaml").write_text(model)
+    (folder / "models" / "first" / "conf.yaml").write_text(model)
     (folder / "models" / "elsewhere" / "conf.yaml").write_text(EXTRA)
     return folder
 
@@ -166,8 +166,8 @@ class Compiled:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.definition.text)
-        return found
+        content: dict[str, Any] = json.loads(self.definition.text)
+        return content
 
     @cached_property
     def steps(self) -> dict[str, Any]:
@@ -193,20 +193,20 @@ class Compiled:
 
     def uploaded(self, uri: str) -> dict[str, bytes]:
         """The objects below a URI, by the rest of their keys."""
-        found = {f"s3://{bucket}/{key}": body for (bucket, key), body in self.definition.uploads.items()}
-        return {key[len(uri) :]: body for key, body in found.items() if key.startswith(uri)}
+        objects = {f"s3://{bucket}/{key}": body for (bucket, key), body in self.definition.uploads.items()}
+        return {key[len(uri) :]: body for key, body in objects.items() if key.startswith(uri)}
 
 
 def _flat(steps: list[Any]) -> list[Any]:
-    found = []
+    flat = []
     for step in steps:
-        found.append(step)
+        flat.append(step)
         if step["Type"] == "Condition":
-            found += _flat([*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"]])
-    return found
+            flat += _flat([*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"]])
+    return flat
 
 
 def compiled(folder: Path, settings: Mapping[str, Any]) -> Compiled:
     """The base project with `settings`, compiled."""
-    found = configuration.load(write(folder, documents(settings)))
-    return Compiled(found, compile_pipeline(found))
+    loaded = configuration.load(write(folder, documents(settings)))
+    return Compiled(loaded, compile_pipeline(loaded))

@@ -3,21 +3,25 @@
 from job_keys import STEPS
 from key import Key, joined
 from keyed_project import ABSENT
-from unit_keys import retry
+from model_keys import retry
 
-_OF_UNIT, _OF_SECOND = f"{STEPS}/unit/steps", f"{STEPS}/second/steps"
-_ELSE = {f"{_OF_UNIT}/9/disabled": False}
+_OF_FIRST, _OF_SECOND = f"{STEPS}/first/steps", f"{STEPS}/second/steps"
+_ELSE = {f"{_OF_FIRST}/9/disabled": False}
 _PREFIXED = {"Get": "Steps.Preprocess.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}
 PIPELINE = [
     Key("conf/sagemakerPipeline/pipelineName", "named", "pipeline/PipelineExperimentConfig/ExperimentName"),
-    Key("conf/sagemakerPipeline/pipelineName", "named", shows=lambda found: found.definition.name == "named"),
+    Key(
+        "conf/sagemakerPipeline/pipelineName",
+        "named",
+        shows=lambda it: it.definition.name == "named",
+    ),
     Key("conf/sagemakerPipeline/dependencies/1", "Second >> Train", "Train/DependsOn/1", "Second"),
     Key(
         f"{_OF_SECOND}/2/step_name",
         "Named",
         "Named/Arguments/ProcessingJobName",
         "demo-Named",
-        variant="unit",
+        variant="model",
     ),
     Key(
         f"{_OF_SECOND}/2/step_class",
@@ -35,15 +39,15 @@ PIPELINE = [
     ),
     Key(f"{_OF_SECOND}/2/disabled", True, "SecondMeasure", ABSENT, variant="fourth"),
     *(
-        Key(f"{_OF_UNIT}/{index}/enable_cache", True, f"{step}/CacheConfig/Enabled")
+        Key(f"{_OF_FIRST}/{index}/enable_cache", True, f"{step}/CacheConfig/Enabled")
         for index, step in ((1, "Tune"), (2, "Train"), (4, "Transform"), (5, "Measure"), (7, "Call"))
     ),
     *(
         Key(
-            f"{_OF_UNIT}/{index}/cache_expires_after",
+            f"{_OF_FIRST}/{index}/cache_expires_after",
             "PT7H",
             f"{step}/CacheConfig/ExpireAfter",
-            beside={f"{_OF_UNIT}/{index}/enable_cache": True},
+            beside={f"{_OF_FIRST}/{index}/enable_cache": True},
         )
         for index, step in (
             (0, "Preprocess"),
@@ -64,7 +68,7 @@ PIPELINE = [
             (4, "Transform"),
             (8, "Register"),
         )
-        for key in retry(f"{_OF_UNIT}/{index}/retry", [step], "")
+        for key in retry(f"{_OF_FIRST}/{index}/retry", [step], "")
     ),
     Key(
         f"{_OF_SECOND}/1/chain_input_source_step",
@@ -74,16 +78,16 @@ PIPELINE = [
         variant="third",
     ),
     Key(
-        f"{_OF_UNIT}/4/chain_input_additional_prefix",
+        f"{_OF_FIRST}/4/chain_input_additional_prefix",
         "x/test.csv",
         "Transform/Arguments/TransformInput/DataSource/S3DataSource/S3Uri",
         joined(_PREFIXED, "x/test.csv"),
     ),
-    Key(f"{_OF_UNIT}/6/else_step", "Stop", "Gate/Arguments/ElseSteps/0/Name", beside=_ELSE),
+    Key(f"{_OF_FIRST}/6/else_step", "Stop", "Gate/Arguments/ElseSteps/0/Name", beside=_ELSE),
     Key(
-        f"{_OF_UNIT}/9/error_message",
+        f"{_OF_FIRST}/9/error_message",
         "Too bad",
         "Stop/Arguments/ErrorMessage",
-        beside={**_ELSE, f"{_OF_UNIT}/6/else_step": "Stop"},
+        beside={**_ELSE, f"{_OF_FIRST}/6/else_step": "Stop"},
     ),
 ]

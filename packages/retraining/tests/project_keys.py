@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from job_keys import ROLE, UNIT
+from job_keys import MODEL, ROLE
 from key import Key, joined
 from keyed_project import Compiled
-from unit_keys import KEYS, RETRIED, ROLES, TAGGED, everywhere, network, retry
+from model_keys import KEYS, RETRIED, ROLES, TAGGED, everywhere, network, retry
 
 from retraining.compile import lambdas
 from retraining.runs import deployment, targets
@@ -18,21 +18,21 @@ _EXISTING_ROLE = "arn:aws:iam::111122223333:role/lambda"
 
 
 def _is(read: Callable[[Compiled], Any], value: Any) -> Callable[[Compiled], bool]:
-    return lambda found: bool(read(found) == value)
+    return lambda compilation: bool(read(compilation) == value)
 
 
 def _sent(name: str) -> Callable[[Compiled], Any]:
     """What a deployment sends beside the definition, as it differs from a pipeline without anything."""
 
-    def read(found: Compiled) -> Any:
-        changes = deployment.pipeline_differences(found.configuration, found.definition, {})
+    def read(compilation: Compiled) -> Any:
+        changes = deployment.pipeline_differences(compilation.configuration, compilation.definition, {})
         return {change.path: change.new for change in changes}.get(name)
 
     return read
 
 
 def _function(name: str) -> Callable[[Compiled], Any]:
-    return lambda found: lambdas.of(found.configuration)[-1].settings.get(name)
+    return lambda compilation: lambdas.functions_of(compilation.configuration)[-1].settings.get(name)
 
 
 def _bucket(name: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ PROJECT = [
         "project/project",
         "renamed",
         "Register/Arguments/ModelPackageGroupName",
-        "renamed-unit",
+        "renamed-first",
         variant="project",
     ),
     Key(
@@ -88,7 +88,7 @@ PROJECT = [
         Key(
             path,
             "models/*/conf.yaml",
-            shows=lambda found: "extra" in found.configuration.units,
+            shows=lambda compilation: "extra" in compilation.configuration.models,
             variant=variant,
         )
         for path, variant in (
@@ -98,10 +98,10 @@ PROJECT = [
     ),
     Key(
         "project/SMP_MODELNAME",
-        "unit",
+        "first",
         "Train/Arguments/Environment/MODEL",
         variant="named",
-        beside={f"{UNIT}/train/env/MODEL": "SMP_MODELNAME"},
+        beside={f"{MODEL}/train/env/MODEL": "SMP_MODELNAME"},
     ),
     Key("project/lambda_role", _EXISTING_ROLE, shows=_is(_function("Role"), _EXISTING_ROLE)),
     *everywhere("project/tags/team", "project", TAGGED, "project"),
@@ -129,6 +129,7 @@ _LABELS = [f"conf/models/*/{section}/channels/*/dataFiles/*/sourceName" for sect
 ELSEWHERE = {
     "project/schedule": "test_the_schedule_is_put_as_it_stands",
     "project/mlflow_tracking_uri": "test_the_tracking_server_is_told_to_mlflow",
+    "project/platform": "test_another_version_of_the_platform_is_one_line",
     "project/local/mlflow_port": "test_the_pages_of_mlflow_open_at_their_port",
     **dict.fromkeys(_LABELS, "test_the_name_of_a_source_is_a_label_outside_of_processing"),
     **dict.fromkeys(_NOWHERE, "test_a_key_that_would_have_no_effect_is_an_error"),

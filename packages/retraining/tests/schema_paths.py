@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from retraining.config.schema.fields import SPELLINGS
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.pipeline import Pipeline
 from retraining.config.schema.project import Project
@@ -15,7 +15,7 @@ from retraining.config.schema.project import Project
 # The roots of the schema by where they stand; `*` is any name, or any place in a list.
 ROOTS: dict[str, type[BaseModel]] = {
     "project": Project,
-    "conf/models/*": Unit,
+    "conf/models/*": Model,
     "conf/sagemakerPipeline": Pipeline,
 }
 _MEANT = {other: name for name, other in SPELLINGS.items()}
@@ -44,14 +44,14 @@ def _children(annotation: Any) -> Iterator[tuple[str, Any]]:
 
 def all_keys() -> dict[str, Any]:
     """Every key with the annotation of its value."""
-    found: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = list(ROOTS.items())
     while waiting:
         place, annotation = waiting.pop()
         for name, inner in _children(annotation):
-            found[f"{place}/{name}"] = inner
+            keys[f"{place}/{name}"] = inner
             waiting.append((f"{place}/{name}", inner))
-    return found
+    return keys
 
 
 def key_of(path: str) -> str:

@@ -30,7 +30,7 @@ SCRIPTS = {
     "train.py": WRITE.format("/opt/ml/model", "model.txt", "model"),
     "evaluate.py": WRITE.format(f"{OUTPUT}evaluation", "evaluation.json", '{"accuracy": 0.9}'),
 }
-UNIT = {
+MODEL = {
     "source_directory": "models/tiny",
     "preprocess": {
         "image_uri": IMAGE,
@@ -100,15 +100,15 @@ class Tiny:
         for name, text in SCRIPTS.items():
             self.write(f"models/tiny/{name}", text)
         self.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'yes'}\n")
-        self.configure(UNIT, STEPS, CHAIN)
+        self.configure(MODEL, STEPS, CHAIN)
 
-    def configure(self, unit: dict[str, Any], steps: list[dict[str, Any]], chain: str) -> None:
+    def configure(self, model: dict[str, Any], steps: list[dict[str, Any]], chain: str) -> None:
         pipeline = {
             "pipelineName": "demo-tiny",
             "models": {"tiny": {"steps": steps}},
             "dependencies": [chain],
         }
-        conf = {"conf": {"models": {"tiny": unit}, "sagemakerPipeline": pipeline}}
+        conf = {"conf": {"models": {"tiny": model}, "sagemakerPipeline": pipeline}}
         self.write("models/tiny/conf.yaml", yaml.safe_dump(conf, sort_keys=False))
 
     def write(self, path: str, text: str) -> None:
@@ -119,14 +119,14 @@ class Tiny:
         return configuration.load(self.root)
 
     def plan(self, *given: str) -> Plan:
-        return plan.plan(self.configuration, "local", list(given))
+        return plan.make_plan(self.configuration, "local", list(given))
 
     def run(self, *given: str) -> dict[str, bool]:
         """Run the pipeline; whether each step was a cache hit."""
-        found = self.configuration
-        compiled = definition.compile_pipeline(found)
-        deployment.deploy(found, compiled)
-        values = arguments.parse(found, list(given))
+        project = self.configuration
+        compiled = definition.compile_pipeline(project)
+        deployment.deploy(project, compiled)
+        values = arguments.parse(project, list(given))
         *_, last = executions.watch(executions.start(compiled.name, {**values, "GitCommit": "unknown"}))
         assert last.status == "Succeeded", last.failure
         return {step.name: step.cache_hit for step in last.steps}

@@ -1,4 +1,4 @@
-"""Where the command `retrain` begins: what it imports takes longer than most of what it does."""
+"""The entry point of the command `retrain`, whose imports take longer than most of its work."""
 
 import gc
 import os

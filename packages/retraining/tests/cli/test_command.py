@@ -52,7 +52,7 @@ def test_options_of_all_commands_may_stand_anywhere(given: str, expected: str) -
 
 
 def test_a_global_option_without_its_value_is_refused() -> None:
-    with pytest.raises(UserError, match="--env: a name has to follow"):
+    with pytest.raises(UserError, match="--env: a name must follow"):
         global_options_first(["check", "--env"])
 
 
@@ -124,12 +124,12 @@ def test_ctrl_c_in_a_command_is_one_line(project: Path) -> None:
 def test_another_shell_finds_the_services_where_they_run(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = configuration.load(project)
+    loaded = configuration.load(project)
     first, second, *other = free_ports(4)
     for name, port in zip(VARIABLES, (first, second), strict=True):
         monkeypatch.setenv(name, str(port))
-    targets.prepare("local", found, lambda _: None)
-    pids = [service["pid"] for service in targets.local_status(found)["services"]]
+    targets.prepare("local", loaded, lambda _: None)
+    pids = [service["pid"] for service in targets.local_status(loaded)["services"]]
     try:
         for name in VARIABLES:
             monkeypatch.delenv(name)
@@ -137,26 +137,26 @@ def test_another_shell_finds_the_services_where_they_run(
         assert running is not None
         assert (running.sagemaker_port, running.aws_port) == (first, second)
         said: list[str] = []
-        targets.prepare("local", found, said.append)
-        status = targets.local_status(found)
+        targets.prepare("local", loaded, said.append)
+        status = targets.local_status(loaded)
         assert (said, [service["pid"] for service in status["services"]]) == ([], pids)
         assert status["running"]
         for name, port in zip(VARIABLES, other, strict=True):
             monkeypatch.setenv(name, str(port))
-        assert targets.local_settings(found).sagemaker_port == other[0]
+        assert targets.local_settings(loaded).sagemaker_port == other[0]
     finally:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        assert targets.stop_local(found)
+        assert targets.stop_local(loaded)
     assert stack.running(project / ".local") is None
-    assert targets.local_settings(found).sagemaker_port == found.project.local.sagemaker_port
+    assert targets.local_settings(loaded).sagemaker_port == loaded.project.local.sagemaker_port
 
 
 def test_equal_ports_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: Configuration = configuration.load(make_project(project / "other"))
-    monkeypatch.setenv("LOCAL_AWS_PORT", str(found.project.local.sagemaker_port))
+    loaded: Configuration = configuration.load(make_project(project / "other"))
+    monkeypatch.setenv("LOCAL_AWS_PORT", str(loaded.project.local.sagemaker_port))
     with pytest.raises(UserError, match=r"are both [0-9]+: give them different ports"):
-        targets.local_settings(found)
+        targets.local_settings(loaded)
 
 
 def test_the_last_lines_of_a_log_are_the_scripts_own() -> None:
@@ -216,7 +216,7 @@ def test_the_drivers_setup_is_no_last_line() -> None:
     installing = [
         "++ echo 'Installing requirements'",
         "Installing requirements",
-        "ERROR: No matching distribution found for lightgmb",
+        "ERROR: No matching distribution loaded for lightgmb",
     ]
     script = ["Executing command: /opt/ml/env/bin/python3 train.py --epochs 0"]
     verdict = [
@@ -251,12 +251,12 @@ def test_what_a_processing_job_lists_is_no_last_line() -> None:
 
 def test_what_the_reason_says_is_not_said_before_it() -> None:
     reason = "AlgorithmError: Error: epochs: 0 is out of range, exit code: 1"
-    assert job_log.beside(["Error: epochs: 0 is out of range"], reason) == []
-    assert job_log.beside(["epoch 1", "Error: epochs: 0 is  out of range"], reason) == ["epoch 1"]
-    assert job_log.beside(["epoch 1", "no memory"], reason) == ["epoch 1", "no memory"]
+    assert job_log.without_reason(["Error: epochs: 0 is out of range"], reason) == []
+    assert job_log.without_reason(["epoch 1", "Error: epochs: 0 is  out of range"], reason) == ["epoch 1"]
+    assert job_log.without_reason(["epoch 1", "no memory"], reason) == ["epoch 1", "no memory"]
     traceback = ['  File "train.py", line 3, in <module>', "    main()", "ValueError: no rows"]
-    assert job_log.beside(traceback, "AlgorithmError: ValueError: no rows, exit code: 1") == traceback
-    assert job_log.beside([], reason) == []
+    assert job_log.without_reason(traceback, "AlgorithmError: ValueError: no rows, exit code: 1") == traceback
+    assert job_log.without_reason([], reason) == []
 
 
 def test_all_ports_in_use_are_named_with_mlflows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,10 +302,10 @@ def test_of_several_instances_the_first_to_end_comes_first() -> None:
         ],
         "algo-3-1700000000": [],
     }
-    assert job_log.of_instances(logs) == [
+    assert job_log.last_lines_of(logs) == [
         "algo-2 | a",
         "algo-2 | b",
         "algo-2 | no memory",
         "algo-1 | lost algo-2",
     ]
-    assert job_log.of_instances({"algo-1-1700000000": logs["algo-2-1700000000"]}) == ["a", "b", "no memory"]
+    assert job_log.last_lines_of({"algo-1-1700000000": logs["algo-2-1700000000"]}) == ["a", "b", "no memory"]

@@ -14,7 +14,7 @@ import yaml
 from projects import make_project
 
 from local_sagemaker.daemon import stack
-from retraining.cli.run import run
+from retraining.cli.run import run_pipeline
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.runs import targets
@@ -28,15 +28,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration
     folder = make_project(tmp_path_factory.mktemp("drift"))
     path = folder / "models" / "scarcegan" / "conf.yaml"
     content = yaml.safe_load(path.read_text())["conf"]
-    unit = content["models"]["scarcegan"]
+    model = content["models"]["scarcegan"]
     wanted = ("source_directory", "preprocess", "train")
-    content["models"]["scarcegan"] = {key: unit[key] for key in wanted}
+    content["models"]["scarcegan"] = {key: model[key] for key in wanted}
     steps = content["sagemakerPipeline"]["models"]["scarcegan"]["steps"]
     content["sagemakerPipeline"]["models"]["scarcegan"]["steps"] = [{**steps[0], "enable_cache": False}]
     del content["sagemakerPipeline"]["dependencies"]
     path.write_text(yaml.safe_dump({"conf": content}, sort_keys=False))
-    found = configuration.load(folder)
-    settings = targets.local_settings(found)
+    loaded = configuration.load(folder)
+    settings = targets.local_settings(loaded)
     stack.up(settings)
     simulate = [sys.executable, str(path.with_name("simulate.py")), "--out", str(folder / "rows")]
     subprocess.run([*simulate, "--players", "2000", "--days", "14"], check=True, capture_output=True)
@@ -45,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration
         for number, part in enumerate((rows.iloc[::2], rows.iloc[1::2])):
             text = part.to_csv(index=False)
             put(settings, f"data/{file.parent.name}/part-{number}.csv", text.encode())
-    yield found
+    yield loaded
     stack.down(settings)
 
 
@@ -55,12 +55,12 @@ def put(settings: Any, key: str, content: bytes) -> None:
 
 def train_data_of(prepared: Configuration, *parameters: str) -> str:
     """Where the output train_data of a run with these parameters is."""
-    execution = run(prepared, "local", list(parameters)).execution
+    execution = run_pipeline(prepared, "local", list(parameters)).execution
     assert execution.status == "Succeeded"
     step = next(item for item in execution.steps if item.name == "Preprocess")
     job = str(step.metadata["ProcessingJob"]["Arn"]).rpartition("/")[2]
-    found = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job)
-    outputs = found["ProcessingOutputConfig"]["Outputs"]
+    described = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job)
+    outputs = described["ProcessingOutputConfig"]["Outputs"]
     uris = {output["OutputName"]: str(output["S3Output"]["S3Uri"]) for output in outputs}
     return uris["train_data"]
 
@@ -102,8 +102,8 @@ def test_a_run_is_measured_against_the_run_before(prepared: Configuration) -> No
 def test_two_instances_write_parts_of_the_same_outputs(prepared: Configuration) -> None:
     place = train_data_of(prepared, "ProcessingInstanceCount=2")
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
-    found = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]
-    names = {item["Key"].rpartition("/")[2] for item in found}
+    objects = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/")["Contents"]
+    names = {item["Key"].rpartition("/")[2] for item in objects}
     kinds = (("data", "csv"), ("statistics", "json"), ("profile", "json"), ("drift", "json"))
     kinds += (("data_quality", "json"), ("data_quality", "html"), ("splits", "json"))
     assert names == {f"{name}-algo-{host}.{kind}" for name, kind in kinds for host in (1, 2)}

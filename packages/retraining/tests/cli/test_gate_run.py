@@ -12,7 +12,7 @@ from projects import make_project
 
 from local_sagemaker.daemon import stack
 from retraining.cli import run_report
-from retraining.cli.run import NotSucceeded, run
+from retraining.cli.run import NotSucceeded, run_pipeline
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
@@ -20,26 +20,26 @@ from retraining.results import evaluations
 from retraining.runs import targets
 from retraining.runs.executions import Execution
 
-UNIT = Path(__file__).parent / "churn"
+MODEL = Path(__file__).parent / "churn"
 
 
 @pytest.fixture(scope="module")
 def churn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration]:
-    """A project of one unit, with its local services running and its input in S3."""
+    """A project of one model, with its local services running and its input in S3."""
     folder = make_project(tmp_path_factory.mktemp("churn"))
     shutil.rmtree(folder / "models")
     shutil.copytree(
-        UNIT, folder / "models" / "churn", ignore=shutil.ignore_patterns("__pycache__", "notify.py")
+        MODEL, folder / "models" / "churn", ignore=shutil.ignore_patterns("__pycache__", "notify.py")
     )
-    shutil.copy(UNIT / "notify.py", folder / "lambdas" / "notify.py")
+    shutil.copy(MODEL / "notify.py", folder / "lambdas" / "notify.py")
     path = folder / "conf" / "project.yaml"
     path.write_text(path.read_text().replace("SMP_MODELNAME: scarcegan", "SMP_MODELNAME: churn"))
-    found = configuration.load(folder)
-    settings = targets.local_settings(found)
+    loaded = configuration.load(folder)
+    settings = targets.local_settings(loaded)
     stack.up(settings)
     rows = "".join(f"{int(index % 20 > 8)},{(index % 20) / 18:.3f}\n" for index in range(200))
     settings.client("s3").put_object(Bucket=settings.bucket, Key="customers/all.csv", Body=rows.encode())
-    yield found
+    yield loaded
     stack.down(settings)
 
 
@@ -51,12 +51,12 @@ def _there(churn: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ran(churn: Configuration, *parameters: str) -> Execution:
-    return run(churn, "local", list(parameters)).execution
+    return run_pipeline(churn, "local", list(parameters)).execution
 
 
 def outputs(execution: Execution, step: str) -> dict[str, str]:
-    found = next(item for item in execution.steps if item.name == step)
-    return {item["Name"]: item["Value"] for item in found.metadata["Lambda"]["OutputParameters"]}
+    run_step = next(item for item in execution.steps if item.name == step)
+    return {item["Name"]: item["Value"] for item in run_step.metadata["Lambda"]["OutputParameters"]}
 
 
 def packages() -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def test_below_the_threshold_nothing_is_registered(
         ran(churn, "MinimumAccuracy=0.99999", "Tolerance=0.3")
     assert len(packages()) == 2
     run_report.show_failed(churn, caught.value.result)
-    (evaluation,) = evaluations.of(churn, caught.value.result.execution)
+    (evaluation,) = evaluations.evaluations_of(churn, caught.value.result.execution)
     (candidate,) = evaluation.candidates
     assert (evaluation.report, candidate.model, candidate.name) == (None, "churn", "")
     assert f"churn {candidate.metrics['accuracy']:.3f}" in " ".join(capsys.readouterr().out.split())

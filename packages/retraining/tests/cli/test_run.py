@@ -206,7 +206,7 @@ def test_a_failed_gate_shows_what_was_measured_and_how_to_go_on(
     for expected in ("best-f1", "baseline", "average precision", "MLflow run", "Next:"):
         assert expected in shown
     assert report_of(shown).is_file()
-    command = next(line for line in shown.splitlines() if "with a bound that they keep" in line)
+    command = next(line for line in shown.splitlines() if "with a bound that they meet" in line)
     arguments = shlex.split(command.partition("#")[0])[1:]
     assert "Epochs=2" in arguments
     before = ready.json("models", "list")
@@ -326,7 +326,7 @@ def test_killed_services_are_noticed_and_finished_steps_kept(ready: Project) -> 
         os.kill(service["pid"], signal.SIGKILL)
     result = ready.retrain(*arguments)
     assert result.returncode == 0, result.stderr
-    assert "was cut off" in result.stderr
+    assert "did not finish: the local services were stopped" in result.stderr
     newest, last = ready.json("runs")[:2]
     assert (last["execution"], last["status"]) == (execution, "Failed")
     assert {step["name"]: step["cache_hit"] for step in newest["steps"]}["Preprocess"]

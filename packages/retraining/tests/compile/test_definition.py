@@ -14,7 +14,7 @@ import pytest
 from botocore.validate import ParamValidator
 from projects import COMMAND
 
-from retraining.compile import offline
+from retraining.compile import sdk_internals
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.config import configuration
 from retraining.errors import UserError
@@ -25,16 +25,16 @@ def compiled(project: Path) -> Definition:
 
 
 def steps(definition: Definition) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for step in json.loads(definition.text)["Steps"]:
-        found[step["Name"]] = step
+        by_name[step["Name"]] = step
         for branch in ("IfSteps", "ElseSteps"):
-            found |= (
+            by_name |= (
                 {inner["Name"]: inner for inner in step["Arguments"].get(branch, [])}
                 if "Arguments" in step
                 else {}
             )
-    return found
+    return by_name
 
 
 def code_uris(step: dict[str, Any]) -> list[str]:
@@ -57,8 +57,8 @@ def test_two_compilations_give_the_same_bytes(project: Path) -> None:
 
 
 def test_the_steps_chain_through_properties_and_parameters(project: Path) -> None:
-    found = steps(compiled(project))
-    assert [step["Type"] for step in found.values()] == [
+    by_name = steps(compiled(project))
+    assert [step["Type"] for step in by_name.values()] == [
         "Processing",
         "Training",
         "Processing",
@@ -66,19 +66,19 @@ def test_the_steps_chain_through_properties_and_parameters(project: Path) -> Non
         "Lambda",
         "Fail",
     ]
-    channels = {item["ChannelName"]: item for item in found["Train"]["Arguments"]["InputDataConfig"]}
+    channels = {item["ChannelName"]: item for item in by_name["Train"]["Arguments"]["InputDataConfig"]}
     assert channels["train_data"]["DataSource"]["S3DataSource"]["S3Uri"] == {
         "Get": "Steps.Preprocess.ProcessingOutputConfig.Outputs['train_data'].S3Output.S3Uri"
     }
     assert "test" not in channels
-    assert found["Evaluate"]["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"] == {
+    assert by_name["Evaluate"]["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"] == {
         "Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"
     }
-    assert found["Register"]["Arguments"]["approval_status"] == {"Get": "Parameters.ModelApprovalStatus"}
+    assert by_name["Register"]["Arguments"]["approval_status"] == {"Get": "Parameters.ModelApprovalStatus"}
     for name in ("Preprocess", "Train", "Evaluate"):
-        assert found[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P6D"}
-        assert found[name]["RetryPolicies"]
-    assert len(found["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]) >= 4
+        assert by_name[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P6D"}
+        assert by_name[name]["RetryPolicies"]
+    assert len(by_name["Train"]["Arguments"]["AlgorithmSpecification"]["MetricDefinitions"]) >= 4
 
 
 def test_the_experiment_stands_in_the_definition(project: Path) -> None:
@@ -93,14 +93,14 @@ def test_key_network_and_tags_stand_in_the_definition(project: Path) -> None:
     text = path.read_text().replace("kms_key: null", "kms_key: arn:aws:kms:eu-west-1:111122223333:key/k")
     text = text.replace("SMP_SUBNETS: []", "SMP_SUBNETS: [subnet-0a]")
     path.write_text(text.replace("SMP_SECURITYGROUPS: []", "SMP_SECURITYGROUPS: [sg-0b]"))
-    found = steps(compiled(project))
+    by_name = steps(compiled(project))
     network = {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0b"]}
-    assert found["Preprocess"]["Arguments"]["NetworkConfig"]["VpcConfig"] == network
-    assert found["Train"]["Arguments"]["VpcConfig"] == network
+    assert by_name["Preprocess"]["Arguments"]["NetworkConfig"]["VpcConfig"] == network
+    assert by_name["Train"]["Arguments"]["VpcConfig"] == network
     key = "arn:aws:kms:eu-west-1:111122223333:key/k"
-    assert found["Preprocess"]["Arguments"]["ProcessingOutputConfig"]["KmsKeyId"] == key
-    assert found["Train"]["Arguments"]["OutputDataConfig"]["KmsKeyId"] == key
-    assert {"Key": "project", "Value": "demo"} in found["Train"]["Arguments"]["Tags"]
+    assert by_name["Preprocess"]["Arguments"]["ProcessingOutputConfig"]["KmsKeyId"] == key
+    assert by_name["Train"]["Arguments"]["OutputDataConfig"]["KmsKeyId"] == key
+    assert {"Key": "project", "Value": "demo"} in by_name["Train"]["Arguments"]["Tags"]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_compiled_files_beside_the_sources_are_not_uploaded(tmp_path: Path) -> N
     (tmp_path / "common" / "__pycache__").mkdir(parents=True)
     (tmp_path / "common" / "utils.py").write_text("")
     (tmp_path / "common" / "__pycache__" / "utils.cpython-311.pyc").write_text("")
-    uploads: offline.Uploads = {}
+    uploads: sdk_internals.Uploads = {}
     session = SimpleNamespace()
-    offline._keep_uploads(session, uploads, "bucket")
+    sdk_internals.keep_uploads(session, uploads, "bucket")
     session.upload_data(str(tmp_path), key_prefix="drivers")
     assert list(uploads) == [("bucket", "drivers/common/utils.py")]
 

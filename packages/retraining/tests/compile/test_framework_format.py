@@ -45,20 +45,20 @@ def compile_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compile:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         (tmp_path / "pipeline.py").write_text((TEMPLATE / "pipeline.py").read_text())
-        found = configuration.load(tmp_path)
-        return Compiled(found, compile_pipeline(found))
+        loaded = configuration.load(tmp_path)
+        return Compiled(loaded, compile_pipeline(loaded))
 
     return run
 
 
 def test_one_model(compile_files: Compile) -> None:
-    found = compile_files(
+    compilation = compile_files(
         {
             "red/conf/conf.yaml": red(pipeline=pipeline("red")),
             **scripts("red/scripts", "split.py", "fit.py", "taste.py", "judge.py"),
         }
     )
-    assert types(found) == {
+    assert types(compilation) == {
         "red-Split": "Processing",
         "red-Fit": "Training",
         "red-Model": "Model",
@@ -66,9 +66,9 @@ def test_one_model(compile_files: Compile) -> None:
         "red-Judge": "Processing",
         "red-Shelf": "RegisterModel",
     }
-    names = tuple(types(found))
-    assert explicit(found) == chain(*names)
-    assert referred(found) == {
+    names = tuple(types(compilation))
+    assert explicit(compilation) == chain(*names)
+    assert referred(compilation) == {
         ("red-Split", "red-Fit"),
         ("red-Fit", "red-Model"),
         ("red-Model", "red-Taste"),
@@ -79,32 +79,32 @@ def test_one_model(compile_files: Compile) -> None:
         ("red-Fit", "red-Shelf"),
     }
     folder = "/opt/ml/processing"
-    assert inputs(found, "red-Split") == {
+    assert inputs(compilation, "red-Split") == {
         "bottles": (f"{folder}/input/bottles", "s3://wine-bucket/wine/bottles.csv")
     }
-    assert outputs(found, "red-Split") == {"train": f"{folder}/output/train"}
-    assert channels(found, "red-Fit") == {"red-Split-train": output("red-Split", "train")}
-    assert inputs(found, "red-Judge") == {
+    assert outputs(compilation, "red-Split") == {"train": f"{folder}/output/train"}
+    assert channels(compilation, "red-Fit") == {"red-Split-train": output("red-Split", "train")}
+    assert inputs(compilation, "red-Judge") == {
         "red-Split-input": (f"{folder}/input/red-Split-train", output("red-Split", "train")),
         "red-Taste-input": (
             f"{folder}/input/red-Taste-train",
             {"Get": "Steps.red-Taste.TransformOutput.S3OutputPath"},
         ),
     }
-    assert outputs(found, "red-Judge") == {"model_evaluation_metrics": f"{folder}/output"}
+    assert outputs(compilation, "red-Judge") == {"model_evaluation_metrics": f"{folder}/output"}
 
 
 def test_what_one_model_serves_and_registers(compile_files: Compile) -> None:
-    found = compile_files(
+    compilation = compile_files(
         {
             "red/conf/conf.yaml": red(pipeline=pipeline("red")),
             **scripts("red/scripts", "split.py", "fit.py", "taste.py", "judge.py"),
         }
     )
-    assert found.at("red-Taste/Arguments/TransformInput/DataSource/S3DataSource/S3Uri") == {
+    assert compilation.at("red-Taste/Arguments/TransformInput/DataSource/S3DataSource/S3Uri") == {
         "Std:Join": {"On": "/", "Values": [output("red-Split", "train"), "held_out/x.csv"]}
     }
-    assert found.at("red-Shelf/Arguments/ModelMetrics/ModelQuality/Statistics") == {
+    assert compilation.at("red-Shelf/Arguments/ModelMetrics/ModelQuality/Statistics") == {
         "ContentType": "application/json",
         "S3Uri": {
             "Std:Join": {
@@ -116,7 +116,7 @@ def test_what_one_model_serves_and_registers(compile_files: Compile) -> None:
             }
         },
     }
-    assert found.at("red-Model/Arguments/PrimaryContainer") == {
+    assert compilation.at("red-Model/Arguments/PrimaryContainer") == {
         "Image": "111122223333.dkr.ecr.eu-west-1.amazonaws.com/wine:3",
         "ModelDataUrl": {"Get": "Steps.red-Fit.ModelArtifacts.S3ModelArtifacts"},
         "Environment": {
@@ -124,10 +124,10 @@ def test_what_one_model_serves_and_registers(compile_files: Compile) -> None:
             "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
         },
     }
-    cached = {name for name, step in found.steps.items() if step.get("CacheConfig", {}).get("Enabled")}
+    cached = {name for name, step in compilation.steps.items() if step.get("CacheConfig", {}).get("Enabled")}
     assert cached == {"red-Split", "red-Taste", "red-Judge"}
     network = {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0c"]}
-    assert found.at("red-Fit/Arguments/VpcConfig") == network
+    assert compilation.at("red-Fit/Arguments/VpcConfig") == network
 
 
 def test_models_below_a_container(compile_files: Compile) -> None:
@@ -136,12 +136,12 @@ def test_models_below_a_container(compile_files: Compile) -> None:
     start, end = text.index("    red:"), text.index("  sagemakerPipeline:")
     deeper = "    modelContainer:\n" + re.sub("(?m)^", "  ", text[start:end])
     files = scripts("red/scripts", "split.py", "fit.py", "taste.py", "judge.py")
-    flat, found = (
+    flat, compilation = (
         compile_files({"red/conf/conf.yaml": given, **files})
         for given in (text, text[:start] + deeper.rstrip(" ") + text[end:])
     )
-    assert found.steps == flat.steps
-    assert len(found.steps) == 6
+    assert compilation.steps == flat.steps
+    assert len(compilation.steps) == 6
 
 
 TWO_STEPS = """
@@ -193,7 +193,7 @@ FILES = """
 
 
 def test_two_models_in_two_files(compile_files: Compile) -> None:
-    found = compile_files(
+    compilation = compile_files(
         {
             "nose/conf/conf.yaml": small("nose", FILES),
             "palate/conf/conf.yaml": small("palate", FILES) + TWO_STEPS,
@@ -201,15 +201,15 @@ def test_two_models_in_two_files(compile_files: Compile) -> None:
             **scripts("palate/scripts", "split.py", "fit.py"),
         }
     )
-    models = {name: step for name, step in types(found).items() if step == "RegisterModel"}
+    models = {name: step for name, step in types(compilation).items() if step == "RegisterModel"}
     assert set(models) == {"nose-Shelf", "palate-Shelf"}
-    assert explicit(found) == {
+    assert explicit(compilation) == {
         *chain("nose-Split", "nose-Fit", "nose-Shelf", "palate-Shelf"),
         *chain("palate-Split", "palate-Fit", "palate-Shelf"),
     }
-    assert {("nose-Fit", "palate-Split"), ("nose-Split", "palate-Split")} <= referred(found)
+    assert {("nose-Fit", "palate-Split"), ("nose-Split", "palate-Split")} <= referred(compilation)
     base = "/opt/ml/processing/input"
-    assert inputs(found, "palate-Split") == {
+    assert inputs(compilation, "palate-Split") == {
         "young": (f"{base}/young", "s3://wine-bucket/young"),
         "old": (f"{base}/old", "s3://wine-bucket/old"),
         "nose-Fit-input-train": (
@@ -250,15 +250,15 @@ ONE_STEPS = """
 def test_channels_are_outputs_where_none_are_declared(
     compile_files: Compile, written: str, read: set[str], of_train: str
 ) -> None:
-    found = compile_files(
+    compilation = compile_files(
         {
             "rose/conf/conf.yaml": small("rose", written, of_train) + ONE_STEPS,
             **scripts("rose/scripts", "split.py", "fit.py"),
         }
     )
-    assert outputs(found, "Split") == {name: f"/opt/ml/processing/output/{name}" for name in read}
-    assert channels(found, "Fit") == {f"Split-{name}": output("Split", name) for name in read}
-    assert explicit(found) == chain("Split", "Fit", "Shelf")
+    assert outputs(compilation, "Split") == {name: f"/opt/ml/processing/output/{name}" for name in read}
+    assert channels(compilation, "Fit") == {f"Split-{name}": output("Split", name) for name in read}
+    assert explicit(compilation) == chain("Split", "Fit", "Shelf")
 
 
 STATIC = f"""
@@ -310,30 +310,32 @@ conf:
 
 def test_files_of_ones_own_and_scripts_below_the_folder(compile_files: Compile) -> None:
     places = ("fitting/fit.py", "tasting/taste.py", "judging/judge.py", "grapes.py")
-    found = compile_files({"white/conf/conf.yaml": STATIC, **scripts("white", *places)})
-    assert explicit(found) == chain("Fit", "Model", "Taste", "Judge", "Shelf")
-    assert channels(found, "Fit") == {
+    compilation = compile_files({"white/conf/conf.yaml": STATIC, **scripts("white", *places)})
+    assert explicit(compilation) == chain("Fit", "Model", "Taste", "Judge", "Shelf")
+    assert channels(compilation, "Fit") == {
         "train": "s3://wine-bucket/white/train",
         "test": "s3://wine-bucket/white/test",
     }
-    assert found.at("Taste/Arguments/TransformInput/DataSource/S3DataSource/S3Uri") == (
+    assert compilation.at("Taste/Arguments/TransformInput/DataSource/S3DataSource/S3Uri") == (
         "s3://wine-bucket/white/test/x.npy"
     )
-    assert inputs(found, "Judge") == {
+    assert inputs(compilation, "Judge") == {
         "grapes_y": ("/opt/ml/processing/input/grapes_y", "s3://wine-bucket/white/test/y.npy"),
         "Taste-input": (
             "/opt/ml/processing/input/Taste-test",
             {"Get": "Steps.Taste.TransformOutput.S3OutputPath"},
         ),
     }
-    assert found.at("Judge/Arguments/StoppingCondition/MaxRuntimeInSeconds") == 600
-    assert found.at("Fit/Arguments/Environment/LEVEL") == "info"
-    assert found.at("Model/Arguments/PrimaryContainer/Environment/SAGEMAKER_PROGRAM") == "tasting.taste"
-    (runner,) = found.uploaded(
-        found.at("Judge/Arguments/ProcessingInputs/InputName=entrypoint/S3Input/S3Uri")
+    assert compilation.at("Judge/Arguments/StoppingCondition/MaxRuntimeInSeconds") == 600
+    assert compilation.at("Fit/Arguments/Environment/LEVEL") == "info"
+    assert compilation.at("Model/Arguments/PrimaryContainer/Environment/SAGEMAKER_PROGRAM") == "tasting.taste"
+    (runner,) = compilation.uploaded(
+        compilation.at("Judge/Arguments/ProcessingInputs/InputName=entrypoint/S3Input/S3Uri")
     ).values()
     assert runner.splitlines()[-1] == b'python3 judging/judge.py "$@"'
-    code = found.uploaded(found.at("Judge/Arguments/ProcessingInputs/InputName=code/S3Input/S3Uri"))
+    code = compilation.uploaded(
+        compilation.at("Judge/Arguments/ProcessingInputs/InputName=code/S3Input/S3Uri")
+    )
     with tarfile.open(fileobj=io.BytesIO(code["sourcedir.tar.gz"])) as packed:
         assert packed.getnames() == ["judging/judge.py"]
 
@@ -341,8 +343,8 @@ def test_files_of_ones_own_and_scripts_below_the_folder(compile_files: Compile) 
 def test_a_training_data_files_name_is_for_people(compile_files: Compile) -> None:
     named = STATIC.replace("sourceName: grapes_train", "sourceName: grapes of last year")
     files = scripts("white", "fitting/fit.py", "tasting/taste.py", "judging/judge.py")
-    found = compile_files({"white/conf/conf.yaml": named, **files})
-    assert channels(found, "Fit") == {
+    compilation = compile_files({"white/conf/conf.yaml": named, **files})
+    assert channels(compilation, "Fit") == {
         "train": "s3://wine-bucket/white/train",
         "test": "s3://wine-bucket/white/test",
     }
@@ -357,8 +359,8 @@ def test_a_hundred_models_grow_by_as_much_each(compile_files: Compile) -> None:
         files[f"{names[0]}/conf/conf.yaml"] = red(names[0], pipeline(*names))
         for name in names:
             files |= scripts(f"{name}/scripts", "split.py", "fit.py", "taste.py", "judge.py")
-        found = compile_files(files)
-        assert len(found.steps) == 6 * count
-        assert len(explicit(found)) == 5 * count
-        sizes[count] = len(found.definition.text)
+        compilation = compile_files(files)
+        assert len(compilation.steps) == 6 * count
+        assert len(explicit(compilation)) == 5 * count
+        sizes[count] = len(compilation.definition.text)
     assert sizes[100] == pytest.approx(10 * sizes[10], rel=0.02)

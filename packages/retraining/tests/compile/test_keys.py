@@ -12,21 +12,20 @@ from botocore.validate import ParamValidator
 from job_keys import JOBS
 from key import SAME, Key
 from keyed_project import Compiled, compiled, documents, write
+from model_keys import MODEL_KEYS
 from pipeline_keys import PIPELINE
 from project_keys import ELSEWHERE, PROJECT
 from schema_paths import all_keys, key_of, may_be_parameter
-from unit_keys import UNITS
 
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
-from retraining.config.flow import chaining
 from retraining.config.schema.fields import SPELLINGS
 from retraining.errors import UserError
 from retraining.planning import schedule
 from retraining.results import mlflow_ui
 from retraining.runs import targets
 
-KEYS = [*JOBS, *UNITS, *PIPELINE, *PROJECT]
+KEYS = [*JOBS, *MODEL_KEYS, *PIPELINE, *PROJECT]
 PARAMETERS = [
     key
     for key in KEYS
@@ -91,11 +90,11 @@ def test_a_key_shows_its_effect(key: Key, base: Compiled, variants: dict[str, Co
 
 @pytest.mark.parametrize("key", PARAMETERS, ids=str)
 def test_a_key_may_be_a_parameter(key: Key, with_parameters: dict[str, Compiled]) -> None:
-    found, name = with_parameters[key.variant], parameter(key)["parameter"]
-    value = found.at(key.place)
+    compilation, name = with_parameters[key.variant], parameter(key)["parameter"]
+    value = compilation.at(key.place)
     reference = {"Get": f"Parameters.{name}"}
     assert value in (reference, {"Std:Join": {"On": "", "Values": [reference]}})
-    assert found.at(f"pipeline/Parameters/Name={name}/DefaultValue") == key.value
+    assert compilation.at(f"pipeline/Parameters/Name={name}/DefaultValue") == key.value
 
 
 def test_no_key_of_the_schema_is_forgotten() -> None:
@@ -130,9 +129,9 @@ def test_requests_fit_the_real_api(
     """With every reference resolved, botocore's own shapes accept what SageMaker will be sent."""
     model = botocore.session.get_session().get_service_model("sagemaker")
     seen = set()
-    for found in (base, *variants.values(), *with_parameters.values()):
-        values = {item["Name"]: item["DefaultValue"] for item in found.at("pipeline/Parameters")}
-        for step in found.steps.values():
+    for compilation in (base, *variants.values(), *with_parameters.values()):
+        values = {item["Name"]: item["DefaultValue"] for item in compilation.at("pipeline/Parameters")}
+        for step in compilation.steps.values():
             if step["Type"] in REQUESTS:
                 shape, name = REQUESTS[step["Type"]]
                 arguments = _resolved(step["Arguments"], values) | name
@@ -186,6 +185,11 @@ def test_without_a_schedule_there_is_none_to_put(tmp_path: Path, monkeypatch: py
         schedule.put(loaded(tmp_path, {}))
 
 
+def test_another_version_of_the_platform_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^[^\n]+: platform: retraining \S+, .* needs >=99: run [^\n]+$"):
+        loaded(tmp_path, {"project/platform": ">=99"})
+
+
 def test_the_tracking_server_is_told_to_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boto3.client", lambda service: Recorder({"Account": "111122223333"}))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///here.db")
@@ -211,13 +215,12 @@ def test_the_pages_of_mlflow_open_at_their_port(tmp_path: Path, monkeypatch: pyt
 
 def test_the_name_of_a_source_is_a_label_outside_of_processing(tmp_path: Path) -> None:
     """As in the framework: a training channel is called by its own name."""
-    found = loaded(tmp_path, {"conf/models/unit/train/channels/more/dataFiles/0/sourceName": "label"})
-    step = found.pipeline.by_name["Train"][1]
-    names = [item.name for item in chaining.inputs_of(found.pipeline, found.units, step)]
+    project = loaded(tmp_path, {"conf/models/first/train/channels/more/dataFiles/0/sourceName": "label"})
+    names = [item.name for item in project.steps["Train"].inputs]
     assert names == ["more", "train"]
 
 
-_TRAIN, _TRANSFORM = "conf/models/unit/train/channels/more", "conf/models/unit/transform/channels/test"
+_TRAIN, _TRANSFORM = "conf/models/first/train/channels/more", "conf/models/first/transform/channels/test"
 _FOLDER = {"outputLocalFilepath": "/opt/ml/x"}
 UNUSED = [
     (f"{_TRAIN}/inputLocalFilepath", "/opt/ml/x"),
@@ -225,9 +228,9 @@ UNUSED = [
     (f"{_TRANSFORM}/inputLocalFilepath", "/opt/ml/x"),
     (f"{_TRANSFORM}/location", _FOLDER),
     (f"{_TRANSFORM}/dataFiles", [{"fileName": "s3://demo-bucket/beside-the-chained-step"}]),
-    ("conf/models/unit/transform/framework_version", "1.4-2"),
-    ("conf/models/unit/preprocess/channels/raw/location", _FOLDER),
-    ("conf/models/unit/evaluate/channels/truth/location", _FOLDER),
+    ("conf/models/first/transform/framework_version", "1.4-2"),
+    ("conf/models/first/preprocess/channels/raw/location", _FOLDER),
+    ("conf/models/first/evaluate/channels/truth/location", _FOLDER),
 ]
 
 

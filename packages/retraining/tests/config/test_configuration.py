@@ -23,18 +23,18 @@ def write(root: Path, file: str, text: str) -> None:
 
 
 def test_the_shipped_configuration_is_in_order(tmp_path: Path) -> None:
-    found = configuration.load(make_project(tmp_path))
-    assert [step.step_name for step in found.pipeline.models["scarcegan"].steps] == STEPS
-    assert found.parameters["RiskyData"].default == "s3://sagemaker-eu-west-1-111122223333/data/risky/"
+    loaded = configuration.load(make_project(tmp_path))
+    assert [step.step_name for step in loaded.pipeline.models["scarcegan"].steps] == STEPS
+    assert loaded.parameters["RiskyData"].default == "s3://sagemaker-eu-west-1-111122223333/data/risky/"
 
 
 def test_the_good_configuration_is_in_order(root: Path) -> None:
-    found = configuration.load(root)
-    assert list(found.units) == ["churn", "tuned"]
-    assert found.pipeline.pipelineName == "demo-pipeline"
-    assert list(found.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
-    assert found.dag.branch["Tell"] == "Gate"
-    assert found.notes == ()
+    loaded = configuration.load(root)
+    assert list(loaded.models) == ["churn", "tuned"]
+    assert loaded.pipeline.pipelineName == "demo-pipeline"
+    assert list(loaded.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
+    assert loaded.dag.branch["Tell"] == "Gate"
+    assert loaded.notes == ()
 
 
 FRAMEWORK = """\
@@ -150,20 +150,20 @@ def framework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def check_framework(found: Configuration) -> None:
-    unit = found.units["prices"]
-    assert unit.preprocess is not None
-    assert unit.registry is not None
-    assert found.project.subnets == ["subnet-0a", "subnet-0b"]
-    assert found.project.security_groups == ["sg-0a"]
-    assert found.project.bucket == "prices-bucket"
-    assert found.project.encryption_key == "alias/all"
-    assert unit.preprocess.max_runtime_seconds == 900
-    assert unit.preprocess.tags == {"owner": "data"}
-    assert list(unit.train.channels) == ["train"]
-    assert unit.registry.ModelRepack is False
-    assert unit.registry.description == "prices of houses"
-    assert list(found.dag.steps) == ["prepare", "train", "create", "transform", "metrics", "register"]
+def check_framework(loaded: Configuration) -> None:
+    model = loaded.models["prices"]
+    assert model.preprocess is not None
+    assert model.registry is not None
+    assert loaded.project.subnets == ["subnet-0a", "subnet-0b"]
+    assert loaded.project.security_groups == ["sg-0a"]
+    assert loaded.project.bucket == "prices-bucket"
+    assert loaded.project.encryption_key == "alias/all"
+    assert model.preprocess.max_runtime_seconds == 900
+    assert model.preprocess.tags == {"owner": "data"}
+    assert list(model.train.channels) == ["train"]
+    assert model.registry.ModelRepack is False
+    assert model.registry.description == "prices of houses"
+    assert list(loaded.dag.steps) == ["prepare", "train", "create", "transform", "metrics", "register"]
 
 
 def test_the_framework_s_files_are_accepted(framework: Path) -> None:
@@ -227,7 +227,7 @@ def test_every_spelling_of_the_format_is_accepted(root: Path, file: str, old: st
 
 def test_keys_are_texts_whatever_they_look_like(root: Path) -> None:
     edit(root, CHURN, "env: {MODE: fast}", "env: {on: a, yes: b}")
-    preprocess = configuration.load(root).units["churn"].preprocess
+    preprocess = configuration.load(root).models["churn"].preprocess
     assert preprocess is not None
     assert preprocess.env == {"on": "a", "yes": "b"}
 
@@ -235,7 +235,7 @@ def test_keys_are_texts_whatever_they_look_like(root: Path) -> None:
 def test_merge_keys_and_aliases_are_read(root: Path) -> None:
     edit(root, CHURN, "      preprocess:\n", "      preprocess: &job\n")
     edit(root, CHURN, "      evaluate:\n", "      evaluate:\n        <<: *job\n")
-    evaluate = configuration.load(root).units["churn"].evaluate
+    evaluate = configuration.load(root).models["churn"].evaluate
     assert evaluate is not None
     assert evaluate.max_runtime_seconds == 600
     assert evaluate.entry_point == "evaluate.py"
@@ -280,16 +280,16 @@ def test_mistakes_in_all_files_are_reported_at_once(root: Path) -> None:
 def test_a_circle_is_seen_beside_other_mistakes(root: Path) -> None:
     edit(root, CHURN, "instance_count: 1", "instance_count: 0")
     edit(root, CHURN, "      - Register >> Search", "      - Register >> Search >> Train")
-    assert any("the steps wait in a circle: Train >> Create" in line for line in lines_of(root))
+    assert any("the steps form a cycle: Train >> Create" in line for line in lines_of(root))
 
 
 def test_all_keys_that_stand_twice_are_reported(root: Path) -> None:
     edit(root, PROJECT, "project: demo\n", "project: demo\nproject: other\nkms_key: null\n")
     edit(root, TUNED, "max_jobs: 4", "max_jobs: 4\n        max_jobs: 5")
     assert lines_of(root) == [
-        "conf/project.yaml:2: project: this key stands here again, first on line 1: keep one",
-        "conf/project.yaml:13: kms_key: this key stands here again, first on line 3: keep one",
-        "models/tuned/conf.yaml:14: conf.models.tuned.tune.max_jobs: this key stands here again, "
+        "conf/project.yaml:2: project: duplicate key, first on line 1: keep one",
+        "conf/project.yaml:13: kms_key: duplicate key, first on line 3: keep one",
+        "models/tuned/conf.yaml:14: conf.models.tuned.tune.max_jobs: duplicate key, "
         "first on line 13: keep one",
     ]
 
@@ -298,7 +298,7 @@ def test_all_keys_that_stand_twice_are_reported(root: Path) -> None:
 def test_a_file_that_cannot_be_read_is_the_only_thing_said(root: Path, file: str) -> None:
     (root / file).write_bytes(b"\xff\xfe\xfa")
     (line,) = lines_of(root)
-    assert line == f"{file}:1: cannot be read as UTF-8 text: byte 0xff is none: save it as UTF-8"
+    assert line == f"{file}:1: cannot be read as UTF-8 text: invalid byte 0xff: save it as UTF-8"
 
 
 def test_a_missing_project_file_is_named(root: Path) -> None:
@@ -310,7 +310,7 @@ def test_an_anchor_is_required(root: Path) -> None:
     text = TEXTS[CHURN]
     (root / CHURN).write_text(text[: text.index("  sagemakerPipeline")])
     assert lines_of(root) == [
-        "models/*/conf.yaml: conf.sagemakerPipeline: one file must hold it (the anchor); none does"
+        "models/*/conf.yaml: conf.sagemakerPipeline: one file must have it (the anchor); none does"
     ]
 
 
@@ -318,7 +318,7 @@ def test_an_anchor_is_required(root: Path) -> None:
 def test_an_empty_model_file_is_a_mistake(root: Path, text: str) -> None:
     (root / TUNED).write_text(text)
     assert lines_of(root) == [
-        "models/tuned/conf.yaml:1: conf: neither models nor sagemakerPipeline stands in this file"
+        "models/tuned/conf.yaml:1: conf: this file has neither models nor sagemakerPipeline"
     ]
 
 

@@ -19,7 +19,7 @@ def test_a_file_of_another_encoding_is_said_with_its_line(root: Path) -> None:
     text = (root / TUNED).read_text().replace("layers: 2", "layers: 2, note: \u00e9")
     (root / TUNED).write_text(text, encoding="latin-1")
     assert lines_of(root) == [
-        "models/tuned/conf.yaml:8: cannot be read as UTF-8 text: byte 0xe9 is none: save it as UTF-8"
+        "models/tuned/conf.yaml:8: cannot be read as UTF-8 text: invalid byte 0xe9: save it as UTF-8"
     ]
 
 
@@ -51,7 +51,7 @@ def test_what_stands_in_the_place_of_a_model_file_is_named(
 ) -> None:
     (root / TUNED).unlink()
     make_it(root / TUNED)
-    assert lines_of(root) == ["models/tuned/conf.yaml: no file: a folder, or a link that leads nowhere"]
+    assert lines_of(root) == ["models/tuned/conf.yaml: not a file: a folder, or a broken link"]
 
 
 def test_a_folder_in_the_place_of_the_projects_file_is_named(root: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_key_that_stands_twice_is_refused_and_named(place: tuple[str, Path_]) 
     text = yaml.safe_dump(content, sort_keys=False).replace(f"{key}@:", f"{key}:")
     with changed(file, text) as root:
         (line,) = loads_or_says(root)
-    assert f"{key}: this key stands here again, first on line " in line
+    assert f"{key}: duplicate key, first on line " in line
 
 
 @given(file=st.sampled_from([PROJECT, CHURN, TUNED]), data=st.data())

@@ -32,16 +32,16 @@ def test_an_overlay_changes_single_keys(root: Path) -> None:
         "  models: {churn: {train: {instance_count: 2}, transform: {env: {A: b}}}}\n"
         "  sagemakerPipeline: {pipelineName: prod}\n",
     )
-    found = configuration.load(root, "prod")
-    train, transform = found.units["churn"].train, found.units["churn"].transform
+    loaded = configuration.load(root, "prod")
+    train, transform = loaded.models["churn"].train, loaded.models["churn"].transform
     assert transform is not None
     assert (train.instance_count, train.volume_size_in_gb, transform.env) == (2, 30, {"A": "b"})
-    assert found.project.tags == {"team": "data", "stage": "prod"}
-    assert found.project.bucket == "other-bucket"
-    assert found.pipeline.pipelineName == "prod"
-    assert found.units["churn"].preprocess is not None
-    assert "s3://prod-bucket/raw/" in str(found.units["churn"].preprocess.channels["raw"])
-    assert configuration.load(root).units["churn"].train.instance_count == 1
+    assert loaded.project.tags == {"team": "data", "stage": "prod"}
+    assert loaded.project.bucket == "other-bucket"
+    assert loaded.pipeline.pipelineName == "prod"
+    assert loaded.models["churn"].preprocess is not None
+    assert "s3://prod-bucket/raw/" in str(loaded.models["churn"].preprocess.channels["raw"])
+    assert configuration.load(root).models["churn"].train.instance_count == 1
 
 
 @pytest.mark.parametrize("text", ["", "conf:\n", "conf: {models: }\n", "conf: {models: {churn: {}}}\n"])
@@ -110,18 +110,18 @@ def test_an_overlay_may_take_a_section_away_that_a_step_needs(root: Path) -> Non
 def test_an_unknown_environment_is_named(root: Path) -> None:
     overlay(root, "")
     assert lines_of(root, "pord") == [
-        "conf/pord.yaml: no such file, nor one beside a model's, for --env pord; did you mean 'prod'?"
+        "conf/pord.yaml: no such file, nor one next to a model's, for --env pord; did you mean 'prod'?"
     ]
 
 
 def test_an_overlay_beside_a_models_file_goes_with_the_model(root: Path) -> None:
     beside = root / "models" / "churn" / "prod.yaml"
     beside.write_text("conf: {models: {churn: {train: {instance_count: 2, volume_size_in_gb: 99}}}}")
-    train = configuration.load(root, "prod").units["churn"].train
+    train = configuration.load(root, "prod").models["churn"].train
     assert (train.instance_count, train.volume_size_in_gb) == (2, 99)
-    assert configuration.load(root).units["churn"].train.instance_count == 1
+    assert configuration.load(root).models["churn"].train.instance_count == 1
     overlay(root, "conf: {models: {churn: {train: {instance_count: 3}}}}")
-    train = configuration.load(root, "prod").units["churn"].train
+    train = configuration.load(root, "prod").models["churn"].train
     assert (train.instance_count, train.volume_size_in_gb) == (3, 99)
 
 
@@ -150,7 +150,7 @@ VALUES = [
     ),
     ("SMP_SUBNETS", "subnet-0a, nothing", "a subnet such as subnet-0a1b is expected, not 'nothing'"),
     ("SMP_MODELNAME", "chrun", "no model 'chrun'; did you mean 'churn'?"),
-    ("SMP_MODEL_CONFIGPATH", "", "a text that is not empty is expected, not ''"),
+    ("SMP_MODEL_CONFIGPATH", "", "a string that is not empty is expected, not ''"),
     ("SMP_ACCOUNTID", "12", "an account of twelve digits, in quotes, is expected, not '12'"),
     ("SMP_ROLE", "me", "a role's ARN, arn:aws:iam::111122223333:role/name, is expected, not 'me'"),
 ]
@@ -176,17 +176,17 @@ def test_variables_come_in_quotes_and_lists_with_commas(root: Path, monkeypatch:
     monkeypatch.setenv("SMP_S3BUCKETNAME", '"another-bucket"')
     monkeypatch.setenv("SMP_SUBNETS", '["subnet-0a", "subnet-0b"]')
     monkeypatch.setenv("SMP_SECURITYGROUPS", "'sg-0a, sg-0b'")
-    found = configuration.load(root)
-    assert found.project.SMP_REGION == "us-east-1"
-    assert found.project.subnets == ["subnet-0a", "subnet-0b"]
-    assert found.project.security_groups == ["sg-0a", "sg-0b"]
-    assert "s3://another-bucket/raw/" in str(found.units["churn"].preprocess)
+    loaded = configuration.load(root)
+    assert loaded.project.SMP_REGION == "us-east-1"
+    assert loaded.project.subnets == ["subnet-0a", "subnet-0b"]
+    assert loaded.project.security_groups == ["sg-0a", "sg-0b"]
+    assert "s3://another-bucket/raw/" in str(loaded.models["churn"].preprocess)
 
 
 def test_half_a_vpc_is_blamed_on_the_variable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMP_SUBNETS", "subnet-0a")
     assert lines_of(root) == [
-        "environment variable SMP_SUBNETS and SMP_SECURITYGROUPS: fill both, or none for no VPC"
+        "environment variable SMP_SUBNETS: set both SMP_SUBNETS and SMP_SECURITYGROUPS, or neither for no VPC"
     ]
 
 
@@ -216,4 +216,4 @@ def test_other_files_for_once_need_no_other_model_name(root: Path, monkeypatch: 
         text = path.read_text().replace("churn", "loyal").replace("models/loyal", "models/churn")
         (root / "elsewhere" / f"{path.parent.name}.yaml").write_text(text)
     monkeypatch.setenv("SMP_MODEL_CONFIGPATH", str(root / "elsewhere" / "*.yaml"))
-    assert "loyal" in configuration.load(root).units
+    assert "loyal" in configuration.load(root).models

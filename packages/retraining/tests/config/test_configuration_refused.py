@@ -9,7 +9,7 @@ from configurations import make, refused, written_out
 
 CASES = [
     case
-    for name in ("project", "units", "pipeline")
+    for name in ("project", "models", "pipeline")
     for case in yaml.safe_load((Path(__file__).parent / f"refused_{name}.yaml").read_text())
 ]
 

@@ -60,9 +60,9 @@ def said(root: Path) -> list[str]:
 def test_a_section_that_no_step_runs_is_noted_and_its_parameters_are_not_asked_for(root: Path) -> None:
     edit(root, CHURN, "{step_name: Search, step_class: Tuning}", "{step_name: Search, step_class: Training}")
     edit(root, TUNED, "max_jobs: 4", "max_jobs: {parameter: Tries, default: 4}")
-    found = configuration.load(root)
-    assert found.notes == ("model 'tuned' has a section tune, but no step runs it",)
-    assert list(found.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
+    loaded = configuration.load(root)
+    assert loaded.notes == ("model 'tuned' has a section tune, but no step runs it",)
+    assert list(loaded.parameters) == ["MachineType", "Folds", "Epochs", "MinimumRecall"]
 
 
 def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
@@ -75,12 +75,14 @@ def test_an_image_beside_that_of_the_registry_is_noted(root: Path) -> None:
 @pytest.mark.parametrize("words", ["see serving/Dockerfile, built first", "to-be-built/serving"])
 def test_words_in_the_place_of_the_serving_image_are_noted(root: Path, words: str) -> None:
     edit(root, CHURN, "entry_point: inference.py", f"entry_point: inference.py\n        image_uri: {words!r}")
-    found = configuration.load(root)
-    noted = f"transform.image_uri is no image ({words!r}): CreateModel steps serve with registry's"
-    assert found.notes == (f"model 'churn': {noted}",)
-    unit = found.units["churn"]
-    assert unit.registry
-    assert images.served(unit)[0] == unit.registry.InferenceSpecification.image_uri
+    loaded = configuration.load(root)
+    noted = f"transform.image_uri is not an image ({words!r}): CreateModel steps serve with registry's"
+    assert loaded.notes == (f"model 'churn': {noted}",)
+    model = loaded.models["churn"]
+    assert model.registry
+    assert (
+        images.served(model.transform, model.registry)[0] == model.registry.InferenceSpecification.image_uri
+    )
 
 
 def test_parameters_of_disabled_steps_are_not_asked_for(root: Path) -> None:
@@ -206,7 +208,7 @@ def test_an_environment_has_a_name_of_its_own(root: Path, name: str) -> None:
 
 def test_a_folder_is_no_environment(root: Path) -> None:
     (root / "conf" / "prod.yaml").mkdir()
-    with pytest.raises(UserError, match=r"^conf/prod.yaml: a folder stands where [^\n]+$"):
+    with pytest.raises(UserError, match=r"^conf/prod.yaml: this is a folder, not an [^\n]+$"):
         configuration.load(root, "prod")
 
 
@@ -214,13 +216,13 @@ def test_an_image_that_is_a_parameter_is_compiled_to_uris(root: Path) -> None:
     first, second = "pytorch-training:2.0.0-cpu-py310", "pytorch-training:2.1.0-cpu-py310"
     chosen = f"image_uri: {{parameter: Image, default: '{first}', choices: ['{first}', '{second}']}}"
     edit(root, TUNED, IMAGE, chosen)
-    found = configuration.load(root)
-    declared = json.loads(compile_pipeline(found).text)["Parameters"]
+    loaded = configuration.load(root)
+    declared = json.loads(compile_pipeline(loaded).text)["Parameters"]
     (image,) = [item for item in declared if item["Name"] == "Image"]
     registry = "763104351884.dkr.ecr.eu-west-1.amazonaws.com"
     assert image["DefaultValue"] == f"{registry}/{first}"
     assert image["EnumValues"] == [f"{registry}/{first}", f"{registry}/{second}"]
-    assert arguments.parse(found, [f"Image={second}"]) == {"Image": f"{registry}/{second}"}
+    assert arguments.parse(loaded, [f"Image={second}"]) == {"Image": f"{registry}/{second}"}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_an_image_that_is_a_parameter_is_compiled_to_uris(root: Path) -> None:
         ("Epochs= 5", "a whole number is expected (as in the default 4), not ' 5'"),
         ("Epochs=1_000", "a whole number is expected (as in the default 4), not '1_000'"),
         ("Epoch=5", "no such parameter; did you mean 'Epochs'?"),
-        ("Image=foo:1", "no AWS image 'foo'; or give its whole URI"),
+        ("Image=foo:1", "no AWS image 'foo'; or give its full URI"),
         (
             "Image=my image",
             "an image's URI, or its name and tag (name:tag), of at most 255 characters is expected, "
@@ -259,13 +261,23 @@ def test_a_parameter_is_given_once(root: Path) -> None:
 
 def test_regions_are_those_of_the_sdk() -> None:
     session = boto3.Session()
-    found = {
+    known = {
         name
         for partition in session.get_available_partitions()
         for name in session.get_available_regions("sagemaker", partition)
     }
-    assert len(found) > 30
-    assert found <= set(regions.known())
+    assert len(known) > 30
+    assert known <= set(regions.known())
+
+
+def test_registries_have_the_names_of_their_partition() -> None:
+    session = boto3.Session()
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("ecr", partition)[:2]:
+            endpoint = session.client("ecr", region).meta.endpoint_url
+            assert endpoint == f"https://api.ecr.{region}.{regions.dns_suffix(region)}"
+    uri = "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-training:2"
+    assert images.uri("pytorch-training:2", "cn-north-1") == uri
 
 
 def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> None:
@@ -273,7 +285,7 @@ def test_an_image_that_the_region_has_not_is_said_with_its_place(root: Path) -> 
     line = edit(root, TUNED, IMAGE, IMAGE)
     with pytest.raises(UserError) as caught:
         configuration.load(root).image("pytorch-training:2.0.0-cpu-py310")
-    words = "no registry of 'pytorch-training' images in us-isob-west-1: give the image's whole URI"
+    words = "no registry of 'pytorch-training' images in us-isob-west-1: give the image's full URI"
     assert str(caught.value) == f"{TUNED}:{line}: conf.models.tuned.train.image_uri: {words}"
 
 
@@ -290,17 +302,17 @@ def test_names_of_images_are_those_of_the_sdk() -> None:
         (
             IMAGE,
             "image_uri: {parameter: I, default: 'pytorch-training:1'}\n        framework_version: '1'",
-            "framework_version: beside an image that is a parameter",
+            "framework_version: the image is a parameter",
         ),
         ("objective_type: Minimize", "strategy: Hyperband", "strategy: Hyperband takes a job's longest"),
-        ("{layers: 2}", "{sagemaker_program: a}", "sagemaker_program: names with sagemaker_ before them"),
+        ("{layers: 2}", "{sagemaker_program: a}", "sagemaker_program: names that begin with sagemaker_"),
         (
             "entry_point: train.py",
             f"{VARIABLE}entry_point: train.py",
-            "train.env: a parameter cannot stand for all",
+            "train.env: one parameter cannot be all",
         ),
         ("entry_point: train.py", "entry_point: below.py", "'below.py' is a folder: name a file in it"),
-        ("{layers: 2}", f"{{layers: 2}}{FILE}", "write the whole URI, s3://..., into the parameter, not 'x'"),
+        ("{layers: 2}", f"{{layers: 2}}{FILE}", "write the full URI, s3://..., into the parameter, not 'x'"),
     ],
 )
 def test_what_no_job_could_run_with_is_refused(root: Path, old: str, new: str, words: str) -> None:
@@ -347,7 +359,7 @@ def test_two_outputs_have_two_folders(root: Path) -> None:
     location = "location: {outputLocalFilepath: /opt/ml/processing/output/same}"
     channels = f"features: {{{location}}}\n          test: {{{location}}}"
     edit(root, CHURN, "        outputs: [features, test]", f"          {channels}")
-    words = "two outputs stand in /opt/ml/processing/output/same: give each its own folder"
+    words = "two outputs are in /opt/ml/processing/output/same: give each its own folder"
     assert f"step 'Prepare': step_class: {words}" in said(root)
 
 
@@ -360,7 +372,7 @@ def test_two_inputs_have_two_folders(root: Path) -> None:
         f"channels: {{model: {{{own}}}}}",
     )
     edit(root, CHURN, "[Prepare, Train]}", "[Train]}")
-    words = "two inputs stand in /opt/ml/processing/input/Train-model: give each its own folder"
+    words = "two inputs are in /opt/ml/processing/input/Train-model: give each its own folder"
     assert f"step 'Measure': step_class: {words}" in said(root)
 
 
@@ -373,9 +385,9 @@ def test_choices_keep_the_rules_of_their_key(root: Path) -> None:
 def test_both_ends_of_a_range_may_be_given(root: Path) -> None:
     low, high = "{parameter: Low, default: 1}", "{parameter: High, default: 4}"
     edit(root, TUNED, "layers: {min: 1, max: 4}", f"layers: {{min: {low}, max: {high}}}")
-    found = configuration.load(root)
-    assert arguments.parse(found, ["Low=6", "High=9"]) == {"Low": "6", "High": "9"}
+    loaded = configuration.load(root)
+    assert arguments.parse(loaded, ["Low=6", "High=9"]) == {"Low": "6", "High": "9"}
     with pytest.raises(UserError, match=r"^--param Low: min 6 must be below max 4$"):
-        arguments.parse(found, ["Low=6"])
+        arguments.parse(loaded, ["Low=6"])
     with pytest.raises(UserError, match=r"^--param Low, High: min 3 must be below max 2$"):
-        arguments.parse(found, ["Low=3", "High=2"])
+        arguments.parse(loaded, ["Low=3", "High=2"])

@@ -23,7 +23,7 @@ HEADINGS = {
     "NetworkSecurity": "conf.sagemakerNetworkSecurity",
     "LocalPorts": "local",
     "Parameter": "A parameter",
-    "Unit": "A model",
+    "Model": "A model",
     "Network": "network",
     "Job": "preprocess, train, evaluate",
     "ProcessingJob": "preprocess",
@@ -93,9 +93,9 @@ def own_keys(section: type[BaseModel]) -> dict[str, tuple[str, bool]]:
 
 def test_the_sections_are_found() -> None:
     known = sections()
-    assert {"Project", "Unit", "TrainingJob", "Step", "Parameter", "RetryPolicy"} <= set(known)
+    assert {"Project", "Model", "TrainingJob", "Step", "Parameter", "RetryPolicy"} <= set(known)
     assert {"SMP_REGION", "local"} <= set(own_keys(known["Project"]))
-    assert {"lambda", "preprocess"} <= set(own_keys(known["Unit"]))
+    assert {"lambda", "preprocess"} <= set(own_keys(known["Model"]))
     assert {"step_name", "else_step"} <= set(own_keys(known["Step"]))
 
 

@@ -40,7 +40,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 def read_back(drawn: Graph) -> set[tuple[str, str]]:
     """The connections that the lines of a drawing show, read from top to bottom."""
     open_lanes: dict[int, str] = {}
-    found = set()
+    pairs = set()
     for row in graph_text.rows(drawn):
         line = row.left + ("●" + row.right if row.node else "")
         marks = {lane: line[2 * lane] if 2 * lane < len(line) else " " for lane in range(len(line) // 2 + 1)}
@@ -48,12 +48,12 @@ def read_back(drawn: Graph) -> set[tuple[str, str]]:
         if row.node:
             joined = {lane for lane, sign in marks.items() if sign in "├┤┼╰╯┴"}
             if place in open_lanes:
-                found.add((open_lanes[place], row.node.name))
-            found |= {(open_lanes[lane], row.node.name) for lane in joined}
+                pairs.add((open_lanes[place], row.node.name))
+            pairs |= {(open_lanes[lane], row.node.name) for lane in joined}
         open_lanes = {lane: name for lane, name in open_lanes.items() if marks.get(lane, " ") in "│├┤┼"}
         if row.node:
             open_lanes[place] = row.node.name
-    return found
+    return pairs
 
 
 @given(graphs())
@@ -167,15 +167,15 @@ def test_the_picture_stays_on_its_paper(drawn: Graph) -> None:
         assert y + h <= height + 1
 
 
-def test_a_hundred_units_are_drawn_at_once() -> None:
-    edges = [(6 * unit + a, 6 * unit + a + 1) for unit in range(100) for a in range(5)]
+def test_a_hundred_models_are_drawn_at_once() -> None:
+    edges = [(6 * model + a, 6 * model + a + 1) for model in range(100) for a in range(5)]
     big = made(600, edges)
     assert len(list(graph_text.lines(big, 80))) >= 602
     assert svg.draw(big).count("<g>") == 600
 
 
 def test_the_projects_own_graph(project: Path) -> None:
-    drawn = graph.of(configuration.load(project))
+    drawn = graph.graph_of(configuration.load(project))
     assert list(drawn.nodes) == [
         "Preprocess", "Train", "Evaluate", "QualityGate", "QualityGateFailed", "Register"
     ]  # fmt: skip
@@ -197,7 +197,7 @@ def test_champion_own_fail_step_and_what_is_disabled(project: Path) -> None:
     next(step for step in steps if step["step_name"] == "Register")["disabled"] = True
     steps.append({"step_name": "Stop", "step_class": "Fail", "error_message": "no"})
     path.write_text(yaml.safe_dump(content))
-    drawn = graph.of(configuration.load(project))
+    drawn = graph.graph_of(configuration.load(project))
     assert {"QualityGateFailed", "Register"}.isdisjoint(drawn.nodes)
     assert (drawn.nodes["Stop"].behind, drawn.nodes["Stop"].branch) == ("QualityGate", "else")
     assert Edge("QualityGateChampion", "QualityGate", "data") in drawn.edges

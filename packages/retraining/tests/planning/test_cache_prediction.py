@@ -50,8 +50,8 @@ def past(name: str, *steps: dict[str, Any], days: int = 1, **parameters: Any) ->
     return Past(made, {step["Name"]: PastStep(NOW - timedelta(days=days)) for step in steps})
 
 
-def hits(found: dict[str, Prediction]) -> dict[str, str]:
-    return {name: prediction.outcome for name, prediction in found.items()}
+def hits(predictions: dict[str, Prediction]) -> dict[str, str]:
+    return {name: prediction.outcome for name, prediction in predictions.items()}
 
 
 READ_TRAIN = reading("Read", "Steps.Prepare.ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri")
@@ -61,31 +61,33 @@ READ_FIXED = reading("Read", "Steps.Prepare.ProcessingOutputConfig.Outputs['fixe
 def test_results_of_the_same_execution_belong_together() -> None:
     other = {**PREPARE, "Arguments": {**PREPARE["Arguments"], "Environment": {"A": "1"}}}  # type: ignore[dict-item]
     history = [past("two", other, READ_TRAIN, days=1), past("one", PREPARE, READ_TRAIN, days=2)]
-    found = predict(run(PREPARE, READ_TRAIN), history, NOW)
-    assert hits(found) == {"Prepare": "hit", "Read": "hit"}
-    assert {prediction.source and prediction.source.arn for prediction in found.values()} == {ARN + "one"}
+    predictions = predict(run(PREPARE, READ_TRAIN), history, NOW)
+    assert hits(predictions) == {"Prepare": "hit", "Read": "hit"}
+    assert {prediction.source and prediction.source.arn for prediction in predictions.values()} == {
+        ARN + "one"
+    }
 
 
 def test_a_newer_result_is_taken_and_its_readers_run() -> None:
     history = [past("two", PREPARE, days=1), past("one", PREPARE, READ_TRAIN, days=2)]
-    found = predict(run(PREPARE, READ_TRAIN), history, NOW)
-    assert hits(found) == {"Prepare": "hit", "Read": "miss"}
-    assert found["Read"].reasons == ("reads another result of Prepare",)
+    predictions = predict(run(PREPARE, READ_TRAIN), history, NOW)
+    assert hits(predictions) == {"Prepare": "hit", "Read": "miss"}
+    assert predictions["Read"].reasons == ("reads another result of Prepare",)
 
 
 def test_a_fixed_place_is_the_same_whoever_wrote_there() -> None:
     off = {**PREPARE, "CacheConfig": {"Enabled": False}}
-    found = predict(run(off, READ_FIXED), [past("one", off, READ_FIXED)], NOW)
-    assert hits(found) == {"Prepare": "miss", "Read": "hit"}
+    predictions = predict(run(off, READ_FIXED), [past("one", off, READ_FIXED)], NOW)
+    assert hits(predictions) == {"Prepare": "miss", "Read": "hit"}
 
 
 def test_a_hit_counts_as_the_run_that_it_took() -> None:
     origin = past("one", PREPARE, READ_TRAIN, days=3)
     later = past("two", PREPARE, READ_TRAIN, days=3)
     later.run.origins["Prepare"] = origin.run
-    found = predict(run(PREPARE, READ_TRAIN), [later, origin], NOW)
-    assert hits(found) == {"Prepare": "hit", "Read": "hit"}
-    assert found["Prepare"].source is origin.run
+    predictions = predict(run(PREPARE, READ_TRAIN), [later, origin], NOW)
+    assert hits(predictions) == {"Prepare": "hit", "Read": "hit"}
+    assert predictions["Prepare"].source is origin.run
 
 
 CALL = {
@@ -99,9 +101,9 @@ CALL = {
 
 def test_what_a_function_returns_is_open() -> None:
     step = reading("Read", "Steps.Call.OutputParameters['uri']")
-    found = predict(run(CALL, step), [past("one", CALL, step)], NOW)
-    assert hits(found) == {"Call": "miss", "Read": "open"}
-    assert found["Read"].reasons == ("depends on what Call gives",)
+    predictions = predict(run(CALL, step), [past("one", CALL, step)], NOW)
+    assert hits(predictions) == {"Call": "miss", "Read": "open"}
+    assert predictions["Read"].reasons == ("depends on what Call gives",)
     cached = {**CALL, **CACHE}
     assert hits(predict(run(cached, step), [past("one", cached, step)], NOW)) == {
         "Call": "hit",
@@ -121,15 +123,15 @@ def test_a_model_is_made_anew_each_time() -> None:
         "Arguments": {"ModelName": {"Get": "Steps.Create.ModelName"}, "TransformInput": {"x": "y"}},
         **CACHE,
     }
-    found = predict(run(model, transform), [past("one", model, transform)], NOW)
-    assert hits(found) == {"Create": "never", "Transform": "miss"}
-    assert found["Transform"].reasons == ("Create will run anew",)
+    predictions = predict(run(model, transform), [past("one", model, transform)], NOW)
+    assert hits(predictions) == {"Create": "never", "Transform": "miss"}
+    assert predictions["Transform"].reasons == ("Create will run again",)
 
 
 def test_an_executions_own_values_never_hit() -> None:
     step = reading("Read", "Execution.PipelineExecutionId")
-    found = predict(run(step), [past("one", step)], NOW)["Read"]
-    assert (found.outcome, found.reasons) == ("miss", ("PipelineExecutionId differs in every run",))
+    prediction = predict(run(step), [past("one", step)], NOW)["Read"]
+    assert (prediction.outcome, prediction.reasons) == ("miss", ("PipelineExecutionId differs in every run",))
 
 
 def test_the_step_of_another_type_is_another_step() -> None:
@@ -139,14 +141,14 @@ def test_the_step_of_another_type_is_another_step() -> None:
 
 @pytest.mark.parametrize(("days", "outcome"), [(29, "hit"), (31, "miss")])
 def test_results_expire(days: int, outcome: str) -> None:
-    found = predict(run(PREPARE), [past("one", PREPARE, days=days)], NOW)["Prepare"]
-    assert found.outcome == outcome
-    assert found.reasons == () or found.reasons[0].startswith("its cache expired on 2026-04-30")
+    prediction = predict(run(PREPARE), [past("one", PREPARE, days=days)], NOW)["Prepare"]
+    assert prediction.outcome == outcome
+    assert prediction.reasons == () or prediction.reasons[0].startswith("its cache expired on 2026-04-30")
 
 
 def test_deleted_results_are_not_taken() -> None:
-    found = predict(run(PREPARE), [past("one", PREPARE)], NOW, {(ARN + "one", "Prepare")})["Prepare"]
-    assert found.reasons == ("its outputs were deleted",)
+    prediction = predict(run(PREPARE), [past("one", PREPARE)], NOW, {(ARN + "one", "Prepare")})["Prepare"]
+    assert prediction.reasons == ("its outputs were deleted",)
 
 
 def test_steps_inside_conditions_and_property_files() -> None:
@@ -188,7 +190,7 @@ def test_differences_by_name() -> None:
         "Inputs": [{"InputName": "b", "x": 3}, {"InputName": "c", "x": 4}],
         "Args": ["--m", "2", "--n", "5"],
     }
-    assert [str(found) for found in differences(old, new)] == [
+    assert [str(difference) for difference in differences(old, new)] == [
         'Inputs.a: {"x": 1} is gone',
         "Inputs.b.x: 2 -> 3",
         'Inputs.c: {"x": 4} is new',
@@ -208,12 +210,12 @@ def test_differences_by_name() -> None:
 def test_an_input_more_and_one_less_are_called_by_name(path: str, name: str, noun: str) -> None:
     uri = {"S3Input": {"S3Uri": "s3://bucket/prefix/", "S3CompressionType": "None"}}
     old, new = ([{name: word, **uri}, {name: "same", **uri}] for word in ("risky", "left"))
-    assert [str(found) for found in differences(old, new, path)] == [
+    assert [str(difference) for difference in differences(old, new, path)] == [
         f"{noun} risky is gone",
         f"{noun} left is new",
     ]
     other = [{name: "same", "S3Input": {"S3Uri": "s3://bucket/prefix/", "S3InputMode": "File"}}]
-    assert [str(found) for found in differences(new[1:], other, path)] == [
+    assert [str(difference) for difference in differences(new[1:], other, path)] == [
         f"{path}.same.S3Input.S3CompressionType: None is gone",
         f"{path}.same.S3Input.S3InputMode: File is new",
     ]

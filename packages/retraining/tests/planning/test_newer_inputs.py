@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.stub import Stubber
-from tiny_project import CHAIN, STEPS, UNIT, Tiny, retrain, running, step
+from tiny_project import CHAIN, MODEL, STEPS, Tiny, retrain, running, step
 
 from retraining.compile.compiled import Run, read
 from retraining.planning import history, newer_inputs
@@ -25,11 +25,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
 def read_rows(tiny: Tiny) -> "S3Prefix":
     """Let the first step read a prefix that a parameter names; one object lies there."""
     bucket = tiny.configuration.project.bucket
-    found = S3Prefix(bucket, "data/rows/")
-    files = [{"sourceName": "rows", "fileName": {"parameter": "RowsData", "default": found.uri}}]
-    preprocess = UNIT["preprocess"] | {"channels": {"rows": {"dataFiles": files}}}  # type: ignore[operator]
-    tiny.configure(UNIT | {"preprocess": preprocess}, STEPS, CHAIN)
-    return found
+    prefix = S3Prefix(bucket, "data/rows/")
+    files = [{"sourceName": "rows", "fileName": {"parameter": "RowsData", "default": prefix.uri}}]
+    preprocess = MODEL["preprocess"] | {"channels": {"rows": {"dataFiles": files}}}  # type: ignore[operator]
+    tiny.configure(MODEL | {"preprocess": preprocess}, STEPS, CHAIN)
+    return prefix
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def test_new_files_under_the_prefix_of_a_reused_step(tiny: Tiny) -> None:
     assert step(tiny.plan(), "Preprocess").cache == "hit"
     for name in ("2.csv", "3.csv", "folder/"):
         rows.put(name)
-    (found,) = tiny.plan().newer_inputs
-    assert (found.step, found.uri, found.parameter) == ("Preprocess", rows.uri, "RowsData")
-    assert (found.count, found.all_seen) == (2, True)
+    (newer,) = tiny.plan().newer_inputs
+    assert (newer.step, newer.uri, newer.parameter) == ("Preprocess", rows.uri, "RowsData")
+    assert (newer.count, newer.all_seen) == (2, True)
     line = f"Preprocess: 2 objects below {rows.uri} are newer than the result that is reused"
     assert f"! {line}" in retrain(tiny, "plan").stdout
     assert tiny.plan("Rows=8").newer_inputs == ()
@@ -92,7 +92,7 @@ def test_a_large_prefix_is_looked_at_in_part(
             old = {"Key": "a/old", "LastModified": NOW - timedelta(9)}
             stubber.add_response("list_objects_v2", {"Contents": [old, *new], **more})
         monkeypatch.setattr(boto3, "client", lambda *_: client)
-        (found,) = newer_inputs.find(*reused("s3://b/a/"))
+        (newer,) = newer_inputs.find(*reused("s3://b/a/"))
         stubber.assert_no_pending_responses()
-    assert str(found).startswith(f"Read: {expected} below s3://b/a/ ")
-    assert "name it in conf.yaml" in str(found)
+    assert str(newer).startswith(f"Read: {expected} below s3://b/a/ ")
+    assert "name it in conf.yaml" in str(newer)

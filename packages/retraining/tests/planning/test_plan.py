@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from tiny_project import CHAIN, JOBS, SCRIPTS, STEPS, UNIT, Tiny, retrain, running, step
+from tiny_project import CHAIN, JOBS, MODEL, SCRIPTS, STEPS, Tiny, retrain, running, step
 
 from job_toolkit import imports
 from local_sagemaker.definition import cache as local_cache
@@ -81,7 +81,7 @@ def test_a_changed_script_and_what_follows(tiny: Tiny) -> None:
     assert step(planned, "Evaluate").change == "unchanged"
     reasons = tiny.comes_true()
     assert reasons["Train"] == ("code: train.py changed",)
-    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert reasons["Evaluate"] == ("Train will run again",)
     assert "Preprocess" not in reasons
 
 
@@ -89,8 +89,8 @@ def test_a_changed_module_of_the_first_step(tiny: Tiny) -> None:
     tiny.write("models/tiny/rows.py", "ROWS = 4\n")
     reasons = tiny.comes_true()
     assert reasons["Preprocess"] == ("code: rows.py changed",)
-    assert reasons["Train"] == ("Preprocess will run anew",)
-    assert set(reasons["Evaluate"]) == {"Preprocess will run anew", "Train will run anew"}
+    assert reasons["Train"] == ("Preprocess will run again",)
+    assert set(reasons["Evaluate"]) == {"Preprocess will run again", "Train will run again"}
 
 
 def test_new_and_gone_files_of_a_package(tiny: Tiny) -> None:
@@ -134,7 +134,7 @@ def test_a_changed_module_of_the_toolkit_concerns_the_steps_that_reach_it(
 def test_a_parameter_then_its_old_value_again(tiny: Tiny) -> None:
     reasons = tiny.comes_true("Epochs=5")
     assert reasons["Train"] == ("HyperParameters.epochs: 20 -> 5",)
-    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert reasons["Evaluate"] == ("Train will run again",)
     assert not set(tiny.comes_true()) & set(JOBS)
     assert {step(tiny.plan("Epochs=5"), name).cache for name in JOBS} == {"hit"}
 
@@ -142,7 +142,7 @@ def test_a_parameter_then_its_old_value_again(tiny: Tiny) -> None:
 def test_an_argument_of_a_processing_job(tiny: Tiny) -> None:
     reasons = tiny.comes_true("Rows=7")
     assert reasons["Preprocess"] == ("AppSpecification.ContainerArguments.--rows: 3 -> 7",)
-    assert reasons["Train"] == ("Preprocess will run anew",)
+    assert reasons["Train"] == ("Preprocess will run again",)
 
 
 def test_what_is_not_in_the_key_does_not_matter(tiny: Tiny) -> None:
@@ -150,8 +150,8 @@ def test_what_is_not_in_the_key_does_not_matter(tiny: Tiny) -> None:
 
 
 def test_a_hyperparameter_and_a_default(tiny: Tiny) -> None:
-    train = UNIT["train"] | {"hyperparams": {"epochs": {"parameter": "Epochs", "default": 30}, "depth": 5}}  # type: ignore[operator]
-    tiny.configure(UNIT | {"train": train}, STEPS, CHAIN)
+    train = MODEL["train"] | {"hyperparams": {"epochs": {"parameter": "Epochs", "default": 30}, "depth": 5}}  # type: ignore[operator]
+    tiny.configure(MODEL | {"train": train}, STEPS, CHAIN)
     planned = tiny.plan()
     assert step(planned, "Train").changes == ("HyperParameters.depth: 4 -> 5",)
     assert planned.others == ("parameter Epochs: default 20 -> 30",)
@@ -164,12 +164,12 @@ def test_a_hyperparameter_and_a_default(tiny: Tiny) -> None:
 
 def test_caching_off_and_on_again(tiny: Tiny) -> None:
     steps = [STEPS[0], {**STEPS[1], "enable_cache": False}, *STEPS[2:]]
-    tiny.configure(UNIT, steps, CHAIN)
+    tiny.configure(MODEL, steps, CHAIN)
     planned = tiny.plan()
     assert step(planned, "Train").change == "changed"
     reasons = tiny.comes_true()
     assert reasons["Train"] == ("caching is off",)
-    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert reasons["Evaluate"] == ("Train will run again",)
     tiny.reset()
     # The run without the cache is the last one with this key: its model is what is reused.
     assert not set(tiny.comes_true()) & set(JOBS)
@@ -183,26 +183,26 @@ def test_an_expired_result(tiny: Tiny) -> None:
     soon, late = (cache_prediction.predict(run, past, now) for now in (NOW, NOW + timedelta(days=4000)))
     assert soon["Preprocess"].outcome == "hit"
     assert late["Preprocess"].reasons[0].startswith("its cache expired on 2")
-    assert late["Train"].reasons == ("Preprocess will run anew",)
+    assert late["Train"].reasons == ("Preprocess will run again",)
 
 
 def test_an_input_more_and_one_less_are_said_once(tiny: Tiny) -> None:
-    evaluate = UNIT["evaluate"] | {"channels": {"model": None, "train": None}}  # type: ignore[operator]
-    tiny.configure(UNIT | {"evaluate": evaluate}, STEPS, CHAIN)
+    evaluate = MODEL["evaluate"] | {"channels": {"model": None, "train": None}}  # type: ignore[operator]
+    tiny.configure(MODEL | {"evaluate": evaluate}, STEPS, CHAIN)
     planned = tiny.plan()
     assert step(planned, "Evaluate").changes == step(planned, "Evaluate").reasons
     assert step(planned, "Evaluate").changes == ("input test is gone", "input train is new")
     assert retrain(tiny, "plan").stdout.count("input train is new") == 1
     # What stands in the table already does not stand below it; what does not matter to the cache does.
-    train = UNIT["train"] | {"volume_size_in_gb": 40}  # type: ignore[operator]
-    tiny.configure(UNIT | {"evaluate": evaluate, "train": train}, STEPS, CHAIN)
+    train = MODEL["train"] | {"volume_size_in_gb": 40}  # type: ignore[operator]
+    tiny.configure(MODEL | {"evaluate": evaluate, "train": train}, STEPS, CHAIN)
     below = retrain(tiny, "plan").stdout.split("\n\n")[2].splitlines()
     assert [line.strip() for line in below] == ["~ Train", "ResourceConfig.VolumeSizeInGB: 32 -> 40"]
 
 
 def test_a_step_more_and_one_less(tiny: Tiny) -> None:
     more = {"step_name": "Again", "step_class": "Processing", "step_type": "preprocess", "enable_cache": True}
-    tiny.configure(UNIT, [*STEPS, more], CHAIN)
+    tiny.configure(MODEL, [*STEPS, more], CHAIN)
     planned = tiny.plan()
     assert (step(planned, "Again").change, step(planned, "Again").reasons) == ("added", ("never ran",))
     tiny.comes_true()
@@ -220,12 +220,12 @@ def test_deleted_outputs(tiny: Tiny) -> None:
     bucket.objects.filter(Prefix=f"demo-tiny/{source.rsplit('/', 1)[-1]}/Train/").delete()
     reasons = tiny.comes_true("Epochs=77")
     assert reasons["Train"] == ("its outputs were deleted",)
-    assert reasons["Evaluate"] == ("Train will run anew",)
+    assert reasons["Evaluate"] == ("Train will run again",)
 
 
 def test_functions_and_the_pipelines_own_settings(tiny: Tiny) -> None:
     tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'no'}\n")
-    tiny.configure(UNIT | {"lambda": UNIT["lambda"] | {"timeout_seconds": 70}}, STEPS, CHAIN)  # type: ignore[operator]
+    tiny.configure(MODEL | {"lambda": MODEL["lambda"] | {"timeout_seconds": 70}}, STEPS, CHAIN)  # type: ignore[operator]
     settings = (tiny.root / "conf" / "project.yaml").read_text()
     tiny.write("conf/project.yaml", settings.replace("A project under test", "Another"))
     try:
@@ -284,8 +284,8 @@ def test_aws_without_credentials_ends_in_one_line(tiny: Tiny) -> None:
 
 def test_many_new_parameters_share_a_line_and_the_run_is_counted(tiny: Tiny) -> None:
     many = {f"option_{letter}": {"parameter": f"Option{letter.upper()}", "default": 1} for letter in "abcdef"}
-    preprocess = UNIT["preprocess"] | {"arguments": UNIT["preprocess"]["arguments"] | many}  # type: ignore[index, operator]
-    tiny.configure(UNIT | {"preprocess": preprocess}, STEPS, CHAIN)
+    preprocess = MODEL["preprocess"] | {"arguments": MODEL["preprocess"]["arguments"] | many}  # type: ignore[index, operator]
+    tiny.configure(MODEL | {"preprocess": preprocess}, STEPS, CHAIN)
     new = "6 new parameters: OptionA, OptionB, OptionC, OptionD, OptionE, OptionF"
     assert [line for line in tiny.plan().others if "parameter" in line] == [new]
     said = retrain(tiny, "plan")
@@ -302,7 +302,7 @@ def test_the_same_code_under_another_bucket(tiny: Tiny) -> None:
     path.write_text(text)
     old = definition.compile_pipeline(tiny.configuration)
     packages = code_differences.CodePackages({**old.uploads, **new.uploads})
-    contents = [read(found.text).steps["Preprocess"].content for found in (old, new)]
-    said = [packages.changes(found) for found in differences(*contents)]
+    contents = [read(compiled.text).steps["Preprocess"].content for compiled in (old, new)]
+    said = [packages.changes(change) for change in differences(*contents)]
     expected = "the same files, in the bucket other instead of sagemaker-eu-west-1-111122223333"
     assert {line for lines in said if lines for line in lines} == {expected}

@@ -33,7 +33,7 @@ def test_a_schedule_comes_is_changed_and_goes(on_local: Configuration) -> None:
     target = boto3.client("scheduler").get_schedule(Name="demo-retraining")["Target"]
     assert target["Arn"].endswith(":pipeline/demo-retraining")
     changed = on_local.project.model_copy(update={"schedule": "rate(7 days)"})
-    schedule.put(Configuration(on_local.root, changed, on_local.units, on_local.pipeline))
+    schedule.put(Configuration(on_local.root, changed, on_local.models, on_local.pipeline))
     assert schedule.present(on_local) == "rate(7 days)"
     assert schedule.remove(on_local)
     assert not schedule.remove(on_local)
@@ -75,7 +75,8 @@ def test_on_and_show_name_what_outlasts_the_time_between_two_firings(
         ("cron(0 3 L * ? *)", timedelta(28)),
         ("cron(0 3 ? * 2#1 *)", timedelta(28)),
         ("cron(0 3 ? * MON 2020)", None),
-        ("cron(0 3 ? NOV-FEB MON *)", None),
+        ("cron(0 3 ? NOV-FEB MON *)", timedelta(7)),
+        ("cron(0 3 ? * 8 *)", None),
     ],
 )
 def test_the_shortest_time_between_two_firings(expression: str, expected: timedelta | None) -> None:
@@ -105,8 +106,8 @@ OUTPUT = {"Get": "Steps.Prepare.ProcessingOutputConfig.Outputs['o'].S3Output.S3U
         ("P30D", "P6D", "rate(7 days)", "fires again .*: Prepare .P30D.; shorten"),
         ("P6D", "P30D", "rate(7 days)", None),
         (None, "P30D", "rate(7 days)", None),
-        ("P6D", "P6D", "cron(0 3 ? NOV-FEB MON *)", "may fire again .*: Prepare .P6D., Read .P6D.; shorten"),
-        (None, None, "cron(0 3 ? NOV-FEB MON *)", None),
+        ("P6D", "P6D", "cron(0 3 ? * 8 *)", "may fire again .*: Prepare .P6D., Read .P6D.; shorten"),
+        (None, None, "cron(0 3 ? * 8 *)", None),
     ],
 )
 def test_what_a_firing_takes_from_the_one_before(
@@ -120,5 +121,5 @@ def test_what_a_firing_takes_from_the_one_before(
     steps = [reading("Prepare", "s3://b/data/", first), reading("Read", OUTPUT, second)]
     text = json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": steps})
     monkeypatch.setattr(deployment, "deployed_pipeline", lambda name: {"PipelineDefinition": text})
-    found = schedule.reuse(configuration.load(project), expression)
-    assert found is None if expected is None else re.search(expected, found or "")
+    line = schedule.reuse(configuration.load(project), expression)
+    assert line is None if expected is None else re.search(expected, line or "")

@@ -6,12 +6,14 @@ import pytest
 from configurations import CHURN, edit, make
 from hypothesis import given
 from hypothesis import strategies as st
+from projects import TEMPLATE
 
+from retraining.compile.definition import compile_pipeline
 from retraining.config import configuration
 from retraining.runs import gate_reason
 from retraining.runs.executions import Execution, StepRun
 
-REASON = "Quality gate: gate.recall is {}, below the minimum {}"
+REASON = "Quality gate: recall is {}, below the minimum {}"
 
 
 @pytest.mark.parametrize(
@@ -29,11 +31,6 @@ def test_long_numbers_are_cut(seen: str, bound: str, expected: str) -> None:
     assert gate_reason.rounded(REASON.format(seen, bound)).endswith(expected)
 
 
-def test_numbers_of_other_errors_stay() -> None:
-    text = "step Preprocess failed: row 3, latitude: 51.5073509123 is given twice"
-    assert gate_reason.rounded(text) == text
-
-
 @given(st.floats(0, 1), st.integers(0, 100))
 def test_a_cut_number_never_becomes_the_bound(seen: float, percent: int) -> None:
     bound = percent / 100
@@ -41,16 +38,33 @@ def test_a_cut_number_never_becomes_the_bound(seen: float, percent: int) -> None
     assert (float(words[4].rstrip(",")) == bound) == (seen == bound)
 
 
-def failed(root: Path, failure: str) -> dict[str, str]:
-    step = StepRun("GateFailed", "Failed", False, 0.1, None, failure)
-    found = configuration.load(root)
-    return gate_reason.passing(found, Execution("arn", "Failed", None, None, None, [step]))  # type: ignore[arg-type]
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose gate has no Fail step of its own in the files."""
+    edit(make(tmp_path), CHURN, ", else_step: Stop", "")
+    edit(tmp_path, CHURN, "          - {step_name: Stop, step_class: Fail, error_message: too weak}\n", "")
+    (tmp_path / "pipeline.py").write_text((TEMPLATE / "pipeline.py").read_text())
+    return tmp_path
 
 
-def without_own_fail_step(root: Path) -> Path:
-    edit(make(root), CHURN, ", else_step: Stop", "")
-    edit(root, CHURN, "          - {step_name: Stop, step_class: Fail, error_message: too weak}\n", "")
-    return root
+def execution(step: str, failure: str) -> Execution:
+    run = StepRun(step, "Failed", False, 0.1, None, failure)
+    return Execution("arn", "Failed", None, None, None, [run])  # type: ignore[arg-type]
+
+
+def passing(root: Path, failure: str) -> dict[str, str]:
+    project = configuration.load(root)
+    return gate_reason.passing(project, compile_pipeline(project).text, execution("GateFailed", failure))
+
+
+def test_only_what_a_gate_says_gets_short_numbers(root: Path) -> None:
+    project = configuration.load(root)
+    failure = REASON.format("0.13846153846153847", "0.7")
+    of_gate = gate_reason.with_short_numbers(project, execution("GateFailed", failure))
+    assert of_gate.reason == f"step GateFailed failed: {REASON.format('0.138', '0.7')}"
+    text = "row 3, latitude: 51.5073509123 is given twice"
+    of_job = gate_reason.with_short_numbers(project, execution("Prepare", text))
+    assert of_job.reason == f"step Prepare failed: {text}"
 
 
 @pytest.mark.parametrize(
@@ -61,22 +75,39 @@ def without_own_fail_step(root: Path) -> Path:
         ("0.0042", "0.0042"),
         ("0", "0"),
         ("-61234.5", "-62000"),
+        ("1.5e-05", "1.5e-05"),
     ],
 )
-def test_a_bound_that_the_models_keep(tmp_path: Path, seen: str, expected: str) -> None:
-    without_own_fail_step(tmp_path)
-    assert failed(tmp_path, REASON.format(seen, "0.9")) == {"MinimumRecall": expected}
+def test_a_bound_that_the_models_keep(root: Path, seen: str, expected: str) -> None:
+    assert passing(root, REASON.format(seen, "0.9")) == {"MinimumRecall": expected}
 
 
-def test_a_maximum_is_raised(tmp_path: Path) -> None:
-    without_own_fail_step(tmp_path)
-    edit(tmp_path, CHURN, "minimum: {parameter: MinimumRecall", "maximum: {parameter: MaximumLoss")
-    said = "Quality gate: recall is 0.731, above the maximum 0.7"
-    assert failed(tmp_path, said) == {"MaximumLoss": "0.74"}
+def test_a_maximum_is_raised(root: Path) -> None:
+    edit(root, CHURN, "minimum: {parameter: MinimumRecall", "maximum: {parameter: MaximumLoss")
+    failure = "Quality gate: recall is 0.731, above the maximum 0.7"
+    assert passing(root, failure) == {"MaximumLoss": "0.74"}
 
 
-def test_no_bound_is_proposed_where_none_is_known(tmp_path: Path) -> None:
-    without_own_fail_step(tmp_path)
-    assert failed(tmp_path, "Quality gate: recall is 0.7, but it must be at least 0.8, the minimum") == {}
-    edit(tmp_path, CHURN, "minimum: {parameter: MinimumRecall, default: 0.7}", "minimum: 0.7")
-    assert failed(tmp_path, REASON.format("0.6", "0.7")) == {}
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "Quality gate: recall is 0.7, but it must be at least 0.8, the minimum",
+        "Quality gate: recall is unknown, below the minimum 0.7",
+        "Quality gate: recall is NaN, below the minimum 0.7",
+        "Quality gate: precision is 0.6, below the minimum 0.7",
+        "",
+    ],
+)
+def test_no_bound_is_proposed_for_another_message_than_the_definition_s(root: Path, failure: str) -> None:
+    assert passing(root, failure) == {}
+
+
+def test_no_bound_is_proposed_that_is_no_parameter(root: Path) -> None:
+    edit(root, CHURN, "minimum: {parameter: MinimumRecall, default: 0.7}", "minimum: 0.7")
+    assert passing(root, REASON.format("0.6", "0.7")) == {}
+
+
+def test_no_bound_is_proposed_where_a_champion_sets_it(root: Path) -> None:
+    edit(root, CHURN, "json_path: recall", "json_path: recall\n        champion: {}")
+    failure = "Quality gate: recall is 0.6, but it must be at least 0.8, as the champion churn/1"
+    assert passing(root, failure) == {}

@@ -165,7 +165,10 @@ def test_all_folders_are_looked_at_before_the_first_upload(data: Data) -> None:
 @pytest.mark.parametrize(
     ("to", "expected"),
     [
-        ("s3://my-bucket/x/", f"there is no bucket my-bucket: use the project's, s3://{BUCKET}/, or make it"),
+        (
+            "s3://my-bucket/x/",
+            f"bucket my-bucket does not exist: use the project's, s3://{BUCKET}/, or create it",
+        ),
         ("s3://My_Bucket!/x/", "'My_Bucket!' cannot be the name of a bucket"),
         ("s3://", "--to s3://: an S3 URI such as s3://bucket/prefix/ is expected"),
         ("here", "--to here: an S3 URI such as"),
@@ -188,13 +191,14 @@ def test_simulated_data_is_advised_where_it_helps(data: Data) -> None:
     assert set(words) == {"UnlabelledData", "RiskyData", "DormantData", "NormalData", "HeavyData"}
     expected = "or run `retrain data` for simulated sample data"
     assert all(
-        said.endswith(f"name another place with --param {name}=s3://..., {expected}")
+        said.endswith(f"give another location with --param {name}=s3://..., {expected}")
         for name, said in words.items()
     )
 
     elsewhere = missing(data.retrain("run", "--param", f"RiskyData=s3://{BUCKET}/nothing/"))
     assert (
-        elsewhere["RiskyData"] == "put the data there, or name another place with --param RiskyData=s3://..."
+        elsewhere["RiskyData"]
+        == "put the data there, or give another location with --param RiskyData=s3://..."
     )
     assert elsewhere["HeavyData"].endswith(expected)
 

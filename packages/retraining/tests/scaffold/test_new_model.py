@@ -41,8 +41,8 @@ def retrain(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 
 
 def files(project: Path) -> dict[str, bytes]:
-    found = (path for path in project.rglob("*") if path.is_file())
-    return {path.relative_to(project).as_posix(): path.read_bytes() for path in found}
+    files = (path for path in project.rglob("*") if path.is_file())
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in files}
 
 
 def error_of(project: Path, name: str, like: str, data: str | None = None) -> str:
@@ -60,26 +60,25 @@ def test_a_model_like_an_example(shop: Path, example: str) -> None:
     made = new_model.create(shop, "churn_risk", example)
     endings = [model.removeprefix(example) for model in MODELS[example]]
     assert made.models == [f"churn_risk{ending}" for ending in endings]
-    found = configuration.load(shop)
-    assert list(found.units) != list(before.units)
-    assert set(found.pipeline.models) == {"lightgbm", *made.models}
-    assert set(found.parameters) > set(before.parameters)
-    assert all(name.startswith("ChurnRisk") for name in set(found.parameters) - set(before.parameters))
-    assert all(step.startswith("ChurnRisk") for step in set(found.dag.steps) - set(before.dag.steps))
-    assert set(found.dag.steps) == {*before.dag.steps, *made.steps}
-    groups = [found.package_group(model) for model in found.units]
+    loaded = configuration.load(shop)
+    assert list(loaded.models) != list(before.models)
+    assert set(loaded.pipeline.models) == {"lightgbm", *made.models}
+    assert set(loaded.parameters) > set(before.parameters)
+    assert all(name.startswith("ChurnRisk") for name in set(loaded.parameters) - set(before.parameters))
+    assert all(step.startswith("ChurnRisk") for step in set(loaded.dag.steps) - set(before.dag.steps))
+    assert set(loaded.dag.steps) == {*before.dag.steps, *made.steps}
+    groups = [loaded.package_group(model) for model in loaded.models]
     assert len(set(groups)) == len(groups)
     bucket = "s3://sagemaker-eu-west-1-111122223333/data/churn_risk/"
-    places = [str(parameter.default) for name, parameter in found.parameters.items() if "Data" in name]
+    places = [str(parameter.default) for name, parameter in loaded.parameters.items() if "Data" in name]
     assert any(place.startswith(bucket) for place in places)
     compiled = retrain(shop, "definition")
     assert compiled.returncode == 0, compiled.stderr
     assert retrain(shop, "definition").stdout == compiled.stdout
-    for model, source in zip(made.models, MODELS[example], strict=True):
-        copied = {path.name for path in (shop / "models" / model).iterdir()}
+    for name, source in zip(made.models, MODELS[example], strict=True):
+        copied = {path.name for path in (shop / "models" / name).iterdir()}
         assert copied == {path.name for path in (EXAMPLES / source).iterdir()} - {"tests", "__pycache__"}
-        unit = found.units[model]
-        assert unit.source_directory == f"models/{model}"
+        assert loaded.models[name].source_directory == f"models/{name}"
 
 
 def test_the_graph_is_that_of_the_example(shop: Path) -> None:
@@ -134,37 +133,37 @@ def test_the_pipeline_may_be_written_in_other_ways(shop: Path, old: str, new: st
     assert old in text
     path.write_bytes(text.replace(old, new).encode())
     new_model.create(shop, "churn", "lightgbm")
-    found = configuration.load(shop)
-    assert list(found.pipeline.models) == ["lightgbm", "churn"]
-    assert len(found.dag.steps) == 14
+    loaded = configuration.load(shop)
+    assert list(loaded.pipeline.models) == ["lightgbm", "churn"]
+    assert len(loaded.dag.steps) == 14
     assert path.read_bytes().count(b"\r\n") in (0, path.read_bytes().count(b"\n"))
 
 
 def test_a_model_like_one_that_was_made(shop: Path) -> None:
     new_model.create(shop, "churn", "lightgbm", "s3://raw-data/churn")
     new_model.create(shop, "loyalty", "churn")
-    found = configuration.load(shop).parameters
-    assert found["ChurnShoppersData"].default == "s3://raw-data/churn/shoppers/"
-    assert "LoyaltyTestFraction" in found
-    assert not any("Churn" in name.removeprefix("Churn") for name in found)
+    parameters = configuration.load(shop).parameters
+    assert parameters["ChurnShoppersData"].default == "s3://raw-data/churn/shoppers/"
+    assert "LoyaltyTestFraction" in parameters
+    assert not any("Churn" in name.removeprefix("Churn") for name in parameters)
     assert not (shop / "models/churn/conf.yaml").read_text().count("sagemakerPipeline")
 
 
 def test_every_name_that_must_differ_does(shop: Path) -> None:
     path = shop / ANCHOR
     content = yaml.safe_load(path.read_text())
-    unit = content["conf"]["models"]["lightgbm"]
-    unit["name"] = "lightgbm"
-    unit["train"] |= {
+    model = content["conf"]["models"]["lightgbm"]
+    model["name"] = "lightgbm"
+    model["train"] |= {
         "base_job_name": "lightgbm-training",
         "use_spot_instances": True,
         "max_wait_seconds": 7200,
         "checkpoint_s3_uri": "s3://checkpoints/lightgbm/latest",
         "output_path": {"parameter": "Out", "default": "s3://models/trained"},
     }
-    unit["preprocess"]["base_job_name"] = "prepare"
-    unit["preprocess"]["arguments"] = {"reference": "s3://kept/lightgbm/profile.json"}
-    unit["preprocess"]["channels"]["shoppers"] = {
+    model["preprocess"]["base_job_name"] = "prepare"
+    model["preprocess"]["arguments"] = {"reference": "s3://kept/lightgbm/profile.json"}
+    model["preprocess"]["channels"]["shoppers"] = {
         "s3BucketName": "raw-data",
         "dataFiles": [{"sourceName": "shoppers", "fileName": "data/lightgbm/shoppers.csv"}],
     }
@@ -305,9 +304,9 @@ def test_what_environments_say_is_renamed_or_named(shop: Path) -> None:
     assert (list(copy), leaves) == (["churn"], {"parameter": "ChurnNumLeaves", "default": 7})
     assert (shop / "models/churn/plain.yaml").read_text() == "kept: as it is\n"
     assert len(made.notes) == 1
-    assert "conf/prod.yaml says something of lightgbm; none of it was copied" in made.notes[0]
-    found = configuration.load(shop, "prod").parameters
-    assert found["ChurnNumLeaves"].default == 7
+    assert "conf/prod.yaml has settings of lightgbm; none of them was copied" in made.notes[0]
+    parameters = configuration.load(shop, "prod").parameters
+    assert parameters["ChurnNumLeaves"].default == 7
 
 
 @pytest.mark.parametrize("moment", range(8))
@@ -332,13 +331,13 @@ def test_a_call_that_is_killed_leaves_nothing_or_is_named(shop: Path, moment: in
     before = configuration.load(shop)
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, "-c", kill], cwd=shop, env=environment, check=False)
-    found = configuration.load(shop)
+    loaded = configuration.load(shop)
     if done.returncode == 0:
-        assert set(found.pipeline.models) == {"lightgbm", "churn"}
+        assert set(loaded.pipeline.models) == {"lightgbm", "churn"}
         return
     assert done.returncode == -signal.SIGKILL
-    assert found.dag.steps.keys() == before.dag.steps.keys()
-    if "churn" in found.units:
+    assert loaded.dag.steps.keys() == before.dag.steps.keys()
+    if "churn" in loaded.models:
         with pytest.raises(
             UserError, match=r"models/churn has no steps in the pipeline.* remove models/churn"
         ):

@@ -15,14 +15,15 @@ from retraining.cli.models import models_app
 from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
 from retraining.cli.plan import graph, plan
 from retraining.cli.schedule import schedule_app
-from retraining.errors import UserError
+from retraining.config.checks.platform import installed
+from retraining.errors import Problem, UserError
 
-# So many of the listed executions show their parameters, which costs a call each.
+# So many of the listed executions are shown with their parameters, which costs a call each.
 _WITH_PARAMETERS = 20
 
 
 class _Interruptible(TyperGroup):
-    """Ctrl-C in a command goes up to `main`: typer ends it without a word."""
+    """Ctrl-C in a command goes up to `main`: typer would end it silently."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -37,7 +38,7 @@ class _Interrupted(Exception):
 
 app = typer.Typer(
     cls=_Interruptible,
-    help="Retrain, look at and decide on models: on this machine, or in AWS.",
+    help="Retrain models, inspect them and decide on them: on this machine, or in AWS.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -50,12 +51,12 @@ app.add_typer(schedule_app, name="schedule")
 
 
 def main() -> None:
-    """Entry point: a UserError is one line on stderr and exit code 2, Ctrl-C one line and 130."""
+    """Entry point: a UserError is a line per problem on stderr and exit code 2, Ctrl-C one line and 130."""
     try:
         try:
             app(global_options_first(sys.argv[1:]))
         finally:
-            sys.stdout.flush()  # here, where it is known what to do when nobody reads on
+            sys.stdout.flush()  # here, where a closed pipe is handled
     except (KeyboardInterrupt, _Interrupted) as error:
         console.err().print(str(error) or "interrupted", markup=False)
         sys.exit(130)
@@ -63,29 +64,36 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        message = _words(error)
-        if message is None or "RETRAIN_DEBUG" in os.environ:
+        problems = _problems(error)
+        if not problems or "RETRAIN_DEBUG" in os.environ:
             raise
-        for line in message.splitlines():
+        for line in (line for problem in problems for line in str(problem).splitlines()):
             console.err().print(f"Error: {line}", style="red", markup=False)
         sys.exit(2)
 
 
-def _words(error: Exception) -> str | None:
-    """What a person can do something about; None for a bug."""
+def _problems(error: Exception) -> tuple[Problem | str, ...]:
+    """What a person can do something about; empty for a bug."""
     if isinstance(error, UserError):
-        return str(error)
+        return error.problems
     if isinstance(error, RecursionError):
-        return f"something nests too deeply: {error}; `retrain --debug ...` shows where"
+        return (f"something nests too deeply: {error}; `retrain --debug ...` shows where",)
     if "botocore" not in sys.modules:  # importing it takes longer than most commands
-        return None
+        return ()
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
     if isinstance(error, ClientError):
-        return f"{error.operation_name}: {error.response['Error'].get('Message', error)}"
+        return (f"{error.operation_name}: {error.response['Error'].get('Message', error)}",)
     if isinstance(error, EndpointConnectionError):
-        return f"{error}: if these are the local services, the same command starts them again"
-    return f"AWS: {error}" if isinstance(error, BotoCoreError) else None
+        return (f"{error}: if these are the local services, the same command starts them again",)
+    return (f"AWS: {error}",) if isinstance(error, BotoCoreError) else ()
+
+
+def _print_versions(is_asked: bool) -> None:
+    if is_asked:
+        for name, version in installed().items():
+            print(f"{name} {version}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -95,6 +103,12 @@ def _options(
         str | None, typer.Option("--env", metavar="NAME", help="Lay conf/NAME.yaml over the configuration.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the installed versions.", is_eager=True, callback=_print_versions
+        ),
+    ] = False,
 ) -> None:
     if debug:
         os.environ["RETRAIN_DEBUG"] = "1"
@@ -108,26 +122,24 @@ def _options(
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check the configuration, and list its parameters; nothing is called.
+    """Check the configuration and list its parameters, without calling AWS.
 
     Example: retrain check
     """
-    from retraining.drawing.graph import of
+    from retraining.drawing.graph import graph_of
 
-    found = load()
-    steps = list(of(found).nodes)
+    configuration = load()
+    name, parameters = configuration.pipeline.pipelineName, configuration.parameters
+    steps = list(graph_of(configuration).nodes)
     if json:
-        console.print_json(
-            {"pipeline": found.pipeline.pipelineName, "steps": steps, "parameters": list(found.parameters)}
-        )
+        console.print_json({"pipeline": name, "steps": steps, "parameters": list(parameters)})
     else:
         # Without rich, which takes longer to load than the configuration to check.
-        counts = f"{console.counted(steps, 'step')}, {console.counted(found.parameters, 'parameter')}"
-        print(f"{found.pipeline.pipelineName}: all in order ({counts})")
-        for note in found.notes:
+        print(f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})")
+        for note in configuration.notes:
             console.note(note)
-        width = max(map(len, found.parameters), default=0)
-        for name, parameter in found.parameters.items():
+        width = max(map(len, parameters), default=0)
+        for name, parameter in parameters.items():
             default = str(parameter.default)
             if parameter.type == "Boolean":
                 default = default.lower()
@@ -162,29 +174,29 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 
 @app.command("new-model")
 def new_model(
-    name: Annotated[str, typer.Argument(help="What it is called: a-z, 0-9, _ and -.")],
+    name: Annotated[str, typer.Argument(help="Its name: a-z, 0-9, _ and -.")],
     like: Annotated[str, typer.Option("--like", help="A model of this project, or an example.")],
     data: Annotated[
         str | None,
         typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
     ] = None,
 ) -> None:
-    """Add a model to the pipeline, made like another one or like an example.
+    """Add a model to the pipeline, copied from another one or from an example.
 
     Example: retrain new-model churn --like lightgbm
     """
     from retraining.scaffold.new_model import create
 
     root = load().root
-    made = create(root, name, like, data)
-    counts = f"{console.counted(made.files, 'file')}, {console.counted(made.steps, 'step')}"
-    words = f"{' and '.join(made.models)}: {counts} in {made.anchor.relative_to(root)}"
+    created = create(root, name, like, data)
+    counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
+    words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
     console.out().print(words, markup=False)
-    for note in made.notes:
+    for note in created.notes:
         console.note(note)
-    folders = " and ".join(str(folder.relative_to(root)) for folder in made.folders)
-    ready = "".join(f"retrain data --model {model} && " for model in made.simulated)
-    console.out().print(f"Next: make {folders} your own, and look at it by `retrain check`;", markup=False)
+    folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
+    ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
+    console.out().print(f"Next: make {folders} your own, and check it with `retrain check`;", markup=False)
     console.out().print(f"      {ready}retrain run", markup=False)
 
 
@@ -200,26 +212,23 @@ def run(
     Example: retrain run --param Epochs=10 --param Leeway=0.2
     """
     from retraining.cli import run_report
-    from retraining.cli.run import NotSucceeded
-    from retraining.cli.run import run as run_pipeline
+    from retraining.cli.run import NotSucceeded, run_pipeline
 
-    found = load()
+    configuration = load()
     try:
-        result = run_pipeline(found, on, param or [])
+        result = run_pipeline(configuration, on, param or [])
     except NotSucceeded as failed:
-        run_report.show_failed(found, failed.result)
+        run_report.show_failed(configuration, failed.result)
         raise
-    run_report.show(found, result)
+    run_report.show(configuration, result)
 
 
 @app.command()
 def stop(
-    execution: Annotated[
-        str | None, typer.Argument(help="Its id; without it, all that are going on.")
-    ] = None,
+    execution: Annotated[str | None, typer.Argument(help="Its id; without it, all that are running.")] = None,
     on: On = "local",
 ) -> None:
-    """Stop executions that are going on.
+    """Stop running executions.
 
     Example: retrain stop
     """
@@ -227,11 +236,11 @@ def stop(
 
     from retraining.runs import executions
 
-    found = entered(on)
-    running = executions.arns(found.pipeline.pipelineName, executions.RUNNING)
+    pipeline = entered(on).pipeline.pipelineName
+    running = executions.arns(pipeline, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
     if not chosen:
-        raise UserError(f"no execution {execution + ' ' if execution else ''}is going on")
+        raise UserError(f"no execution {execution + ' ' if execution else ''}is running")
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
         console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
@@ -239,20 +248,21 @@ def stop(
 
 @app.command()
 def runs(on: On = "local", json: Json = False) -> None:
-    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from their
-    defaults of today.
+    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from the
+    present defaults.
 
     Example: retrain runs --json
     """
     from retraining.cli import tables
     from retraining.runs import executions
 
-    found = entered(on)
-    listed = [executions.describe(arn) for arn in executions.arns(found.pipeline.pipelineName)]
+    configuration = entered(on)
+    arns = executions.arns(configuration.pipeline.pipelineName)
+    listed = [executions.describe(arn) for arn in arns]
     if json:
         console.print_json([execution.as_json() for execution in listed])
     elif listed:
-        defaults = {name: str(parameter.default) for name, parameter in found.parameters.items()}
+        defaults = {name: str(parameter.default) for name, parameter in configuration.parameters.items()}
         newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
         console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
     else:
@@ -267,5 +277,4 @@ def ui(on: On = "local") -> None:
     """
     from retraining.results import mlflow_ui
 
-    found = entered(on)
-    mlflow_ui.serve(found, on)
+    mlflow_ui.serve(entered(on), on)

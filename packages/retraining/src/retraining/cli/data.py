@@ -1,4 +1,4 @@
-"""`retrain data`: the places of the pipeline's inputs, and simulated sample data for them."""
+"""`retrain data`: where the pipeline's inputs are, and simulated sample data for them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ from retraining.cli.options import Json, On, entered, load
 from retraining.errors import UserError
 
 if TYPE_CHECKING:
-    from retraining.runs.inputs import Held
+    from retraining.runs.inputs import InputState
 
 
 def data(
@@ -19,56 +19,60 @@ def data(
         str | None, typer.Option("--model", help="One model; without it, all that have a simulate.py.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.")] = 7,
-    to: Annotated[str | None, typer.Option(help="Another place than the inputs' defaults: s3://...")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="An S3 prefix in place of the inputs' defaults: s3://...")
+    ] = None,
     only_list: Annotated[
-        bool, typer.Option("--list", help="List the inputs' places and what they hold; write nothing.")
+        bool, typer.Option("--list", help="List where the inputs are and what they hold; write nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Simulate sample data and put it where the pipeline's inputs point.
 
-    It replaces what it wrote before, and nothing else: a model with data of your own in one of these places
-    keeps all of its inputs as they are, and --to refuses a place with other data.
+    It replaces only what it wrote before: a model with data of your own in one of its inputs keeps all of
+    them as they are, and --to refuses a prefix with other data.
 
-    All other options are the model's own: they are handed on to its simulate.py.
+    All other options are the model's own: they are passed on to its simulate.py.
 
     Example: retrain data --seed 8 --to s3://my-bucket/data-8/
     """
     from retraining.runs import inputs, sample_data
 
-    found = load()
-    names = sample_data.models(found, model)
-    scripts = sample_data.scripts(found, names)
+    configuration = load()
+    names = sample_data.models(configuration, model)
+    scripts = sample_data.scripts(configuration, names)
     if context.args and (only_list or len(scripts) > 1):
         hint = "--list takes no such option" if only_list else "say whose option this is: --model "
         raise UserError(f"{context.args[0]}: {hint}{'' if only_list else ' or '.join(scripts)}")
-    found = entered(on)
+    configuration = entered(on)
     if only_list:
-        held = [inputs.look(found, place) for name in names for place in inputs.of(found, name, to)]
+        listed = (item for name in names for item in inputs.inputs_of(configuration, name, to))
+        states = [inputs.look(configuration, item) for item in listed]
     else:
-        held = sample_data.upload(found, names, ["--seed", str(seed), *context.args], to, console.note)
+        arguments = ["--seed", str(seed), *context.args]
+        states = sample_data.upload(configuration, names, arguments, to, console.note)
     if json:
-        console.print_json([item.as_json() for item in held])
+        console.print_json([state.as_json() for state in states])
         return
-    words = {item.place.uri: _listed(item) if only_list else _done(item) for item in held}
-    for uri, said in words.items():
-        console.out().print(f"{uri}: {said}", markup=False)
+    by_uri = {state.input.uri: _listed(state) if only_list else _done(state) for state in states}
+    for uri, words in by_uri.items():
+        console.out().print(f"{uri}: {words}", markup=False)
     if to is not None and not only_list:
-        given = " ".join(f"--param {item.place.input}={item.place.uri}" for item in held)
+        given = " ".join(f"--param {state.input.input}={state.input.uri}" for state in states)
         console.out().print(f"To run on it: retrain run {given}", markup=False)
 
 
-def _listed(item: "Held") -> str:
-    held = {"nothing": "empty", "simulated": "simulated data", "own": "your own data"}[item.content.holds]
-    counted = f" ({item.counted})" if item.content.keys else ""
-    return f"{held}{counted}, {item.place.input} of {item.place.model}"
+def _listed(state: "InputState") -> str:
+    held = {"nothing": "empty", "simulated": "simulated data", "own": "your own data"}[state.content.holds]
+    counted = f" ({state.counted})" if state.content.keys else ""
+    return f"{held}{counted}, {state.input.input} of {state.input.model}"
 
 
-def _done(item: "Held") -> str:
-    if item.is_new:
-        count = len(item.content.keys)
+def _done(state: "InputState") -> str:
+    if state.is_new:
+        count = len(state.content.keys)
         return f"{count} file{'s' * (count != 1)}"
-    if item.content.holds == "own":
-        return f"holds your own data ({item.counted}): left as it is"
-    held = "is empty" if item.content.holds == "nothing" else f"holds simulated data ({item.counted})"
-    return f"{held}: left as it is, for another input of {item.place.model} holds your own data"
+    if state.content.holds == "own":
+        return f"holds your own data ({state.counted}): left as it is"
+    held = "is empty" if state.content.holds == "nothing" else f"holds simulated data ({state.counted})"
+    return f"{held}: left as it is, for another input of {state.input.model} holds your own data"

@@ -23,8 +23,8 @@ def models_list(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.results import registry
 
-    found = entered(on)
-    packages = registry.packages(found)
+    configuration = entered(on)
+    packages = registry.packages(configuration)
     if json:
         console.print_json([package.as_json() for package in packages])
     elif packages:
@@ -39,14 +39,14 @@ def models_show(
     on: On = "local",
     json: Json = False,
 ) -> None:
-    """Show everything that the registry knows of one version.
+    """Show everything that the registry has on one version.
 
     Example: retrain models show 3
     """
     from retraining.results import registry
 
-    found = entered(on)
-    details = registry.details(registry.find(found, version))
+    configuration = entered(on)
+    details = registry.details(registry.find(configuration, version))
     if json:
         console.print_json(details)
     else:
@@ -55,12 +55,12 @@ def models_show(
 
 
 def lines(details: dict[str, Any]) -> Iterator[str]:
-    """`registry.details` as text, without what is empty, and without metadata that says the rest again."""
-    told = {f"metric:{name}" for name in details["metrics"]}
+    """`registry.details` as text, without empty values and metadata that repeat others."""
+    shown = {f"metric:{name}" for name in details["metrics"]}
     metadata = {
         key: value
         for key, value in details["metadata"].items()
-        if key not in told and (key not in details or str(details[key]) != value)
+        if key not in shown and (key not in details or str(details[key]) != value)
     }
     return _lines(details | {"metadata": metadata})
 
@@ -115,10 +115,10 @@ def reject(
 def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     from retraining.results import registry
 
-    found = entered(on)
-    package = registry.find(found, version)
+    configuration = entered(on)
+    package = registry.find(configuration, version)
     status = registry.STATUSES[verb]
-    shown = f"{package.group}/{package.version}{f' ({package.candidate})' if package.candidate else ''}"
+    shown = f"{package.shown}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:
         console.out().print(f"{shown} is {status} already", markup=False)
         return

@@ -1,4 +1,4 @@
-"""What all commands of `retrain` share."""
+"""What all commands of `retrain` share: their options, and the configuration."""
 
 import os
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def load() -> Configuration:
 
 
 def entered(on: PlaceName) -> Configuration:
-    """The same, after boto3, the SDK and MLflow of this process have been pointed at the place.
+    """The same, after boto3, the SDK and MLflow of this process have been pointed at the target.
 
     Raises:
         UserError: as `load`; or the local services cannot start, or there are no AWS credentials.
@@ -42,9 +42,9 @@ def entered(on: PlaceName) -> Configuration:
     from retraining import console
     from retraining.runs.targets import enter
 
-    found = load()
-    enter(on, found, console.note)
-    return found
+    project = load()
+    enter(on, project, console.note)
+    return project
 
 
 def global_options_first(arguments: Sequence[str]) -> list[str]:
@@ -62,7 +62,7 @@ def global_options_first(arguments: Sequence[str]) -> list[str]:
         if argument in ("--env", "--project"):
             value = next(waiting, None)
             if value is None:
-                raise UserError(f"{argument}: a {'name' if argument == '--env' else 'folder'} has to follow")
+                raise UserError(f"{argument}: a {'name' if argument == '--env' else 'folder'} must follow")
             first += [argument, value]
         elif argument == "--debug" or argument.startswith(("--env=", "--project=")):
             first.append(argument)

@@ -17,18 +17,18 @@ def plan(
     on: On = "local",
     json: Json = False,
 ) -> None:
-    """Say what a run would change and which steps it would really run; nothing is changed.
+    """Show what a run would change and which steps it would really run; nothing is changed.
 
     Example: retrain plan --param Epochs=10
     """
     from retraining.cli import plan_report
-    from retraining.planning.plan import plan as make
+    from retraining.planning.plan import make_plan
 
-    found = make(load(), on, param or [])
+    planned = make_plan(load(), on, param or [])
     if json:
-        console.print_json(found.as_json())
+        console.print_json(planned.as_json())
     else:
-        plan_report.show(found)
+        plan_report.show(planned)
 
 
 def graph(
@@ -37,15 +37,15 @@ def graph(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw the steps and how they follow each other, from the configuration alone.
+    """Draw the steps and their order, from the configuration alone.
 
     Example: retrain graph --svg pipeline.svg
     """
     from retraining.drawing import text
-    from retraining.drawing.graph import of
+    from retraining.drawing.graph import graph_of
     from retraining.drawing.svg import draw
 
-    drawn = of(load())
+    drawn = graph_of(load())
     if svg is not None:
         try:
             svg.write_text(draw(drawn), encoding="utf-8")

@@ -22,15 +22,15 @@ _CACHE = {
 
 
 def show(plan: Plan) -> None:
-    """Print the steps with what the cache does for each, what came into their inputs since, what changes."""
+    """Print the steps with what the cache does for each, newer objects in their inputs, and what changes."""
     out().print(_summary(plan), markup=False)
     out().print()
     print_table(_table(plan))
     if plan.newer_inputs:
         out().print()
-    for found in plan.newer_inputs:
-        out().print(Text(f"! {found}", style="yellow"))
-    # The table says already what matters to the cache.
+    for newer in plan.newer_inputs:
+        out().print(Text(f"! {newer}", style="yellow"))
+    # The table has what matters to the cache already.
     unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
     if any(unsaid.values()) or plan.others:
         out().print()
@@ -85,7 +85,7 @@ def _why(step: PlannedStep) -> Text:
     reasons = list(step.reasons)
     if step.source:
         reasons.append(f"of execution {step.source.rsplit('/', 1)[-1]}")
-    found = Text("; ".join(reasons), style="dim" if step.cache in ("hit", "never") else "")
+    why = Text("; ".join(reasons), style="dim" if step.cache in ("hit", "never") else "")
     if step.behind:
-        found.append(f"{'; ' if reasons else ''}{step.behind}", style="dim")
-    return found
+        why.append(f"{'; ' if reasons else ''}{step.behind}", style="dim")
+    return why

@@ -1,12 +1,10 @@
-"""`retrain run`: compile, deploy, start, follow, log the experiment, show what came out."""
+"""`retrain run`: compile, deploy, start, follow, log the experiment."""
 
 import contextlib
 import os
-import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError
@@ -25,12 +23,16 @@ from retraining.runs.targets import Place, PlaceName
 
 @dataclass(frozen=True)
 class Result:
-    """An ended execution: the MLflow run's id (None when not logged), and where the time went, in seconds.
+    """An ended execution.
 
-    `given` are the parameters that differ from their defaults, as they were given.
+    Attributes:
+        definition: its pipeline definition.
+        given: the parameters that differ from their defaults, as they were given.
+        run_id: the MLflow run's id; None when it was not logged.
     """
 
     execution: Execution
+    definition: str
     place: Place
     given: dict[str, str]
     run_id: str | None
@@ -39,14 +41,14 @@ class Result:
 
 
 class NotSucceeded(UserError):
-    """The execution ended otherwise; `result` is what there is of it."""
+    """The execution failed or was stopped; `result` is what there is of it."""
 
     def __init__(self, message: str, result: Result) -> None:
         super().__init__(message)
         self.result = result
 
 
-def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
+def run_pipeline(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
     """Run the pipeline once and wait for it.
 
     Args:
@@ -74,6 +76,7 @@ def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
+        definition.text,
         place,
         {name: value for name, _, value in (text.partition("=") for text in given)},
         run_id,
@@ -81,12 +84,12 @@ def run(configuration: Configuration, place_name: PlaceName, given: list[str]) -
         executions.job_seconds(execution),
     )
     if execution.status != "Succeeded":
-        raise NotSucceeded(_failure(execution, place), result)
+        raise NotSucceeded(_failure(configuration, execution, place), result)
     return result
 
 
 def _running(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str | None:
-    """An execution with the same definition and parameters that still goes on, to be followed instead."""
+    """A running execution with the same definition and parameters, to be followed instead."""
     wanted = {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
     client = boto3.client("sagemaker")
     for arn in executions.arns(definition.name, executions.RUNNING):
@@ -98,52 +101,38 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
             executions.same(present.get(name, ""), value) for name, value in wanted.items()
         ):
             note(
-                f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, still goes on: "
+                f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, is still running: "
                 "following it"
             )
             return arn
-        note(f"execution {arn.rsplit('/', 1)[-1]}, with other code or parameters, still goes on beside this")
+        other = arn.rsplit("/", 1)[-1]
+        note(f"execution {other}, with other code or parameters, is still running as well")
     return None
 
 
 def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
     arguments.require_inputs(configuration, values)
-    _tell_of_the_last(configuration, definition.name)
+    _note_interruption(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
-    arn = executions.start(definition.name, {**values, "GitCommit": git_commit(configuration.root)})
+    arn = executions.start(
+        definition.name, {**values, "GitCommit": deployment.git_commit(configuration.root)}
+    )
     note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
     return arn
 
 
-def _tell_of_the_last(configuration: Configuration, pipeline: str) -> None:
-    """Say so when the execution before this one was cut off, and what becomes of its work."""
-    cached = {name for name, step in configuration.dag.steps.items() if step.enable_cache}
+def _note_interruption(configuration: Configuration, pipeline: str) -> None:
+    """Say so when the execution before this one was interrupted, and which of its results are kept."""
+    cached = {name for name, step in configuration.steps.items() if step.settings.enable_cache}
     for arn in executions.arns(pipeline)[:1]:
         last = executions.describe(arn)
-        if last.status == "Failed" and "services were stopped" in (last.failure or ""):
+        if last.was_interrupted:
             kept = [step.name for step in last.steps if step.status == "Succeeded" and step.name in cached]
             note(
-                f"the last execution, {last.id}, was cut off when the local services stopped; starting anew "
-                f"(finished, and kept where nothing changed: {', '.join(kept) or 'no step'})"
+                f"the last execution, {last.id}, did not finish: {last.failure}; reused where nothing "
+                f"changed: {', '.join(kept) or 'no step'}"
             )
-
-
-def git_commit(root: Path) -> str:
-    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` where git has none."""
-    git = ["git", "-C", str(root)]
-    tracked = subprocess.run(
-        [*git, "ls-files", "--error-unmatch", "pipeline.py"], capture_output=True, check=False
-    )
-    if tracked.returncode != 0:
-        return "unknown"
-    commit = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
-    if commit.returncode != 0:
-        return "unknown"
-    changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
-    return commit.stdout.strip() + ("-dirty" if changes.stdout.strip() else "")
 
 
 def _step_names(configuration: Configuration) -> list[str]:
@@ -152,28 +141,28 @@ def _step_names(configuration: Configuration) -> list[str]:
 
 def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
     progress = Progress(names)
-    told: set[str] = set()
+    noted: set[str] = set()
     with progress.shown():
         try:
             for execution in executions.watch(arn):
                 progress.update(execution, time.time())
                 done = (step for step in execution.steps if step.status == "Succeeded")
-                reused = {step.name for step in done if step.cache_hit} - told
-                told |= reused
-                _tell_of_newer_inputs(pipeline, arn, reused)
+                reused = {step.name for step in done if step.cache_hit} - noted
+                noted |= reused
+                _note_newer_inputs(pipeline, arn, reused)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"interrupted: execution {arn.rsplit('/', 1)[-1]} goes on; `retrain run` with the same "
-                "parameters follows it, `retrain stop` stops it"
+                f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
+                "same parameters follows it, `retrain stop` stops it"
             ) from None
     return execution
 
 
-def _tell_of_newer_inputs(pipeline: str, arn: str, reused: set[str]) -> None:
-    """Say so when something came into the inputs of reused steps after their results were made."""
-    with contextlib.suppress(ClientError):  # a right to read executions that a run does not need
-        for found in newer_inputs.of_execution(pipeline, arn, reused) if reused else ():
-            note(str(found))
+def _note_newer_inputs(pipeline: str, arn: str, reused: set[str]) -> None:
+    """Say so when the inputs of reused steps have objects that are newer than the results."""
+    with contextlib.suppress(ClientError):  # a run does not need the right to read executions
+        for newer in newer_inputs.find_in_execution(pipeline, arn, reused) if reused else ():
+            note(str(newer))
 
 
 def _log(configuration: Configuration, execution: Execution, experiment: "Future[str] | None") -> str | None:
@@ -192,16 +181,16 @@ def _log(configuration: Configuration, execution: Execution, experiment: "Future
         return None
 
 
-def _failure(execution: Execution, place: Place) -> str:
-    """Why an execution did not succeed; the failed job's own last words were printed before."""
+def _failure(configuration: Configuration, execution: Execution, place: Place) -> str:
+    """Why an execution did not succeed; the last lines of the failed job's log are printed first."""
     for step in execution.failed:
         if step.job is not None:
             kind, job = step.job
-            lines = job_log.beside(job_log.last_lines(kind, job), step.failure or "")
+            lines = job_log.without_reason(job_log.last_lines(kind, job), step.failure or "")
             note(f"last lines of {place.log_of(kind, job)}:" if lines else f"log: {place.log_of(kind, job)}")
             for line in lines:
                 note(f"  {line}")
-    reason = execution.reason or "stopped"
+    reason = gate_reason.with_short_numbers(configuration, execution).reason or "stopped"
     if not execution.failed:
         reason = f"execution {execution.id} ended as {execution.status}: {reason}"
-    return gate_reason.rounded(reason)
+    return reason

@@ -1,4 +1,4 @@
-"""What a person wants to see after a run."""
+"""What `retrain run` prints at its end."""
 
 import re
 import shlex
@@ -10,13 +10,13 @@ from retraining.cli.tables import candidate_table, model_table, step_table
 from retraining.config.configuration import Configuration
 from retraining.config.schema.parameter import declared
 from retraining.console import out, print_table, seconds
-from retraining.results import evaluations, registry
-from retraining.results.evaluations import Evaluation
+from retraining.results import registry
+from retraining.results.evaluations import Evaluation, evaluations_of
 from retraining.results.registry import ModelPackage
 from retraining.runs import gate_reason
 from retraining.runs.executions import Execution
 
-_ALIGNED = 60  # characters; what is longer has its purpose right behind it
+_ALIGNED = 60  # characters; a longer command has its purpose directly after it
 
 
 def show(configuration: Configuration, result: Result) -> None:
@@ -24,7 +24,7 @@ def show(configuration: Configuration, result: Result) -> None:
     execution = result.execution
     known = registry.packages(configuration)
     mine = [package for package in known if package.execution == execution.arn]
-    found = evaluations.of(configuration, execution)
+    measured = evaluations_of(configuration, execution)
     _show_steps(execution)
     if mine:
         plural = "s" if len(mine) > 1 else ""
@@ -32,7 +32,7 @@ def show(configuration: Configuration, result: Result) -> None:
         print_table(model_table(mine))
     else:
         out().print(Text(_nothing_new(configuration, execution), style="bold"))
-    _show_places(configuration, result, found)
+    _show_places(configuration, result, measured)
     _show_next(
         configuration, [*_decide(configuration, mine, bool(known)), *_following(configuration, result)]
     )
@@ -40,16 +40,16 @@ def show(configuration: Configuration, result: Result) -> None:
 
 def show_failed(configuration: Configuration, result: Result) -> None:
     """The same of an execution that did not succeed, where an evaluation in it did; else nothing."""
-    found = evaluations.of(configuration, result.execution)
-    candidates = [item for evaluation in found for item in evaluation.candidates]
+    measured = evaluations_of(configuration, result.execution)
+    candidates = [item for evaluation in measured for item in evaluation.candidates]
     if not candidates:
         return
     _show_steps(result.execution)
     out().print(Text("Measured on the test set", style="bold"))
     print_table(candidate_table(candidates))
-    _show_places(configuration, result, found)
-    passing = gate_reason.passing(configuration, result.execution)
-    lower = [(_again(result, passing), "the same models, with a bound that they keep")] if passing else []
+    _show_places(configuration, result, measured)
+    passing = gate_reason.passing(configuration, result.definition, result.execution)
+    lower = [(_again(result, passing), "the same models, with a bound that they meet")] if passing else []
     _show_next(configuration, [*lower, *_following(configuration, result)])
 
 
@@ -60,17 +60,17 @@ def _show_steps(execution: Execution) -> None:
     out().print()
 
 
-def _show_places(configuration: Configuration, result: Result, found: list[Evaluation]) -> None:
+def _show_places(configuration: Configuration, result: Result, measured: list[Evaluation]) -> None:
     """Where the time went, and where to read more."""
     other = result.total_seconds - result.job_seconds
     out().print()
     out().print(
-        f"Time: {seconds(result.total_seconds)}, of it jobs {seconds(result.job_seconds)}, "
-        f"everything else {seconds(other)}"
+        f"Time: {seconds(result.total_seconds)} (jobs {seconds(result.job_seconds)}, "
+        f"everything else {seconds(other)})"
     )
     if result.run_id:
         out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
-    for evaluation in found:
+    for evaluation in measured:
         if evaluation.report is not None:
             out().print(f"Report: {result.place.file_of(evaluation.report)}", markup=False)
     out().print(f"Project: {configuration.root}", markup=False)
@@ -85,7 +85,7 @@ def _show_next(configuration: Configuration, lines: list[tuple[str, str]]) -> No
 
 
 def _nothing_new(configuration: Configuration, execution: Execution) -> str:
-    classes = {step.step_class for step in configuration.dag.steps.values()}
+    classes = {step.step_class for step in configuration.steps.values()}
     if not classes & {"RegisterModel", "Lambda"}:
         return "Nothing registered: no step of the pipeline registers a model"
     cached = [step.name for step in execution.steps if step.cache_hit]
@@ -95,9 +95,11 @@ def _nothing_new(configuration: Configuration, execution: Execution) -> str:
 
 def _following(configuration: Configuration, result: Result) -> list[tuple[str, str]]:
     """What to do after any run."""
-    found = declared([unit.train.hyperparams for unit in configuration.units.values()])
+    hyperparameters = declared([model.train.hyperparams for model in configuration.models.values()])
     longer = [
-        item for item in found if item.type == "Integer" and re.search("(?i)epoch|round", item.parameter)
+        item
+        for item in hyperparameters
+        if item.type == "Integer" and re.search("(?i)epoch|round", item.parameter)
     ]
     again = []
     for item in longer[:1]:
@@ -122,5 +124,5 @@ def _decide(
     if not mine:
         return [("models list", "see the versions that are registered")] if has_versions else []
     several = len(registry.groups(configuration)) > 1
-    name = f"{mine[0].group}/{mine[0].version}" if several else str(mine[0].version)
+    name = mine[0].shown if several else str(mine[0].version)
     return [(f"models approve {name}", "decide on a model version")]

@@ -1,4 +1,4 @@
-"""`retrain schedule`: retraining by itself."""
+"""`retrain schedule`: scheduled retraining."""
 
 import typer
 
@@ -9,7 +9,7 @@ from retraining.errors import UserError
 from retraining.runs.targets import PlaceName
 
 schedule_app = typer.Typer(
-    help="Retraining by itself, in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None
+    help="Scheduled retraining in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -21,10 +21,10 @@ def switch_on(on: On = "aws") -> None:
     """
     from retraining.planning import schedule
 
-    found = _entered(on)
-    expression = schedule.put(found)
-    console.out().print(f"the pipeline is started by itself: {expression} (UTC)", markup=False)
-    _tell_of_reuse(found, expression)
+    configuration = _entered(on)
+    expression = schedule.put(configuration)
+    console.out().print(f"EventBridge starts the pipeline: {expression} (UTC)", markup=False)
+    _note_reuse(configuration, expression)
 
 
 @schedule_app.command("off")
@@ -41,21 +41,21 @@ def switch_off(on: On = "aws") -> None:
 
 @schedule_app.command()
 def show(on: On = "aws") -> None:
-    """Say which schedule is deployed, and which one conf/project.yaml holds.
+    """Show the deployed schedule, and the one in conf/project.yaml.
 
     Example: retrain schedule show
     """
     from retraining.planning import schedule
 
-    found = _entered(on)
-    present = schedule.present(found)
+    configuration = _entered(on)
+    present = schedule.present(configuration)
     console.out().print(f"deployed:          {present or 'none'}", markup=False)
-    console.out().print(f"conf/project.yaml: {found.project.schedule}", markup=False)
+    console.out().print(f"conf/project.yaml: {configuration.project.schedule}", markup=False)
     if present is not None:
-        _tell_of_reuse(found, present)
+        _note_reuse(configuration, present)
 
 
-def _tell_of_reuse(configuration: Configuration, expression: str) -> None:
+def _note_reuse(configuration: Configuration, expression: str) -> None:
     from retraining.planning import schedule
 
     line = schedule.reuse(configuration, expression)
@@ -65,5 +65,5 @@ def _tell_of_reuse(configuration: Configuration, expression: str) -> None:
 
 def _entered(on: PlaceName) -> Configuration:
     if on == "local":
-        raise UserError("the local services fire no schedules: give --on aws")
+        raise UserError("the local services do not run schedules: use --on aws")
     return entered(on)

@@ -1,4 +1,4 @@
-"""Tables of steps, executions and model versions, and an execution as it goes on."""
+"""Tables of steps, executions and model versions, and the progress of an execution."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def _remark(step: StepRun) -> Text:
 
 
 class Progress:
-    """An execution as it goes on: a table that redraws itself on a terminal, plain lines elsewhere."""
+    """The progress of an execution: a table that redraws itself on a terminal, plain lines elsewhere."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
@@ -87,7 +87,7 @@ def model_table(packages: list[ModelPackage]) -> Table:
     for package in packages:
         status = Text(package.status, style=_STYLES.get(package.status, "yellow"))
         values = _values(package.metrics, shown)
-        table.add_row(f"{package.group}/{package.version}", package.candidate, status, *values)
+        table.add_row(package.shown, package.candidate, status, *values)
     return table
 
 
@@ -140,14 +140,14 @@ def run_table(executions: list[Execution], given: Mapping[str, Mapping[str, str]
 
 def _parameters(given: Mapping[str, str]) -> str:
     """``Epochs=2, RiskyData=.../data/risky-8/, 3 more``: of a long value its end, where URIs differ."""
-    said: list[str] = []
+    texts: list[str] = []
     for name, value in given.items():
-        shown = f"{name}={value if len(value) <= _VALUE else '...' + value[3 - _VALUE :]}"
-        if said and len(", ".join([*said, shown])) > _PARAMETERS:
+        text = f"{name}={value if len(value) <= _VALUE else '...' + value[3 - _VALUE :]}"
+        if texts and len(", ".join([*texts, text])) > _PARAMETERS:
             break
-        said.append(shown)
-    more = len(given) - len(said)
-    return ", ".join([*said, *([f"{more} more"] if more else [])])
+        texts.append(text)
+    more = len(given) - len(texts)
+    return ", ".join([*texts, *([f"{more} more"] if more else [])])
 
 
 def _outcome(step: StepRun) -> str:

@@ -1,4 +1,4 @@
-"""Which files of a code package changed: packages lie in S3 under the hash of what they hold."""
+"""Which files of a code package changed: packages are stored in S3 under the hash of their content."""
 
 import io
 import re
@@ -10,33 +10,33 @@ import boto3
 from botocore.exceptions import ClientError
 
 from retraining.compile.differences import Difference
-from retraining.compile.offline import Uploads
+from retraining.compile.sdk_internals import Uploads
 
 _PACKAGE = re.compile(r"s3://([^/]+)/((?P<pipeline>.+)/code/[0-9a-f]{32}/.*)", re.DOTALL)
 
 
 class CodePackages:
-    """What code packages hold: those to be uploaded, and those that are in S3 already."""
+    """The contents of code packages: those to be uploaded, and those that are in S3 already."""
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
         self._s3 = boto3.client("s3")
-        self._held = cache(self._read)
+        self._files = cache(self._read)
 
-    def changes(self, found: Difference) -> list[str] | None:
+    def changes(self, difference: Difference) -> list[str] | None:
         """``["train.py changed"]`` where the difference is between two packages, or else None."""
-        ends = [_PACKAGE.fullmatch(str(value)) for value in (found.old, found.new)]
-        if not all(ends):
+        before, after = (_PACKAGE.fullmatch(str(value)) for value in (difference.old, difference.new))
+        if before is None or after is None:
             return None
-        old, new = (self._held(match[1], match[2]) for match in ends if match)
+        old, new = (self._files(match[1], match[2]) for match in (before, after))
         if not old:
             return ["changed; the package of before is deleted"]
-        said = [
+        changes = [
             *(f"{name} changed" for name in old if name in new and old[name] != new[name]),
             *(f"{name} is new" for name in new if name not in old),
             *(f"{name} is gone" for name in old if name not in new),
         ]
-        return said or [_elsewhere(*ends)]
+        return changes or [_elsewhere(before, after)]
 
     def _read(self, bucket: str, key: str) -> dict[str, bytes]:
         prefix = key.rstrip("/")
@@ -63,11 +63,11 @@ class CodePackages:
         return bytes(content)
 
 
-def _elsewhere(old: re.Match[str] | None, new: re.Match[str] | None) -> str:
-    """What two packages of the same files differ in."""
-    if old and new and old[1] != new[1]:
+def _elsewhere(old: re.Match[str], new: re.Match[str]) -> str:
+    """How two packages of the same files differ."""
+    if old[1] != new[1]:
         return f"the same files, in the bucket {new[1]} instead of {old[1]}"
-    if old and new and old["pipeline"] != new["pipeline"]:
+    if old["pipeline"] != new["pipeline"]:
         return f"the same files, under {new['pipeline']}/ instead of {old['pipeline']}/"
     return "the same files, packed otherwise"
 

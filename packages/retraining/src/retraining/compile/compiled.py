@@ -1,6 +1,6 @@
-"""A compiled pipeline definition, step by step, and what its expressions stand for in one run.
+"""A compiled pipeline definition, step by step, and the values of its expressions in one run.
 
-Only a run itself tells some values: the execution's id, where a job puts its model, what a function
+Some values are known only from a run: the execution's id, where a job puts its model, what a function
 returns. They are kept as `Made` texts, which are equal only where they come from the same run.
 """
 
@@ -24,9 +24,9 @@ _NAMES = ("OutputName", "InputName", "ChannelName", "MetricName", "Name")
 
 
 class Made(str):
-    """A text that comes out of a run: of `step`, or (None) of the execution itself.
+    """A text that a run produces: `step` in it, or (None) the execution itself.
 
-    `certain` is False where another run may well make the same.
+    `certain` is False where another run may well produce the same.
     """
 
     step: str | None
@@ -40,7 +40,7 @@ class Made(str):
 
 @dataclass(frozen=True)
 class CompiledStep:
-    """One step; `parent` is the Condition step that it stands behind, by its `branch` (if, else)."""
+    """One step; `parent` is the Condition step that it belongs to, in its `branch` (if, else)."""
 
     name: str
     type: str
@@ -50,12 +50,12 @@ class CompiledStep:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.raw.get("Arguments") or {}
-        return found
+        arguments: dict[str, Any] = self.raw.get("Arguments") or {}
+        return arguments
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """Everything that makes the step what it is; inner steps of a condition stand for themselves."""
+        """What defines the step; the inner steps of a condition are steps of their own."""
         rest = {key: value for key, value in self.raw.items() if key not in ("Name", "Arguments")}
         own = {key: value for key, value in self.arguments.items() if key not in ("IfSteps", "ElseSteps")}
         behind = {"behind": f"{self.parent} ({self.branch})"} if self.parent else {}
@@ -118,8 +118,10 @@ def _steps_in(value: Any) -> Iterator[str]:
 
 def _tokens(path: str) -> list[str | int]:
     """``a.b['c'][0]`` as ["a", "b", "c", 0]."""
-    found = _TOKEN.finditer(path)
-    return [int(match["index"]) if match["index"] else match["name"] or match["key"] for match in found]
+    return [
+        int(match["index"]) if match["index"] else match["name"] or match["key"]
+        for match in _TOKEN.finditer(path)
+    ]
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Run:
     origins: dict[str, "Run"] = field(default_factory=dict)
 
     def value(self, value: Any) -> Any:
-        """`value` with each expression in it replaced by what it stands for in this run."""
+        """`value` with each expression in it replaced by its value in this run."""
         if is_expression(value):
             return self._expression(value)
         if isinstance(value, dict):
@@ -177,13 +179,13 @@ class Run:
         name, *path = _tokens(rest)
         origin = self.origins.get(str(name), self)
         step = origin.definition.steps.get(str(name))
-        found = None
+        value = None
         if step is not None and path and path[0] != _OWN_NAMES.get(step.type):
-            found = origin.value(_pick(step.arguments, path))
-        if isinstance(found, str):
-            return Made(found, str(name), getattr(found, "certain", True))
-        if found is not None:
-            return found
+            value = origin.value(_pick(step.arguments, path))
+        if isinstance(value, str):
+            return Made(value, str(name), getattr(value, "certain", True))
+        if value is not None:
+            return value
         return origin._made_by(f"Steps.{rest}", str(name), step is None or step.type != "Lambda")
 
     def _made_by(self, text: str, step: str | None, certain: bool = True) -> Made:

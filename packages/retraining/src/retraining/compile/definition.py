@@ -23,9 +23,10 @@ from typing import Any
 
 from retraining.compile import offline
 from retraining.compile.build import ArgumentPath, Build
+from retraining.compile.sdk_internals import Uploads
 from retraining.config.configuration import Configuration
 from retraining.config.schema.parameter import Parameter
-from retraining.errors import UserError
+from retraining.errors import FileLine, Problem, UserError
 
 Late = dict[str, dict[ArgumentPath, Any]]
 # Where a request names uploaded code: an input's URI, and a hyperparameter of tuned training jobs.
@@ -38,7 +39,7 @@ class Definition:
 
     name: str
     text: str
-    uploads: offline.Uploads
+    uploads: Uploads
 
 
 def compile_pipeline(configuration: Configuration) -> Definition:
@@ -54,8 +55,8 @@ def compile_pipeline(configuration: Configuration) -> Definition:
         offline.session(configuration) as (session, uploads),
     ):
         build = Build(configuration, session, Path(folder))
-        with _said_to_users(configuration.root), contextlib.chdir(folder):
-            pipeline = load_pipeline_file(configuration.root).pipeline(build)
+        with _errors_for_users(configuration.root), contextlib.chdir(folder):
+            pipeline = _load_pipeline_file(configuration.root).pipeline(build)
             compiled = json.loads(pipeline.definition())
     late: Late = {}
     for (name, path), value in build.late.items():
@@ -66,39 +67,42 @@ def compile_pipeline(configuration: Configuration) -> Definition:
 
 
 def _put_late_arguments(steps: list[Any], late: Late) -> None:
-    """Put in what the SDK could not take; also behind conditions."""
+    """Put in what the SDK could not take; also in the branches of conditions."""
     for step in steps:
         arguments = step.get("Arguments", {})
         for path, value in late.get(step["Name"], {}).items():
-            place = arguments
+            parent = arguments
             for part in path[:-1]:
-                place = place[part]
+                parent = parent[part]
             is_parameter = isinstance(value, Parameter)
-            place[path[-1]] = {"Get": f"Parameters.{value.parameter}"} if is_parameter else value
+            parent[path[-1]] = {"Get": f"Parameters.{value.parameter}"} if is_parameter else value
         if step["Type"] == "Condition":
             _put_late_arguments([*arguments.get("IfSteps", []), *arguments.get("ElseSteps", [])], late)
 
 
-def load_pipeline_file(root: Path) -> Any:
+def _load_pipeline_file(root: Path) -> Any:
     """The project's pipeline.py as a module."""
     path = root / "pipeline.py"
     spec = importlib.util.spec_from_file_location("pipeline", path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise UserError(f"{path}: no such file; run this command in the project's folder")
+        raise UserError(
+            Problem(FileLine(str(path)), (), "no such file; run this command in the project's folder")
+        )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @contextlib.contextmanager
-def _said_to_users(root: Path) -> Iterator[None]:
-    """What pipeline.py or the SDK raises, with the last place in the project's own files."""
+def _errors_for_users(root: Path) -> Iterator[None]:
+    """What pipeline.py or the SDK raises, as a problem at the last line of the project's own files."""
     try:
         yield
     except UserError:
         raise
     except SyntaxError as error:
-        raise UserError(f"{error.filename}:{error.lineno}: not valid Python: {error.msg}") from error
+        place = FileLine(str(error.filename), error.lineno)
+        raise UserError(Problem(place, (), f"not valid Python: {error.msg}")) from error
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [
@@ -106,15 +110,15 @@ def _said_to_users(root: Path) -> Iterator[None]:
             for frame in frames
             if root in Path(frame.filename).parents and ".venv" not in frame.filename
         ]
-        where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(root / "pipeline.py")
-        words = " ".join(str(error).split())[:300]
-        raise UserError(f"{where}: the pipeline does not compile: {type(error).__name__}: {words}") from error
+        place = FileLine(own[-1].filename, own[-1].lineno) if own else FileLine(str(root / "pipeline.py"))
+        words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise UserError(Problem(place, (), f"the pipeline does not compile: {words}")) from error
 
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Loading the SDK and compiling make a hundred thousand objects that stay: looking for garbage among
-    them costs a tenth of the time."""
+    """Loading the SDK and compiling make a hundred thousand objects that stay; collecting garbage
+    meanwhile costs a tenth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -126,7 +130,7 @@ def _without_collecting() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the SDK's log lines and warnings about each default that it fills in, and without the
+    """Suppress the SDK's log lines and warnings about each default that it fills in, and remove the
     handler that importing it puts on the root logger."""
     root = logging.root
     disabled, level, handlers = root.manager.disable, root.level, list(root.handlers)
@@ -141,7 +145,7 @@ def _quiet() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
-def content_address(definition: Any, uploads: offline.Uploads, pipeline: str) -> tuple[str, offline.Uploads]:
+def content_address(definition: Any, uploads: Uploads, pipeline: str) -> tuple[str, Uploads]:
     """Rename every uploaded object or prefix that the definition refers to after its content's SHA-256.
 
     Args:
@@ -158,7 +162,7 @@ def content_address(definition: Any, uploads: offline.Uploads, pipeline: str) ->
         folders[bucket, key] = {key.rpartition("/")[2]: clean}
         for index in (index for index, letter in enumerate(key) if letter == "/"):
             folders.setdefault((bucket, key[:index]), {})[key[index + 1 :]] = clean
-    renamed: offline.Uploads = {}
+    renamed: Uploads = {}
 
     def visit(value: Any) -> Any:
         if isinstance(value, dict):

@@ -10,7 +10,7 @@ from retraining.compile.compiled import is_expression
 
 _NAMES = ("InputName", "OutputName", "ChannelName", "PropertyFileName", "Name", "Key")
 _LONGEST = 70
-# An input or an output as a whole: its name says more than what it consists of.
+# An input or an output as a whole: its name says more than its parts.
 _NAMED = re.compile(
     r"(?:.+\.)?(?:(ProcessingInputs|InputDataConfig)|ProcessingOutputConfig\.Outputs)\.([^.]+)"
 )
@@ -26,7 +26,7 @@ ABSENT = None
 
 @dataclass(frozen=True)
 class Difference:
-    """At `path`, `old` stood and `new` stands; None is nothing."""
+    """A value at `path` that was `old` and is `new`; None stands for no value."""
 
     path: str
     old: Any
@@ -39,9 +39,6 @@ class Difference:
             what = f"{'input' if named[1] else 'output'} {named[2]}" if named else f"{self.path}: {value}"
             return f"{what} is {'gone' if self.new is ABSENT else 'new'}"
         return f"{self.path}: {words(self.old)} -> {words(self.new)}"
-
-    def as_json(self) -> dict[str, Any]:
-        return {"path": self.path, "old": self.old, "new": self.new}
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[Difference]:

@@ -9,6 +9,7 @@ from typing import Any
 from retraining.config.configuration import Configuration
 from retraining.config.schema import aws_names
 from retraining.config.schema.aws_names import CHAMPION
+from retraining.config.schema.model import LambdaFunction
 
 RUNTIME = "python3.12"
 
@@ -22,47 +23,35 @@ class Function:
     settings: dict[str, Any]
 
 
-def function_name(configuration: Configuration, entry_point: str) -> str:
-    """The name of the project's function in AWS."""
-    return aws_names.function_name(configuration.project, entry_point)
-
-
 def function_arn(configuration: Configuration, entry_point: str) -> str:
     """ARN of that function, known before it exists."""
     project = configuration.project
     partition = project.role.split(":")[1]
-    place = f"{project.SMP_REGION}:{project.SMP_ACCOUNTID}"
-    return f"arn:{partition}:lambda:{place}:function:{function_name(configuration, entry_point)}"
+    name = aws_names.function_name(project, entry_point)
+    return f"arn:{partition}:lambda:{project.SMP_REGION}:{project.SMP_ACCOUNTID}:function:{name}"
 
 
-def of(configuration: Configuration) -> list[Function]:
+def functions_of(configuration: Configuration) -> list[Function]:
     """All functions that the pipeline's steps call and that the project brings."""
-    found: dict[str, dict[str, Any]] = {}
-    graph = configuration.dag
-    for name, step in graph.steps.items():
-        unit = configuration.units[graph.models[name]]
-        if step.step_class == "Lambda" and unit.lambda_ and unit.lambda_.entry_point:
-            found[unit.lambda_.entry_point] = {
-                "handler": unit.lambda_.handler,
-                "timeout": unit.lambda_.timeout_seconds,
-                "memory": unit.lambda_.memory_size_in_mb,
-                "env": unit.lambda_.env,
-            }
-        if step.step_class == "Condition" and unit.gate and unit.gate.champion:
-            found[CHAMPION] = {"handler": "handler", "timeout": 60, "memory": 128, "env": {}}
-    return [_function(configuration, entry_point, settings) for entry_point, settings in found.items()]
+    called: dict[str, LambdaFunction] = {}
+    for step in configuration.steps.values():
+        if step.step_class == "Lambda" and step.section.entry_point:
+            called[step.section.entry_point] = step.section
+        if step.step_class == "Condition" and step.section.champion:
+            called[CHAMPION] = LambdaFunction(entry_point=CHAMPION, timeout_seconds=60)
+    return [_function(configuration, entry_point, function) for entry_point, function in called.items()]
 
 
-def _function(configuration: Configuration, entry_point: str, wanted: dict[str, Any]) -> Function:
+def _function(configuration: Configuration, entry_point: str, function: LambdaFunction) -> Function:
     project = configuration.project
     module = PurePosixPath(entry_point).stem
     settings = {
         "Role": project.lambda_role or project.role,
-        "Handler": f"{module}.{wanted['handler']}",
+        "Handler": f"{module}.{function.handler}",
         "Runtime": RUNTIME,
-        "Timeout": wanted["timeout"],
-        "MemorySize": wanted["memory"],
-        "Environment": {"Variables": {"PROJECT": project.project, **wanted["env"]}},
+        "Timeout": function.timeout_seconds,
+        "MemorySize": function.memory_size_in_mb,
+        "Environment": {"Variables": {"PROJECT": project.project, **function.env}},
         **({"KMSKeyArn": project.encryption_key} if project.encryption_key else {}),
         **(
             {"VpcConfig": {"SubnetIds": project.subnets, "SecurityGroupIds": project.security_groups}}
@@ -70,10 +59,11 @@ def _function(configuration: Configuration, entry_point: str, wanted: dict[str, 
             else {}
         ),
     }
-    return Function(function_name(configuration, entry_point), package(configuration, entry_point), settings)
+    name = aws_names.function_name(project, entry_point)
+    return Function(name, _package(configuration, entry_point), settings)
 
 
-def package(configuration: Configuration, entry_point: str) -> bytes:
+def _package(configuration: Configuration, entry_point: str) -> bytes:
     """The function's zip: the same source gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,20 +1,16 @@
 """A SageMaker session that never calls AWS: compiling needs no credentials and has no side effects.
 
 The SDK asks STS, IAM and S3 while it compiles and uploads code at once. Here botocore's own events answer
-those calls, and the uploads are kept in memory as `Uploads`.
+those calls, and the uploads are kept in memory.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
+from retraining.compile.sdk_internals import Uploads, keep_uploads, without_waste
 from retraining.config.configuration import Configuration
-
-Uploads = dict[tuple[str, str], bytes]
-"""(bucket, key) -> content of an object that a job will need."""
 
 
 class UnexpectedCall(Exception):
@@ -44,7 +40,7 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
         SAGEMAKER_VALIDATE_ROLE="false",
     )
     try:
-        with _without_waste():
+        with without_waste():
             uploads: Uploads = {}
             yield _session(configuration, uploads), uploads
     finally:
@@ -52,26 +48,6 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
         for name in [name for name in os.environ if name.startswith(("AWS_", "SAGEMAKER_"))]:
             del os.environ[name]
         os.environ.update(before)
-
-
-@contextmanager
-def _without_waste() -> Iterator[None]:
-    """Leave out what the SDK does again and again to no effect.
-
-    It checks its configuration against a JSON schema at each of some 50 look-ups, 0.2 s each; and each
-    Processing and Transform step makes a client of SDK local mode, 0.3 s, to ask for a method's name.
-    """
-    from sagemaker.core.config.config_manager import SageMakerConfig
-    from sagemaker.core.helper import session_helper
-    from sagemaker.mlops.workflow import steps
-
-    local_mode = steps.LocalSagemakerClient
-    with (
-        patch.object(SageMakerConfig, "validate_sagemaker_config"),
-        patch.object(session_helper, "validate_sagemaker_config"),
-        patch.object(steps, "LocalSagemakerClient", lambda: local_mode),
-    ):
-        yield
 
 
 def _session(configuration: Configuration, uploads: Uploads) -> Any:
@@ -117,7 +93,7 @@ def _session(configuration: Configuration, uploads: Uploads) -> Any:
         botocore_session=core,
     )
     boto_session.client = _made_once(boto_session.client)
-    made = PipelineSession(
+    session = PipelineSession(
         boto_session=boto_session,
         default_bucket=project.bucket,
         # A configuration of its own: no telemetry, and no defaults of this user or machine.
@@ -126,8 +102,8 @@ def _session(configuration: Configuration, uploads: Uploads) -> Any:
             "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
         },
     )
-    _keep_uploads(made, uploads, project.bucket)
-    return made
+    keep_uploads(session, uploads, project.bucket)
+    return session
 
 
 class _Client:
@@ -143,7 +119,7 @@ class _Client:
 
 
 def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
-    """One client of each kind; the SDK asks for some anew with every job."""
+    """One client of each kind; the SDK makes some again for every job."""
     known: dict[str, _Client] = {}
 
     def client(*arguments: Any, **options: Any) -> Any:
@@ -151,28 +127,6 @@ def _made_once(make: Callable[..., Any]) -> Callable[..., Any]:
         return known.setdefault(key, _Client(lambda: make(*arguments, **options)))
 
     return client
-
-
-def _keep_uploads(session: Any, uploads: Uploads, default_bucket: str) -> None:
-    """Uploads go straight into memory; the SDK's own way is through a pool of threads for each file."""
-
-    def upload_data(path: str, bucket: str | None = None, key_prefix: str = "data", **_: Any) -> str:
-        place = bucket or default_bucket
-        if Path(path).is_file():
-            uploads[place, f"{key_prefix}/{Path(path).name}"] = Path(path).read_bytes()
-            return f"s3://{place}/{key_prefix}/{Path(path).name}"
-        for file in Path(path).rglob("*"):
-            # The SDK's own drivers get compiled files as soon as something imports them.
-            if file.is_file() and "__pycache__" not in file.parts:
-                uploads[place, f"{key_prefix}/{file.relative_to(path).as_posix()}"] = file.read_bytes()
-        return f"s3://{place}/{key_prefix}"
-
-    def upload_string_as_file_body(body: str | bytes, bucket: str, key: str, **_: Any) -> str:
-        uploads[bucket, key] = body.encode() if isinstance(body, str) else body
-        return f"s3://{bucket}/{key}"
-
-    session.upload_data = upload_data
-    session.upload_string_as_file_body = upload_string_as_file_body
 
 
 def _read(body: Any) -> bytes:

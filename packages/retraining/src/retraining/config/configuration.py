@@ -1,11 +1,10 @@
 """The configuration: conf/project.yaml and the models' files, checked.
 
-The models' format is that of AWS's dynamic SageMaker pipelines framework. No key is ignored: one that is
-not described here is an error that names file, line and the nearest known key.
+The models' format is that of AWS's dynamic SageMaker pipelines framework. No key is ignored: an unknown
+one is a problem that names file, line and the nearest known key.
 """
 
 import copy
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,67 +13,75 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from retraining.config.checks import model as unit_checks
-from retraining.config.checks import steps
-from retraining.config.checks.project import (
-    blame_the_environment,
-    check,
-    check_count,
-    check_parameters,
-    check_units,
-)
+from retraining.config.checks import project as project_checks
+from retraining.config.checks.model import check_model
+from retraining.config.checks.platform import check_platform
+from retraining.config.checks.steps import check_steps
+from retraining.config.files.problems import Problems
 from retraining.config.files.reader import Reader
 from retraining.config.files.schema_errors import explain
-from retraining.config.files.yaml_file import Document, Location, dotted
+from retraining.config.files.yaml_file import EMPTY, Document
 from retraining.config.flow import images, order, sections
+from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema import aws_names
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.pipeline import Pipeline
 from retraining.config.schema.project import Project
-from retraining.errors import UserError
+from retraining.errors import Location, Problem, UserError
 
-_Model = TypeVar("_Model", bound=BaseModel)
+_Section = TypeVar("_Section", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything a pipeline is made of; `root` is the project's folder, `notes` are not errors.
+    """Everything that a pipeline is made of.
 
-    `models` are the models' files, as they were read, for the places of what is found wrong later.
+    Attributes:
+        root: the project's folder.
+        models: by name, disabled ones included.
+        pipeline: the steps that are not disabled.
+        notes: what looks unintended and is no mistake.
+        document: the models' files as they were read, to say where a later mistake is.
     """
 
     root: Path
     project: Project
-    units: dict[str, Unit]
+    models: dict[str, Model]
     pipeline: Pipeline
     notes: tuple[str, ...] = ()
-    models: Document = field(default=Document({}, {}), repr=False, compare=False)
+    document: Document = field(default=EMPTY, repr=False, compare=False)
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """The pipeline parameters that the steps read, by name and in the order of the files."""
-        return sections.parameters(self.pipeline, self.units)
+        return sections.parameters(self.pipeline, self.models)
 
     @cached_property
     def dag(self) -> order.Dag:
-        return order.of(self.pipeline, self.units)
+        """The order of the steps."""
+        return order.dag_of(self.pipeline, self.models)
 
-    def package_group(self, model: str) -> str:
-        """The model package group of a model; without one in its registry, named after project and model."""
-        return aws_names.package_group(self.project, model, self.units[model])
+    @cached_property
+    def steps(self) -> dict[str, ResolvedStep[Any]]:
+        """The steps by name, in an order in which they can be built."""
+        return sections.resolve(self.pipeline, self.models, self.dag)
+
+    def package_group(self, model_name: str) -> str:
+        """The model package group of a model; one that names none is called after project and model."""
+        return aws_names.package_group(self.project, model_name, self.models[model_name])
 
     def image(self, image: str, version: str | None = None) -> str:
         """The URI of an image in the project's region.
 
         Raises:
-            UserError: AWS publishes no such image there; the line names the file.
+            UserError: AWS publishes no such image there.
         """
         try:
             return images.uri(image, self.project.SMP_REGION, version)
         except images.NoRegistry as error:
-            here = next(images.places(self.units, image), ())
-            raise UserError(f"{self.models.where(here)}: {dotted(here)}: {error}") from None
+            key = next(images.keys_of(self.models, image), ())
+            raise UserError(Problem(self.document.where(key), key, str(error))) from None
 
 
 def load(root: Path, environment: str | None = None) -> Configuration:
@@ -85,117 +92,123 @@ def load(root: Path, environment: str | None = None) -> Configuration:
         environment: ``prod`` lays conf/prod.yaml over the other files.
 
     Raises:
-        UserError: anything is wrong; one line per error, each with file and line.
+        UserError: anything is wrong; a problem for each mistake.
     """
     reader = Reader(root, environment)
-    errors = reader.errors
-    project = _validate(Project, reader.project, (), errors) if reader.has_project else None
+    problems = reader.problems
+    _require_platform(reader)
+    project = None
+    if reader.has_project:
+        project, _ = _validated(Project, problems.at(document=reader.project))
     reader.replace_variables()
     conf = reader.models.content["conf"]
-    units = {}
-    for name in conf["models"]:
-        here: Location = ("conf", "models", name)
-        wrong: set[Location] = set()
-        unit = _validate(Unit, reader.models, here, errors, reader.refused, wrong)
-        if unit is not None:
-            units[name] = unit
-            errors += unit_checks.check(root, reader.models, name, unit)
-        elif rest := _rest(reader.models, here, wrong):
-            found = unit_checks.check(root, reader.models, name, rest)
-            errors += [line for line in found if not _may_follow(line, wrong)]
+    in_models = problems.at(document=reader.models)
+    models = dict(_models(root, in_models, list(conf["models"]), reader.refused))
     pipeline = None
     if "sagemakerPipeline" in conf:
-        pipeline = _validate(Pipeline, reader.models, ("conf", "sagemakerPipeline"), errors, reader.refused)
-    models = list(conf["models"]) if reader.has_models else None
+        pipeline, _ = _validated(Pipeline, in_models.at("conf", "sagemakerPipeline"), reader.refused)
+    names = list(conf["models"]) if reader.has_models else None
     if pipeline is not None:
-        errors += steps.check(root, reader.models, pipeline, units, models)
+        check_steps(in_models, root, pipeline, models, names)
     if project is not None:
-        errors += check(reader.project, project, models)
-    errors += check_units(reader.models, project, units)
-    errors += check_parameters(reader.models, units, pipeline)
-    if errors or project is None or pipeline is None:
-        raise UserError("\n".join(dict.fromkeys(errors)))
-    active = order.without_disabled(pipeline, units)
-    if errors := check_count(sections.parameters(active, units)):
-        raise UserError("\n".join(errors))
-    notes = tuple(_notes(pipeline, active, units))
-    return Configuration(root.absolute(), project, units, active, notes, reader.models)
+        project_checks.check_project(problems.at(document=reader.project), project, names)
+    project_checks.check_models(in_models, project, models)
+    project_checks.check_parameters(in_models, models, pipeline)
+    if problems.collected or project is None or pipeline is None:
+        raise UserError(*dict.fromkeys(problems.collected))
+    active = order.without_disabled(pipeline, models)
+    if too_many := project_checks.check_count(sections.parameters(active, models)):
+        raise UserError(too_many)
+    notes = tuple(_notes(pipeline, active, models))
+    return Configuration(root.absolute(), project, models, active, notes, reader.models)
 
 
-def _notes(pipeline: Pipeline, active: Pipeline, units: dict[str, Unit]) -> Iterator[str]:
-    for name, unit in units.items():
-        if name not in pipeline.models:
-            yield f"model {name!r} has no steps in conf.sagemakerPipeline.models: nothing of it runs"
-        elif name in active.models:
-            for section in sections.unused(unit, active.models[name].steps):
-                yield f"model {name!r} has a section {section}, but no step runs it"
-            if any(step.step_class == "CreateModel" for step in active.models[name].steps):
-                yield from _serving_notes(name, unit)
+def _require_platform(reader: Reader) -> None:
+    """Another version of the platform may know other keys, so nothing else is reported then."""
+    problems = Problems(reader.project)
+    check_platform(problems)
+    if problems.collected:
+        raise UserError(*problems.collected)
 
 
-def _serving_notes(name: str, unit: Unit) -> Iterator[str]:
-    given = unit.transform.image_uri if unit.transform else None
-    registered = unit.registry.InferenceSpecification.image_uri if unit.registry else None
-    if given is not None and images.is_placeholder(given):
-        words = f"transform.image_uri is no image ({given!r}): CreateModel steps serve with registry's"
-        yield f"model {name!r}: {words}"
-    elif None not in (given, registered) and given != registered:
-        words = "transform.image_uri serves in CreateModel steps, and registry registers another image"
-        yield f"model {name!r}: {words}"
+def _models(
+    root: Path, problems: Problems, names: list[str], refused: Collection[Location]
+) -> Iterator[tuple[str, Model]]:
+    """The models whose form is right; of the others, what is right of them is checked."""
+    for name in names:
+        own = problems.at("conf", "models", name)
+        model, wrong = _validated(Model, own, refused)
+        if model is not None:
+            check_model(own, root, model)
+            yield name, model
+        elif rest := _rest(own, wrong):
+            further = Problems(problems.document, own.below)
+            check_model(further, root, rest)
+            problems.collected += [item for item in further.collected if not _may_follow(item, wrong)]
 
 
-def _validate(
-    model: type[_Model],
-    document: Document,
-    location: Location,
-    errors: list[str],
-    refused: Collection[Location] = (),
-    wrong: set[Location] | None = None,
-) -> _Model | None:
-    """The model, or None after a line for each error; `wrong` gets the places that these are about."""
+def _validated(
+    section: type[_Section], problems: Problems, refused: Collection[Location] = ()
+) -> tuple[_Section | None, set[Location]]:
+    """What `problems` collects below, as an object of `section`, or None; and the keys that are wrong."""
     try:
-        return model.model_validate(_value(document.content, location))
+        return section.model_validate(_value(problems.document.content, problems.below)), set()
     except ValidationError as error:
-        lines, places = explain(error, model, document, location, refused)
-        errors += map(blame_the_environment, lines) if model is Project else lines
-        if wrong is not None:
-            wrong |= places
-        return None
+        return None, explain(error, section, problems, refused)
     except RecursionError:
-        errors.append(f"{document.where(location)}: {dotted(location)}: this nests too deeply")
-        return None
+        problems.add((), "this nests too deeply")
+        return None, set()
 
 
-def _rest(document: Document, location: Location, wrong: set[Location]) -> Unit | None:
-    """A unit without the keys that are wrong, where that is one: what else is wrong in it is told as well."""
-    content = copy.deepcopy(_value(document.content, location))
-    for place in wrong:
-        *path, key = place[len(location) :] or ("",)
+def _rest(problems: Problems, wrong: set[Location]) -> Model | None:
+    """A model without the keys that are wrong, where that is one: all mistakes are reported at once."""
+    content = copy.deepcopy(_value(problems.document.content, problems.below))
+    for key in wrong:
+        *path, last = key[len(problems.below) :] or ("",)
         try:
-            del _value(content, tuple(path))[key]
+            del _value(content, tuple(path))[last]
         except (KeyError, IndexError, TypeError):
-            continue  # a key that is missing, or inside one that is gone
+            continue  # a key that is missing, or below one that is removed
     try:
-        return Unit.model_validate(content)
+        return Model.model_validate(content)
     except (ValidationError, RecursionError):
         return None
 
 
-def _may_follow(line: str, wrong: set[Location]) -> bool:
-    """Whether an error may be due to one that is told already: it is at that key, at a section around it, or
-    names it."""
-    _, here, words = line.split(": ", 2)
-    for place in wrong:
-        at, key = dotted(place[:5]), str(place[:5][-1])
-        around = [dotted(place[:end]) for end in range(3, len(place))]
-        if here in (at, *around) or here.startswith((f"{at}.", f"{at}[")):
-            return True
-        if re.search(rf"\b{re.escape(key)}\b", words):
-            return True
-    return False
+def _may_follow(problem: Problem, wrong: set[Location]) -> bool:
+    """Whether a problem may be due to a wrong key, which its own key or one that it depends on overlaps."""
+    return any(_overlap(key, other) for key in (problem.key, *problem.related) for other in wrong)
 
 
-def _value(content: Any, location: Location) -> Any:
-    for part in location:
+def _overlap(key: Location, wrong: Location) -> bool:
+    """Whether one key contains the other; a key of a section (``conf.models.m.train.env``) counts whole."""
+    length = min(len(key), len(wrong), 5)
+    return key[:length] == wrong[:length]
+
+
+def _value(content: Any, key: Location) -> Any:
+    for part in key:
         content = content[part]
     return content
+
+
+def _notes(pipeline: Pipeline, active: Pipeline, models: dict[str, Model]) -> Iterator[str]:
+    for name, model in models.items():
+        if name not in pipeline.models:
+            yield f"model {name!r} has no steps in conf.sagemakerPipeline.models: nothing of it runs"
+        elif name in active.models:
+            for section in sections.unused(model, active.models[name].steps):
+                yield f"model {name!r} has a section {section}, but no step runs it"
+            if any(step.step_class == "CreateModel" for step in active.models[name].steps):
+                yield from _serving_notes(name, model)
+
+
+def _serving_notes(name: str, model: Model) -> Iterator[str]:
+    given = model.transform.image_uri if model.transform else None
+    registered = model.registry.InferenceSpecification.image_uri if model.registry else None
+    if given is not None and images.is_placeholder(given):
+        words = f"transform.image_uri is not an image ({given!r}): CreateModel steps serve with registry's"
+        yield f"model {name!r}: {words}"
+    elif None not in (given, registered) and given != registered:
+        words = "transform.image_uri serves in CreateModel steps, and registry registers another image"
+        yield f"model {name!r}: {words}"

@@ -1,14 +1,14 @@
-"""The steps of a pipeline and how they follow each other, as the configuration has them."""
+"""The graph of a pipeline's steps, as the configuration describes it."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from retraining.config.configuration import Configuration
-from retraining.config.flow import order as dag
+from retraining.config.flow import order
 from retraining.config.schema.pipeline import CACHED
 
-# data: what one step writes, the other reads. order: it only waits. if, else: the ways out of a condition.
+# data: one step reads what the other writes. order: it only waits. if, else: the branches of a condition.
 EdgeKind = Literal["data", "order", "if", "else"]
 
 
@@ -22,7 +22,7 @@ class Node:
     cache: bool = False
     behind: str | None = None
     branch: Literal["if", "else"] | None = None
-    made: bool = False  # by another step of the configuration, beside itself
+    made: bool = False  # for another step of the configuration, not described by itself
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Graph:
     @cached_property
     def before(self) -> dict[str, list[Edge]]:
         """The edges that end at each node."""
-        found: dict[str, list[Edge]] = {name: [] for name in self.nodes}
+        edges: dict[str, list[Edge]] = {name: [] for name in self.nodes}
         for edge in self.edges:
-            found[edge.end].append(edge)
-        return found
+            edges[edge.end].append(edge)
+        return edges
 
     @cached_property
     def shortest(self) -> tuple[Edge, ...]:
-        """The edges without those that longer ways say as well."""
+        """The edges without those that a longer path implies."""
         above: dict[str, int] = {}
         bit = {name: 1 << index for index, name in enumerate(self.nodes)}
         kept = []
@@ -75,37 +75,37 @@ class Graph:
         }
 
 
-def of(configuration: Configuration) -> Graph:
+def graph_of(configuration: Configuration) -> Graph:
     """The graph of a configuration; disabled steps are not in it."""
-    graph, units = configuration.dag, configuration.units
+    dag = configuration.dag
     unordered = configuration.pipeline.model_copy(update={"dependencies": []})
-    data = dag.of(unordered, units).before
+    data = order.dag_of(unordered, configuration.models).before
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
-    for name, step in graph.steps.items():
-        model = graph.models[name]
-        behind = graph.branch[name]
-        ending = next((gate for gate, other in graph.otherwise.items() if other == name), None)
+    for name, step in configuration.steps.items():
+        model = step.model_name
+        behind = dag.branch[name]
+        ending = next((gate for gate, other in dag.otherwise.items() if other == name), None)
         edges += [
             Edge(other, name, "data" if other in data[name] else "if" if other == behind else "order")
-            for other in graph.before[name]
+            for other in dag.before[name]
             if other != ending
         ]
-        gate = units[model].gate if step.step_class == "Condition" else None
-        if gate and gate.champion:
-            nodes[f"{name}Champion"] = Node(f"{name}Champion", "Lambda", model, behind=behind, made=True)
-            edges.append(Edge(f"{name}Champion", name, "data"))
-        cache = step.enable_cache and step.step_class in CACHED
+        if step.step_class == "Condition" and step.section.champion:
+            champion = step.settings.champion_step
+            nodes[champion] = Node(champion, "Lambda", model, behind=behind, made=True)
+            edges.append(Edge(champion, name, "data"))
+        cache = step.settings.enable_cache and step.step_class in CACHED
         branch: Literal["if", "else"] | None = "else" if ending else "if" if behind else None
         nodes[name] = Node(name, step.step_class, model, cache, ending or behind, branch)
         if ending:
             edges.append(Edge(ending, name, "else"))
-        if step.step_class == "Condition" and name not in graph.otherwise:
-            end = f"{name}Failed"
+        if step.step_class == "Condition" and name not in dag.otherwise:
+            end = step.settings.own_fail_step
             nodes[end] = Node(end, "Fail", model, behind=name, branch="else", made=True)
             edges.append(Edge(name, end, "else"))
-    order = _depth_first(list(nodes), edges)
-    return Graph(configuration.pipeline.pipelineName, {name: nodes[name] for name in order}, tuple(edges))
+    names = _depth_first(list(nodes), edges)
+    return Graph(configuration.pipeline.pipelineName, {name: nodes[name] for name in names}, tuple(edges))
 
 
 def _depth_first(names: list[str], edges: list[Edge]) -> list[str]:
@@ -117,10 +117,10 @@ def _depth_first(names: list[str], edges: list[Edge]) -> list[str]:
         missing[edge.end] += 1
     position = {name: index for index, name in enumerate(names)}
     ready = [name for name in reversed(names) if not missing[name]]
-    order = []
+    ordered = []
     while ready:
         name = ready.pop()
-        order.append(name)
+        ordered.append(name)
         freed = []
         for other in after[name]:
             missing[other] -= 1
@@ -128,4 +128,4 @@ def _depth_first(names: list[str], edges: list[Edge]) -> list[str]:
                 freed.append(other)
         # What nothing follows goes first: it ends its line at once.
         ready += sorted(freed, key=lambda item: (bool(after[item]), position[item]), reverse=True)
-    return order
+    return ordered

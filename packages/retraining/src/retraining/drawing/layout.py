@@ -1,8 +1,8 @@
-"""Places for the steps of a graph: layers one after the other, few crossings, straight ways.
+"""Positions for the steps of a graph: layers one after the other, few crossings, straight edges.
 
 The layered method of Sugiyama, Tagawa and Toda (1981): each step in the layer after the last one before
-it, long edges cut into one piece per layer, layers ordered by the mean of their neighbours, and places
-found by isotonic regression, which keeps that order and the distances.
+it, long edges cut into one piece per layer, layers ordered by the mean of their neighbours, and positions
+from an isotonic regression, which keeps that order and the distances.
 """
 
 from bisect import bisect_left, insort
@@ -20,7 +20,7 @@ _Place = str | tuple[int, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where steps and edges go: (place across the layers, layer); the unit is one step's room."""
+    """Where steps and edges go: (position in the layer, layer); the unit is one step's width."""
 
     nodes: dict[str, tuple[float, int]]
     ways: list[tuple[Edge, list[tuple[float, int]]]]
@@ -29,7 +29,7 @@ class Layout:
 
 
 def lay_out(graph: Graph) -> Layout:
-    """Places for all steps, and for the edges that need drawing; what nothing joins stands side by side."""
+    """Positions for all steps, and for the edges that are drawn; unconnected parts are side by side."""
     nodes: dict[str, tuple[float, int]] = {}
     ways: list[tuple[Edge, list[tuple[float, int]]]] = []
     left, layers = 0.0, 0
@@ -42,7 +42,7 @@ def lay_out(graph: Graph) -> Layout:
 
 
 def _parts(graph: Graph) -> list[Graph]:
-    """The graphs that no edge joins, in the order of their first steps."""
+    """The connected parts of a graph, in the order of their first steps."""
     joined = {name: {name} for name in graph.nodes}
     for edge in graph.edges:
         one, other = joined[edge.start], joined[edge.end]
@@ -60,7 +60,7 @@ def _parts(graph: Graph) -> list[Graph]:
 
 
 def _lay_out(graph: Graph) -> Layout:
-    """Places for a graph in one piece; in one of several, the pieces would drift apart."""
+    """Positions for a connected graph; the parts of another one would drift apart."""
     short = set(graph.shortest)
     edges = [edge for edge in graph.edges if edge.kind != "order" or edge in short]
     layer = _layers(graph)
@@ -87,16 +87,16 @@ def _lay_out(graph: Graph) -> Layout:
 
 
 def _layers(graph: Graph) -> dict[str, int]:
-    found: dict[str, int] = {}
+    layers: dict[str, int] = {}
     for name in graph.nodes:
-        found[name] = max((found[edge.start] + 1 for edge in graph.before[name]), default=0)
+        layers[name] = max((layers[edge.start] + 1 for edge in graph.before[name]), default=0)
     after: dict[str, list[int]] = defaultdict(list)
     for edge in graph.edges:
-        after[edge.start].append(found[edge.end])
+        after[edge.start].append(layers[edge.end])
     for name in graph.nodes:
         if not graph.before[name] and after[name]:
-            found[name] = min(after[name]) - 1
-    return found
+            layers[name] = min(after[name]) - 1
+    return layers
 
 
 _Neighbours = dict[_Place, list[_Place]]
@@ -113,7 +113,7 @@ def _neighbours(ways: list[list[_Place]]) -> tuple[_Neighbours, _Neighbours]:
 
 
 def _ordered(rows: list[list[_Place]], above: _Neighbours, below: _Neighbours) -> list[list[_Place]]:
-    """The rows in the order with the fewest crossings that sweeping down and up found."""
+    """The rows in the order with the fewest crossings after sweeps down and up."""
     best, fewest = rows, _crossings(rows, below)
     for turn in range(_ROUNDS):
         if not fewest:
@@ -175,7 +175,7 @@ def _weight(one: _Place, other: _Place) -> float:
 
 
 def _apart(row: list[_Place], wanted: list[tuple[float, float]]) -> dict[_Place, float]:
-    """The places nearest to those wanted (place, weight) that keep the order and the distances."""
+    """The positions nearest to those wanted (position, weight) that keep the order and the distances."""
     offset, offsets = 0.0, []
     for index, piece in enumerate(row):
         if index:

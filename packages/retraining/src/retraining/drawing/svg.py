@@ -1,4 +1,4 @@
-"""The graph as one SVG file that needs nothing else, legible on light and on dark pages."""
+"""The graph as one self-contained SVG file, legible on light and on dark pages."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -25,7 +25,7 @@ path { fill: none; stroke-width: 1.5 }
 
 
 class _Paper:
-    """Turns places of the layout into pixels; wide graphs run from left to right, others downwards."""
+    """Turns positions of the layout into pixels; wide graphs run from left to right, others downwards."""
 
     def __init__(self, graph: Graph, layout: Layout) -> None:
         longest = max(len(_short(node.name)) for node in graph.nodes.values())
@@ -40,7 +40,7 @@ class _Paper:
         self.height = height + 2 * _MARGIN + _TITLE
 
     def at(self, place: tuple[float, float]) -> tuple[float, float]:
-        """The middle of a step's room."""
+        """The middle of a step's box."""
         across, along = (place[0] + 0.5) * self.across, (place[1] + 0.5) * self.along
         x, y = (across, along) if self.down else (along, across)
         return x + _MARGIN, y + _MARGIN + _TITLE
@@ -119,8 +119,8 @@ def _arrow(kind: str) -> str:
 
 
 def _ports(paper: _Paper, layout: Layout) -> dict[Edge, tuple[float, float]]:
-    """How far from the middle of a border each edge begins and ends, so that they stand side by side."""
-    found = {edge: [0.0, 0.0] for edge, _ in layout.ways}
+    """How far from the middle of a border each edge begins and ends, so that edges do not overlap."""
+    offsets = {edge: [0.0, 0.0] for edge, _ in layout.ways}
     for side in (0, 1):
         at: dict[str, list[tuple[float, Edge]]] = {}
         for edge, places in layout.ways:
@@ -130,8 +130,8 @@ def _ports(paper: _Paper, layout: Layout) -> dict[Edge, tuple[float, float]]:
         for edges in at.values():
             gap = min(22.0 if paper.down else 10.0, room / len(edges))
             for index, (_, edge) in enumerate(sorted(edges, key=lambda item: item[0])):
-                found[edge][side] = (index - (len(edges) - 1) / 2) * gap
-    return {edge: (start, end) for edge, (start, end) in found.items()}
+                offsets[edge][side] = (index - (len(edges) - 1) / 2) * gap
+    return {edge: (start, end) for edge, (start, end) in offsets.items()}
 
 
 def _edge(

@@ -18,13 +18,13 @@ _CORNERS = {
 }  # fmt: skip
 _ASCII = str.maketrans("│─├┤┼╰╯┴●◆✗…", "|-++++++*?x~")
 _LEGEND = f"{_STEP} step  ◆ condition  ✗ the run fails  cache: reused while its inputs stay the same"
-_LIST = "more parallel ways than fit here, so a list; --svg FILE draws them"
+_LIST = "more parallel branches than fit here, so a list; --svg FILE draws them"
 _NARROWEST_REMARK = 12
 
 
 @dataclass(frozen=True)
 class Row:
-    """One step: what stands left of its mark, and right of it; without a step, what goes on between two."""
+    """One step: the lines left of its mark, and right of it; without a step, the lines between two."""
 
     node: Node | None
     left: str
@@ -50,7 +50,7 @@ def lines(graph: Graph, width: int, ascii_only: bool = False) -> Iterator[Text]:
     is_list = wide > max(18, width // 3)
     if is_list:
         drawn, wide = [Row(node, "", "") for node in graph.nodes.values()], 0
-    columns = _Columns.of(graph, width - wide)
+    columns = _Columns.for_width(graph, width - wide)
     for row in drawn:
         line = Text(row.left, style="dim")
         if row.node is not None:
@@ -121,7 +121,7 @@ def _free(lanes: list[str | None], start: int) -> int:
 
 
 def _sign(lane: int, place: int, met: set[int], ended: set[int], lanes: list[str | None]) -> str:
-    """What stands in a lane beside the step in lane `place`, which follows those in the lanes `met`."""
+    """The sign in a lane next to the step in lane `place`, which follows those in the lanes `met`."""
     inside = min(met | {place}) < lane < max(met | {place})
     if lane not in met:
         return "│" if lanes[lane] is not None else "─" if inside else " "
@@ -132,16 +132,16 @@ def _sign(lane: int, place: int, met: set[int], ended: set[int], lanes: list[str
 
 
 def _remarks(graph: Graph, node: Node, with_order: bool) -> list[tuple[str, list[str]]]:
-    """Words and names: what decides about the step, what it reads, what it waits for."""
-    found = []
+    """Words and names: the condition of the step, what it reads, what it waits for."""
+    remarks = []
     if node.behind:
-        found.append((f"{node.branch}", [node.behind]))
+        remarks.append((f"{node.branch}", [node.behind]))
     kinds = [("reads", "data"), *([("after", "order")] if with_order else [])]
     for word, kind in kinds:
         names = [edge.start for edge in graph.before[node.name] if edge.kind == kind]
         if names:
-            found.append((word, names))
-    return found
+            remarks.append((word, names))
+    return remarks
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class _Columns:
     remark: int
 
     @classmethod
-    def of(cls, graph: Graph, width: int) -> "_Columns":
+    def for_width(cls, graph: Graph, width: int) -> "_Columns":
         nodes = graph.nodes.values()
         name = max(len(node.name) for node in nodes)
         step_class = max(len(node.step_class) for node in nodes) + 2

@@ -73,25 +73,26 @@ def predict(
         {name: sorted(step.before & steps.keys()) for name, step in steps.items()}
     ).static_order()
     planned = Run(run.definition, run.parameters, None, run.pipeline)
-    found: dict[str, Prediction] = {}
+    predictions: dict[str, Prediction] = {}
     for name in order:
-        found[name] = _predict(steps[name], planned, _candidates(steps[name], history), found, now, gone)
-        source = found[name].source
+        candidates = _candidates(steps[name], history)
+        predictions[name] = _predict(steps[name], planned, candidates, predictions, now, gone)
+        source = predictions[name].source
         if source is not None:
             planned.origins[name] = source
-    return {name: found[name] for name in steps}
+    return {name: predictions[name] for name in steps}
 
 
 def _candidates(step: CompiledStep, history: list[Past]) -> list[tuple[datetime, Run]]:
     """The runs in which the step really ran and succeeded, the last first."""
-    found: dict[str | None, tuple[datetime, Run]] = {}
+    by_run: dict[str | None, tuple[datetime, Run]] = {}
     for past in history:
         if step.name in past.steps:
             run = past.run.origins.get(step.name, past.run)
             earlier = run.definition.steps.get(step.name)
             if earlier is not None and earlier.type == step.type:
-                found.setdefault(run.arn, (past.steps[step.name].ended, run))
-    return sorted(found.values(), key=lambda item: item[0], reverse=True)
+                by_run.setdefault(run.arn, (past.steps[step.name].ended, run))
+    return sorted(by_run.values(), key=lambda item: item[0], reverse=True)
 
 
 def _predict(
@@ -122,7 +123,7 @@ def _predict(
 def _reuse(
     step: CompiledStep, ended: datetime, run: Run, now: datetime, gone: Collection[tuple[str, str]]
 ) -> Prediction:
-    """What becomes of a result whose key is the same."""
+    """The prediction for a result whose key is the same."""
     expires = (step.raw.get("CacheConfig") or {}).get("ExpireAfter")
     if expires is not None and (end := _end(step, ended, expires)) < now:
         return Prediction("miss", (f"its cache expired on {end.astimezone():%Y-%m-%d %H:%M}",))
@@ -170,7 +171,7 @@ def _cause(made: Made, others: dict[str, Prediction]) -> str:
         return f"{name or 'the execution'} differs in every run"
     if made.step in others and others[made.step].source is not None:
         return f"reads another result of {made.step}"
-    return f"{made.step} will run anew" if made.certain else f"depends on what {made.step} gives"
+    return f"{made.step} will run again" if made.certain else f"depends on what {made.step} gives"
 
 
 def sources(predictions: dict[str, Prediction]) -> Iterator[tuple[Run, str]]:

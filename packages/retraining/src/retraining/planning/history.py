@@ -1,4 +1,4 @@
-"""The last executions of a pipeline, with what each of their steps was run on; all through boto3."""
+"""The last executions of a pipeline, with the inputs and results of their steps; all through boto3."""
 
 import contextlib
 from collections.abc import Callable, Iterable
@@ -39,16 +39,16 @@ class Past:
 
 
 def load(pipeline: str, most: int) -> tuple[list[Past], bool]:
-    """The last `most` executions of a deployed pipeline, as `of` gives them, and whether there are more."""
+    """The last `most` executions of a deployed pipeline, from `past_of`, and whether there are more."""
     client = boto3.client("sagemaker")
     pages = client.get_paginator("list_pipeline_executions").paginate(
         PipelineName=pipeline, SortOrder="Descending", PaginationConfig={"MaxItems": most + 1}
     )
     arns = [item["PipelineExecutionArn"] for page in pages for item in page["PipelineExecutionSummaries"]]
-    return of(pipeline, arns[:most]), len(arns) > most
+    return past_of(pipeline, arns[:most]), len(arns) > most
 
 
-def of(pipeline: str, arns: list[str]) -> list[Past]:
+def past_of(pipeline: str, arns: list[str]) -> list[Past]:
     """These executions of a pipeline in their order, and at the end those whose results they took over."""
     client = boto3.client("sagemaker")
     with ThreadPoolExecutor(8) as pool:
@@ -58,12 +58,11 @@ def of(pipeline: str, arns: list[str]) -> list[Past]:
         for past in pool.map(lambda arn: _source(client, pipeline, arn), sorted(sources - set(known))):
             if past is not None:
                 known[past.run.arn] = past
-    found = list(known.values())
-    for past in found:
+    for past in known.values():
         for name, step in list(past.steps.items()):
             if step.source is not None:
                 past.run.origins[name], past.steps[name] = _origin(known, past, name)
-    return found
+    return list(known.values())
 
 
 def _origin(known: dict[str | None, Past], past: Past, name: str) -> tuple[Run, PastStep]:
@@ -114,16 +113,16 @@ def _step(item: dict[str, Any]) -> PastStep:
 
 def values(declared: dict[str, dict[str, Any]], given: dict[str, str]) -> dict[str, Any]:
     """Every declared parameter's value in its type: as given in text, or else its default."""
-    found = {}
+    typed = {}
     for name, parameter in declared.items():
         text = given.get(name, parameter.get("DefaultValue"))
         convert = _CONVERT.get(parameter["Type"], str)
-        found[name] = None if text is None else convert(str(text))
-    return found
+        typed[name] = None if text is None else convert(str(text))
+    return typed
 
 
 def deleted(history: list[Past], results: Iterable[tuple[Run, str]]) -> set[tuple[str, str]]:
-    """ARN and step of those of `results` (run, step) of which nothing is in S3 any more.
+    """ARN and step of those of `results` (run, step) whose outputs are no longer in S3.
 
     An output may have been empty from the start, so only a step all of whose outputs are empty counts.
     """
@@ -137,18 +136,18 @@ def deleted(history: list[Past], results: Iterable[tuple[Run, str]]) -> set[tupl
 
     listed = list(results)
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(is_gone, listed)
-        return {(str(run.arn), name) for (run, name), gone in zip(listed, found, strict=True) if gone}
+        are_gone = pool.map(is_gone, listed)
+        return {(str(run.arn), name) for (run, name), gone in zip(listed, are_gone, strict=True) if gone}
 
 
 def _output_uris(run: Run, name: str, job: str) -> list[str]:
     """Where a step's results are, as far as its arguments say it."""
     arguments = run.definition.steps[name].arguments
     listed = (arguments.get("ProcessingOutputConfig") or {}).get("Outputs") or []
-    found = [run.value(item.get("S3Output", {}).get("S3Uri")) for item in listed]
-    found.append(run.value((arguments.get("TransformOutput") or {}).get("S3OutputPath")))
+    uris = [run.value(item.get("S3Output", {}).get("S3Uri")) for item in listed]
+    uris.append(run.value((arguments.get("TransformOutput") or {}).get("S3OutputPath")))
     model = run.value((arguments.get("OutputDataConfig") or {}).get("S3OutputPath"))
-    return [str(uri) for uri in found if uri] + ([f"{model.rstrip('/')}/{job}/"] if model and job else [])
+    return [str(uri) for uri in uris if uri] + ([f"{model.rstrip('/')}/{job}/"] if model and job else [])
 
 
 def _holds(s3: Any, uri: str) -> bool:

@@ -1,5 +1,7 @@
-"""What came into the inputs of a reused step after its result was made: SageMaker's cache key holds an
-input's URI, never what lies there, so a step is reused whatever was put there since."""
+"""Objects in the inputs of a reused step that are newer than its result.
+
+SageMaker's cache key has an input's URI, never its content, so a step is reused whatever was put there since.
+"""
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
@@ -23,7 +25,7 @@ _SECTIONS = ("ProcessingInputs", "InputDataConfig", "TransformInput")
 @dataclass(frozen=True)
 class NewerInput:
     """An input of a reused step with `count` objects that are newer than the result, or (not `all_seen`)
-    at least so many; `parameter` is the pipeline parameter that says where it lies, if one does."""
+    at least so many; `parameter` is the pipeline parameter whose value the URI is, if there is one."""
 
     step: str
     uri: str
@@ -34,11 +36,11 @@ class NewerInput:
     def __str__(self) -> str:
         objects = f"{'' if self.all_seen else 'at least '}{self.count} object{'s' * (self.count != 1)}"
         are = "is" if self.count == 1 else "are"
-        give = f"give it by --param {self.parameter}=s3://..." if self.parameter else "name it in conf.yaml"
+        give = f"pass it with --param {self.parameter}=s3://..." if self.parameter else "name it in conf.yaml"
         return (
-            f"{self.step}: {objects} below {self.uri} {are} newer than the result that is reused, and no "
-            f"part of it: put new data under a new prefix and {give}, or set enable_cache: false, or a "
-            "shorter cache_expires_after, for the step"
+            f"{self.step}: {objects} below {self.uri} {are} newer than the result that is reused, and not "
+            f"in it: put new data under a new prefix and {give}, or set "
+            "enable_cache: false or a shorter cache_expires_after for the step"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class NewerInput:
 def find(past: list[Past], results: Iterable[tuple[Run, str]]) -> list[NewerInput]:
     """The inputs with newer objects of `results` (the run in which a step really ran, and the step).
 
-    Inputs that other steps make are left out. Where a prefix may not be listed, or it is not known when a
+    Inputs that other steps write are left out. Where a prefix may not be listed, or it is not known when a
     step began, nothing is found.
     """
     s3 = boto3.client("s3")
@@ -72,28 +74,28 @@ def find(past: list[Past], results: Iterable[tuple[Run, str]]) -> list[NewerInpu
         return NewerInput(name, uri, parameter, count, all_seen) if count else None
 
     with ThreadPoolExecutor(8) as pool:
-        return [found for found in pool.map(look, inputs) if found is not None]
+        return [newer for newer in pool.map(look, inputs) if newer is not None]
 
 
-def of_execution(pipeline: str, arn: str, steps: Collection[str]) -> list[NewerInput]:
+def find_in_execution(pipeline: str, arn: str, steps: Collection[str]) -> list[NewerInput]:
     """The same for those of `steps` that an execution has reused."""
-    past = history.of(pipeline, [arn])
+    past = history.past_of(pipeline, [arn])
     origins = next(item.run.origins for item in past if item.run.arn == arn)
     return find(past, [(run, name) for name, run in origins.items() if name in steps])
 
 
 def _inputs(run: Run, name: str) -> dict[str, str | None]:
-    """The S3 URIs that a step reads and no step makes, each with the parameter that it is the value of."""
+    """The S3 URIs that a step reads and no step writes, each with the parameter whose value it is."""
     arguments = run.definition.steps[name].arguments
     tuned = arguments.get("TrainingJobDefinition")
     jobs = [arguments, *([tuned] if tuned else []), *(arguments.get("TrainingJobDefinitions") or [])]
-    found: dict[str, str | None] = {}
+    parameters: dict[str, str | None] = {}
     for raw in itertools.chain.from_iterable(_uris(job.get(part)) for job in jobs for part in _SECTIONS):
         uri = run.value(raw)
         is_made = not isinstance(uri, str) or isinstance(uri, Made)
         if not is_made and uri.startswith("s3://") and not _is_code(uri, run.pipeline):
-            found.setdefault(uri, _parameter(raw))
-    return found
+            parameters.setdefault(uri, _parameter(raw))
+    return parameters
 
 
 def _uris(value: Any) -> Iterator[Any]:
@@ -109,7 +111,7 @@ def _uris(value: Any) -> Iterator[Any]:
 
 
 def _is_code(uri: str, pipeline: str) -> bool:
-    """Code lies under the hash of its content: whatever is there is the same."""
+    """Code is stored under the hash of its content: it cannot change."""
     return uri.removeprefix("s3://").partition("/")[2].startswith(f"{pipeline}/code/")
 
 

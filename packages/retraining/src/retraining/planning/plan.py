@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from retraining.cli.run import git_commit
-from retraining.compile import lambdas
 from retraining.compile.code_differences import CodePackages
 from retraining.compile.compiled import Compiled, Run, read
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.compile.differences import Difference, differences, words
+from retraining.compile.lambdas import functions_of
 from retraining.config.configuration import Configuration
 from retraining.console import note
 from retraining.planning import cache_prediction, history, newer_inputs
@@ -20,11 +19,11 @@ from retraining.planning.newer_inputs import NewerInput
 from retraining.runs import arguments, deployment, targets
 from retraining.runs.targets import PlaceName
 
-# How many executions are looked at; further back only where no result to reuse was found.
+# How many executions are compared; more only where the nearest ones have no result to reuse.
 _NEAR, _FAR = 10, 100
 # So many new parameters get a line each, with their defaults; more share one.
 _ONE_BY_ONE = 5
-# SageMaker reuses a step without looking whether its outputs are there still; local_sagemaker looks.
+# SageMaker reuses a step without checking that its outputs still exist; local_sagemaker checks.
 _LOOKS_AT_OUTPUTS = {"local": True, "aws": False}
 
 
@@ -62,7 +61,7 @@ class PlannedStep:
 class Plan:
     """What a run would change and do; `others` are changes outside the steps, in words.
 
-    `newer_inputs` are the inputs of steps to be reused into which something came since.
+    `newer_inputs` are the inputs of steps to be reused that have newer objects.
     """
 
     pipeline: str
@@ -81,11 +80,11 @@ class Plan:
             "parameters": self.parameters,
             "steps": [step.as_json() for step in self.steps],
             "other_changes": list(self.others),
-            "newer_inputs": [found.as_json() for found in self.newer_inputs],
+            "newer_inputs": [newer.as_json() for newer in self.newer_inputs],
         }
 
 
-def plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Plan:
+def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Plan:
     """Compare the project with what is deployed and with the last executions; nothing is changed.
 
     Args:
@@ -102,7 +101,7 @@ def plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Pl
         services.result()
     targets.enter(place, configuration, note)
     new = read(definition.text)
-    given_values = {**values, "GitCommit": git_commit(configuration.root)}
+    given_values = {**values, "GitCommit": deployment.git_commit(configuration.root)}
     run = Run(new, history.values(new.parameters, given_values), None, definition.name)
     packages = CodePackages(definition.uploads)
     deployed = deployment.deployed_pipeline(definition.name)
@@ -127,7 +126,7 @@ def _predict(run: Run, looks_at_outputs: bool) -> tuple[dict[str, Prediction], l
     for most in (_NEAR, _FAR):
         past, has_more = history.load(run.pipeline, most)
         predictions = _predict_from(run, past, looks_at_outputs)
-        if not has_more or all(found.outcome in ("hit", "never") for found in predictions.values()):
+        if not has_more or all(prediction.outcome in ("hit", "never") for prediction in predictions.values()):
             break
     return predictions, past
 
@@ -136,10 +135,11 @@ def _predict_from(run: Run, past: list[history.Past], looks_at_outputs: bool) ->
     now = datetime.now(UTC)
     gone: set[tuple[str, str]] = set()
     while True:
-        found = cache_prediction.predict(run, past, now, gone)
-        more = history.deleted(past, cache_prediction.sources(found)) if looks_at_outputs else set()
+        predictions = cache_prediction.predict(run, past, now, gone)
+        sources = cache_prediction.sources(predictions)
+        more = history.deleted(past, sources) if looks_at_outputs else set()
         if more <= gone:
-            return found
+            return predictions
         gone |= more
 
 
@@ -147,19 +147,19 @@ def _steps(
     old: Compiled, new: Compiled, predictions: dict[str, Prediction], packages: CodePackages
 ) -> Iterator[PlannedStep]:
     for name, step in new.steps.items():
-        found = predictions[name]
+        prediction = predictions[name]
         before = old.steps.get(name)
         changes = in_words(differences(before.content, step.content), packages) if before else ()
         change = "added" if before is None else "changed" if changes else "unchanged"
-        own = in_words(found.differences, packages)
+        own = in_words(prediction.differences, packages)
         yield PlannedStep(
             name=name,
             type=step.type,
             change=change,
             changes=changes,
-            cache=found.outcome,
-            reasons=(*own, *found.reasons),
-            source=found.source.arn if found.source else None,
+            cache=prediction.outcome,
+            reasons=(*own, *prediction.reasons),
+            source=prediction.source.arn if prediction.source else None,
             behind=f"{step.branch} {step.parent}" if step.parent else None,
         )
     for name, gone in old.steps.items():
@@ -167,13 +167,13 @@ def _steps(
             yield PlannedStep(name, gone.type, "removed")
 
 
-def in_words(found: Iterable[Difference], packages: CodePackages) -> tuple[str, ...]:
+def in_words(changes: Iterable[Difference], packages: CodePackages) -> tuple[str, ...]:
     """Differences as people read them; code packages file by file, each file once."""
-    said: list[str] = []
-    for item in found:
-        files = packages.changes(item)
-        said += [str(item)] if files is None else [f"code: {file}" for file in files]
-    return tuple(dict.fromkeys(said))
+    lines: list[str] = []
+    for change in changes:
+        files = packages.changes(change)
+        lines += [str(change)] if files is None else [f"code: {file}" for file in files]
+    return tuple(dict.fromkeys(lines))
 
 
 def _others(
@@ -187,17 +187,17 @@ def _others(
     if deployed is None or old is None:
         yield f"pipeline {definition.name} is new"
     else:
-        for found in deployment.pipeline_differences(configuration, definition, deployed):
-            yield f"pipeline: {found}"
+        for change in deployment.pipeline_differences(configuration, definition, deployed):
+            yield f"pipeline: {change}"
         yield from _parameters(old, new)
-        for found in differences(old.experiment, new.experiment):
-            yield f"experiment: {found}"
-    for function in lambdas.of(configuration):
-        changed = deployment.function_differences(function)
-        if changed is None:
+        for change in differences(old.experiment, new.experiment):
+            yield f"experiment: {change}"
+    for function in functions_of(configuration):
+        changes = deployment.function_differences(function)
+        if changes is None:
             yield f"Lambda function {function.name} is new"
-        for found in changed or []:
-            what = "code changed" if found.path == deployment.CODE else str(found)
+        for change in changes or []:
+            what = "code changed" if change.path == deployment.CODE else str(change)
             yield f"Lambda function {function.name}: {what}"
 
 
@@ -210,8 +210,8 @@ def _parameters(old: Compiled, new: Compiled) -> Iterator[str]:
             if len(added) <= _ONE_BY_ONE:
                 yield f"parameter {name} is new, default {words(parameter.get('DefaultValue'))}"
             continue
-        for found in differences(old.parameters[name], parameter):
-            yield f"parameter {name}: {found}".replace("DefaultValue:", "default")
+        for change in differences(old.parameters[name], parameter):
+            yield f"parameter {name}: {change}".replace("DefaultValue:", "default")
     for name in old.parameters:
         if name not in new.parameters:
             yield f"parameter {name} is gone"

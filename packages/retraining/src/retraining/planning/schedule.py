@@ -1,4 +1,4 @@
-"""The retraining schedule in Amazon EventBridge Scheduler, as conf/project.yaml says it."""
+"""The retraining schedule in Amazon EventBridge Scheduler, as conf/project.yaml describes it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,20 +76,20 @@ def present(configuration: Configuration) -> str | None:
 
 
 def reuse(configuration: Configuration, expression: str) -> str | None:
-    """A line on what a firing of the deployed pipeline takes from the one before it; None where nothing.
+    """A line on what a firing of the deployed pipeline reuses of the one before it; None where nothing.
 
-    A firing starts with the parameters' defaults, so only time makes its first step run anew.
+    A firing starts with the parameters' defaults, so its first step runs again only when its cache expires.
     """
     deployed = deployment.deployed_pipeline(configuration.pipeline.pipelineName)
     interval = firings.shortest_interval(expression)
     kept = _kept(deployed["PipelineDefinition"], interval or timedelta(0)) if deployed else {}
     if not kept:
         return None
-    steps = ", ".join(f"{name} ({expires or 'for ever'})" for name, expires in kept.items())
+    steps = ", ".join(f"{name} ({expires or 'forever'})" for name, expires in kept.items())
     when = "fires" if interval else "may fire"
     return (
-        f"{expression} {when} again before these results expire, and then reuses them, whatever lies "
-        f"below their inputs by then: {steps}; shorten cache_expires_after, or set enable_cache: false "
+        f"{expression} {when} again before these results expire, and then reuses them, even if their "
+        f"inputs have new data: {steps}; shorten cache_expires_after, or set enable_cache: false "
         "for the first of them, and run once, which deploys it"
     )
 
@@ -101,9 +101,9 @@ def _kept(definition: str, interval: timedelta) -> dict[str, str | None]:
     before = history.Past(
         Run(compiled, values, "before"), {name: history.PastStep(began) for name in compiled.steps}
     )
-    found = cache_prediction.predict(Run(compiled, values), [before], began + interval)
+    predictions = cache_prediction.predict(Run(compiled, values), [before], began + interval)
     return {
         name: compiled.steps[name].raw["CacheConfig"].get("ExpireAfter")
-        for name, prediction in found.items()
+        for name, prediction in predictions.items()
         if prediction.outcome == "hit"
     }

@@ -1,16 +1,11 @@
-"""What the evaluations of an execution measured, read from where they wrote it."""
+"""What the evaluations of an execution measured, read from their outputs."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import boto3
 
-from job_toolkit import metrics
-from job_toolkit.failure import InputError
 from retraining.config.configuration import Configuration
 from retraining.results import model_quality
-from retraining.results.experiment_results import output_uris
 from retraining.runs.executions import Execution
 
 REPORT = "report.html"
@@ -34,15 +29,25 @@ class Evaluation:
     report: str | None
 
 
-def of(configuration: Configuration, execution: Execution) -> list[Evaluation]:
+def evaluations_of(configuration: Configuration, execution: Execution) -> list[Evaluation]:
     """The evaluations that succeeded, in this execution or, for a cache hit, in an earlier one."""
-    graph = configuration.dag
+    steps = configuration.steps
     return [
-        _read(graph.models[run.name], uri)
+        _read(steps[run.name].model_name, uri)
         for run in execution.steps
-        if run.name in graph.steps and graph.steps[run.name].step_class == "Metrics"
+        if run.name in steps and steps[run.name].step_class == "Metrics"
         if run.status == "Succeeded" and run.job is not None
-        for uri in output_uris(run)
+        for uri in output_uris(run.job[1])
+    ]
+
+
+def output_uris(job: str) -> list[str]:
+    """Where an evaluation's processing job wrote its outputs; models are left out."""
+    answer = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job)
+    return [
+        str(item["S3Output"]["S3Uri"])
+        for item in answer["ProcessingOutputConfig"]["Outputs"]
+        if item["OutputName"].startswith(("evaluation", "model_evaluation"))
     ]
 
 
@@ -57,27 +62,11 @@ def _read(model: str, uri: str) -> Evaluation:
         content: bytes = s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].read()
         return content.decode(errors="replace")
 
-    if "metrics.csv" in names:
-        found = list(_table(model, read("metrics.csv")))
+    if model_quality.METRICS in names:
+        rows = model_quality.metrics_table(read(model_quality.METRICS))
+        candidates = [Candidate(model, row.kind, row.name, dict(row.metrics)) for row in rows]
     else:
-        documents = [read(name) for name in names if name.endswith(".json") and "/" not in name]
-        values = {key: value for text in documents for key, value in _numbers(text).items()}
-        found = [Candidate(model, metrics.CANDIDATE, "", values)] if values else []
-    return Evaluation(tuple(found), f"s3://{bucket}/{prefix}{REPORT}" if REPORT in names else None)
-
-
-def _table(model: str, text: str) -> Iterator[Candidate]:
-    """The rows of a metrics.csv; a file of another kind has none."""
-    try:
-        rows = metrics.parse(text)
-    except InputError:
-        return
-    for row in rows:
-        yield Candidate(model, row.kind, row.name, dict(row.metrics))
-
-
-def _numbers(text: str) -> dict[str, float]:
-    try:
-        return model_quality.numbers(json.loads(text))
-    except ValueError:
-        return {}
+        documents = [name for name in names if name.endswith(".json") and "/" not in name]
+        metrics = model_quality.numbers(map(read, documents))
+        candidates = [Candidate(model, "candidate", "", metrics)] if metrics else []
+    return Evaluation(tuple(candidates), f"s3://{bucket}/{prefix}{REPORT}" if REPORT in names else None)

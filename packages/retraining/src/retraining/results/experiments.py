@@ -1,7 +1,7 @@
 """Every pipeline execution as one MLflow run.
 
-The run is made from what SageMaker and S3 hold of the execution, not from inside the jobs: so cached
-and failed executions are runs too, and no job carries an execution's id, which would be a cache miss.
+The run is made from what SageMaker and S3 have of the execution, not from inside the jobs: so cached
+and failed executions are runs too, and no job has an execution's id, which would be a cache miss.
 Where MLflow keeps its runs is its own setting, MLFLOW_TRACKING_URI.
 """
 
@@ -29,11 +29,11 @@ def begin(configuration: Configuration, execution: Execution) -> str:
     """Make the execution's run, unless there is one; returns its id. Parameters are logged at once."""
     client = _client()
     experiment_id = _experiment(client, configuration)
-    found = client.search_runs(
+    runs = client.search_runs(
         [experiment_id], filter_string=f"tags.`{ARN_TAG}` = '{execution.arn}'", max_results=1
     )
-    if found:
-        return str(found[0].info.run_id)
+    if runs:
+        return str(runs[0].info.run_id)
     from mlflow.entities import Param, RunTag
 
     run = client.create_run(
@@ -52,7 +52,7 @@ def begin(configuration: Configuration, execution: Execution) -> str:
 
 
 def finish(configuration: Configuration, execution: Execution) -> str:
-    """Log all that an ended execution left behind, once; returns the run's id."""
+    """Log all results of an ended execution, once; returns the run's id."""
     client = _client()
     run_id = begin(configuration, execution)
     if LOGGED_TAG in client.get_run(run_id).data.tags:
@@ -68,7 +68,7 @@ def finish(configuration: Configuration, execution: Execution) -> str:
 
 
 def catch_up(configuration: Configuration) -> int:
-    """Log the ended executions that have no complete run: scheduled ones, and those cut off.
+    """Log the ended executions that have no complete run: scheduled ones, and interrupted ones.
 
     Returns:
         How many were logged.
@@ -86,7 +86,8 @@ def catch_up(configuration: Configuration) -> int:
         if not token:
             break
     late = [arn for arn in executions.arns(configuration.pipeline.pipelineName) if arn not in logged]
-    ended = [found for arn in reversed(late) if not (found := executions.describe(arn)).running]
+    described = (executions.describe(arn) for arn in reversed(late))
+    ended = [execution for execution in described if not execution.running]
     for execution in ended:
         finish(configuration, execution)
     return len(ended)
@@ -109,9 +110,9 @@ def _client() -> Any:
 def _experiment(client: Any, configuration: Configuration) -> str:
     """The experiment named after the pipeline; plots and reports go to the project's bucket."""
     name = configuration.pipeline.pipelineName
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     location = f"s3://{configuration.project.bucket}/{name}/mlflow"
     tags = {**configuration.project.tags, "mlflow.experimentKind": "custom_model_development"}
     return str(client.create_experiment(name, artifact_location=location, tags=tags))

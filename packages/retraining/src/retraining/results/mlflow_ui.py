@@ -68,7 +68,7 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2):
             return
         time.sleep(0.2)
-    raise UserError(f"MLflow's server ended with code {server.returncode}; {log} says why")
+    raise UserError(f"MLflow's server ended with code {server.returncode}; see {log}")
 
 
 def _open_managed(configuration: Configuration) -> None:

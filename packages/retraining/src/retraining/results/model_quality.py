@@ -1,22 +1,64 @@
-"""SageMaker's model-quality documents, ``{"regression_metrics": {"rmse": {"value": 3.1, ...}, ...}}``."""
+"""The reader of an evaluation's files: metrics.csv, history.csv and SageMaker's model-quality JSON."""
 
+import csv
+import io
+import json
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from job_toolkit import metrics
+from job_toolkit.failure import InputError
 
-def numbers(document: Any) -> dict[str, float]:
-    """The single numbers of a document by metric; curves and matrices are left out, and so is what is
-    no such document."""
-    sections = document.items() if isinstance(document, dict) else ()
-    entries = [
-        (name, entry["value"])
-        for section, metrics in sections
-        if str(section).endswith("_metrics") and isinstance(metrics, dict)
-        for name, entry in metrics.items()
-        if isinstance(entry, dict) and "value" in entry
-    ]
-    return {
-        name: float(value)
-        for name, value in entries
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
+METRICS, HISTORY = "metrics.csv", "history.csv"
+
+
+def metrics_table(text: str) -> list[metrics.Model]:
+    """The models of a metrics.csv; a file of another form has none."""
+    try:
+        return metrics.parse(text)
+    except InputError:
+        return []
+
+
+def history(text: str) -> Iterator[tuple[int, str, float]]:
+    """Epoch, column and value of a history.csv, whose first column counts the epochs."""
+    rows = csv.reader(io.StringIO(text))
+    _, *names = next(rows, [""])
+    for epoch, *values in filter(None, rows):
+        for name, value in zip(names, values, strict=True):
+            if (number := _number(value)) is not None:
+                yield int(float(epoch)), name, number
+
+
+def numbers(documents: Iterable[str | bytes]) -> dict[str, float]:
+    """The single numbers of model-quality documents by metric.
+
+    A document is ``{"regression_metrics": {"rmse": {"value": 3.1, ...}, ...}}``. Curves and matrices are
+    left out, and so is what is no such document.
+    """
+    by_metric: dict[str, float] = {}
+    for text in documents:
+        try:
+            by_metric |= dict(_entries(json.loads(text)))
+        except ValueError:
+            continue
+    return by_metric
+
+
+def _entries(document: Any) -> Iterator[tuple[str, float]]:
+    for section, entries in document.items() if isinstance(document, dict) else ():
+        if not section.endswith("_metrics") or not isinstance(entries, dict):
+            continue
+        for name, entry in entries.items():
+            value = entry.get("value") if isinstance(entry, dict) else None
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                yield name, float(value)
+
+
+def _number(text: Any) -> float | None:
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
-from retraining.results.model_quality import numbers
+from retraining.results import model_quality
 
 STATUSES = {"approve": "Approved", "reject": "Rejected"}
 
@@ -27,6 +27,11 @@ class ModelPackage:
     model_quality_uri: str
     execution: str
 
+    @property
+    def shown(self) -> str:
+        """``group/version``."""
+        return f"{self.group}/{self.version}"
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -34,7 +39,7 @@ class ModelPackage:
 def packages(configuration: Configuration) -> list[ModelPackage]:
     """All versions in the project's model package groups, oldest first in each."""
     client = boto3.client("sagemaker")
-    found: list[ModelPackage] = []
+    versions: list[ModelPackage] = []
     for group in groups(configuration):
         try:
             pages = client.get_paginator("list_model_packages").paginate(
@@ -45,14 +50,14 @@ def packages(configuration: Configuration) -> list[ModelPackage]:
             if error.response["Error"]["Code"] not in ("ResourceNotFound", "ValidationException"):
                 raise
             continue
-        found += [_package(client.describe_model_package(ModelPackageName=arn)) for arn in arns]
-    return found
+        versions += [_package(client.describe_model_package(ModelPackageName=arn)) for arn in arns]
+    return versions
 
 
 def groups(configuration: Configuration) -> list[str]:
     """The model package groups that the configuration registers to."""
-    found = [configuration.package_group(name) for name, unit in configuration.units.items() if unit.registry]
-    return list(dict.fromkeys(found))
+    names = [name for name, model in configuration.models.items() if model.registry]
+    return list(dict.fromkeys(map(configuration.package_group, names)))
 
 
 def find(configuration: Configuration, name: str) -> ModelPackage:
@@ -62,31 +67,25 @@ def find(configuration: Configuration, name: str) -> ModelPackage:
         UserError: there is none, or the number is ambiguous among groups.
     """
     known = packages(configuration)
-    found = [item for item in known if name in (item.arn, f"{item.group}/{item.version}", str(item.version))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UserError(
-            f"model {name!r}: several groups have that version: "
-            f"{', '.join(f'{item.group}/{item.version}' for item in found)}"
-        )
-    versions = (
-        ", ".join(f"{item.group}/{item.version}" for item in known)
-        or "none yet: `retrain run` registers some"
-    )
+    named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        versions = ", ".join(item.shown for item in named)
+        raise UserError(f"model {name!r}: several groups have that version: {versions}")
+    versions = ", ".join(item.shown for item in known) or "none yet: `retrain run` registers some"
     raise UserError(f"model {name!r}: no such version; registered: {versions}")
 
 
 def details(package: ModelPackage) -> dict[str, Any]:
     """Everything the registry knows of one version."""
-    found: dict[str, Any] = boto3.client("sagemaker").describe_model_package(ModelPackageName=package.arn)
-    found.pop("ResponseMetadata", None)
+    answer: dict[str, Any] = boto3.client("sagemaker").describe_model_package(ModelPackageName=package.arn)
     return package.as_json() | {
-        "description": found.get("ModelPackageDescription"),
-        "created": found["CreationTime"].isoformat(),
-        "approval_description": found.get("ApprovalDescription"),
-        "inference": found.get("InferenceSpecification"),
-        "metadata": found.get("CustomerMetadataProperties", {}),
+        "description": answer.get("ModelPackageDescription"),
+        "created": answer["CreationTime"].isoformat(),
+        "approval_description": answer.get("ApprovalDescription"),
+        "inference": answer.get("InferenceSpecification"),
+        "metadata": answer.get("CustomerMetadataProperties", {}),
     }
 
 
@@ -99,21 +98,21 @@ def decide(package: ModelPackage, status: str, reason: str | None) -> None:
     )
 
 
-def _package(found: dict[str, Any]) -> ModelPackage:
-    metadata = found.get("CustomerMetadataProperties", {})
+def _package(answer: dict[str, Any]) -> ModelPackage:
+    metadata = answer.get("CustomerMetadataProperties", {})
     metrics = {
         key.removeprefix("metric:"): number
         for key, value in metadata.items()
         if key.startswith("metric:") and (number := _number(value)) is not None
     }
-    quality = found.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
+    quality = answer.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri", "")
     if quality and not metrics:
         metrics = _quality_metrics(quality)
     return ModelPackage(
-        arn=found["ModelPackageArn"],
-        group=found["ModelPackageGroupName"],
-        version=found["ModelPackageVersion"],
-        status=found["ModelApprovalStatus"],
+        arn=answer["ModelPackageArn"],
+        group=answer["ModelPackageGroupName"],
+        version=answer["ModelPackageVersion"],
+        status=answer["ModelApprovalStatus"],
         candidate=metadata.get("candidate", ""),
         metrics=metrics,
         model_quality_uri=quality,
@@ -125,8 +124,8 @@ def _quality_metrics(uri: str) -> dict[str, float]:
     """The numbers of a package's model-quality JSON; none where it cannot be read."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
-        return numbers(json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
-    except (ClientError, ValueError):
+        return model_quality.numbers([boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()])
+    except ClientError:
         return {}
 
 

@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from retraining.config.checks import images as image_checks
 from retraining.config.checks import parameter_values
+from retraining.config.checks.images import image_problem
 from retraining.config.configuration import Configuration
-from retraining.config.flow import chaining, images
+from retraining.config.flow import images
 from retraining.config.schema.parameter import Parameter
-from retraining.config.schema.pipeline import JOBS
-from retraining.errors import UserError
-from retraining.nearest import nearest
+from retraining.errors import UserError, suggestion_or_all
 
 _NUMBERS = {
     "Integer": (r"[-+]?[0-9]+", "a whole number"),
@@ -23,28 +21,28 @@ def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
     """``["Epochs=5"]`` as ``{"Epochs": "5"}``, checked against the declared parameters.
 
     Raises:
-        UserError: no `=`, an undeclared name, one given twice, or a value that its keys refuse; one line
-            per error.
+        UserError: no `=`, an undeclared name, one given twice, or a value that its keys refuse; a problem
+            for each.
     """
     declared = configuration.parameters
     values: dict[str, str] = {}
-    errors = []
+    problems = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            errors.append(f"--param {text!r}: write it as Name=value, such as --param Epochs=5")
+            problems.append(f"--param {text!r}: write it as Name=value, such as --param Epochs=5")
         elif name not in declared:
-            errors.append(f"--param {name}: no such parameter{nearest(name, declared)}")
+            problems.append(f"--param {name}: no such parameter{suggestion_or_all(name, declared)}")
         elif name in values:
-            errors.append(f"--param {name}: it is given twice, as {values[name]!r} and {value!r}: keep one")
-        elif problem := _problem(declared[name], value):
-            errors.append(f"--param {name}: {problem}")
+            problems.append(f"--param {name}: it is given twice, as {values[name]!r} and {value!r}: keep one")
+        elif words := _problem(declared[name], value):
+            problems.append(f"--param {name}: {words}")
         else:
             values[name] = value
-    errors += _refused(configuration, values)
-    if errors:
-        raise UserError("\n".join(errors))
-    chosen = images.parameters(configuration.units.values())
+    problems += _refused(configuration, values)
+    if problems:
+        raise UserError(*problems)
+    chosen = images.parameters(configuration.models.values())
     return {
         name: _image(configuration, name, value) if name in chosen else value
         for name, value in values.items()
@@ -68,7 +66,7 @@ def _problem(parameter: Parameter, value: str) -> str | None:
             else f"true or false is expected, not {value!r}"
         )
     if parameter.type == "String":
-        return None if value else "an empty text is not allowed"
+        return None if value else "an empty string is not allowed"
     # Python would take 1_000 and " 5" as well, which SageMaker does not.
     pattern, expected = _NUMBERS[parameter.type]
     if re.fullmatch(pattern, value):
@@ -77,17 +75,17 @@ def _problem(parameter: Parameter, value: str) -> str | None:
 
 
 def _refused(configuration: Configuration, values: dict[str, str]) -> Iterator[str]:
-    """What the keys that the parameters stand for say of the values."""
-    units = list(configuration.units.values())
+    """What the keys that declare the parameters say of the values."""
+    models = list(configuration.models.values())
     typed = {name: _typed(configuration.parameters[name], value) for name, value in values.items()}
-    chosen = images.parameters(units)
-    alone = {name: parameter_values.problem(units, {name: value}) for name, value in typed.items()}
+    chosen = images.parameters(models)
+    alone = {name: parameter_values.problem(models, {name: value}) for name, value in typed.items()}
     # Values that fit each other, such as both ends of a range, need not fit the defaults.
-    together = parameter_values.problem(units, typed)
+    together = parameter_values.problem(models, typed)
     for name, value in typed.items():
         words = alone[name] if together else None
         if words is None and name in chosen:
-            words = image_checks.problem(str(value), None)
+            words = image_problem(str(value), None)
         if words is not None:
             yield f"--param {name}: {words}"
     if together and not any(alone.values()):
@@ -101,26 +99,26 @@ def _typed(parameter: Parameter, value: str) -> Any:
 
 
 def require_inputs(configuration: Configuration, values: dict[str, str]) -> None:
-    """Look whether every S3 file or prefix that a job reads from outside holds at least one object.
+    """Check that every S3 file or prefix that a job reads from outside holds at least one object.
 
     Raises:
-        UserError: some do not; one line each.
+        UserError: some do not; a problem for each.
     """
-    errors = []
+    problems = []
     for uri, parameter in _inputs(configuration):
         given = values.get(parameter.parameter, str(parameter.default)) if parameter else uri
-        problem = _missing(given)
-        if problem and parameter:
+        words = _missing(given)
+        if words and parameter:
             advice = _advice(parameter.parameter, _can_be_simulated(configuration, given))
-            errors.append(f"input {parameter.parameter}: {problem}: {advice}")
-        elif problem:
-            errors.append(f"input {problem}: put the data there, or change fileName in the model's file")
-    if errors:
-        raise UserError("\n".join(dict.fromkeys(errors)))
+            problems.append(f"input {parameter.parameter}: {words}: {advice}")
+        elif words:
+            problems.append(f"input {words}: put the data there, or change fileName in the model's file")
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
 
 
 def _advice(name: str, can_be_simulated: bool) -> str:
-    other = f"name another place with --param {name}=s3://..."
+    other = f"give another location with --param {name}=s3://..."
     if can_be_simulated:
         return f"put the data there, {other}, or run `retrain data` for simulated sample data"
     return f"put the data there, or {other}"
@@ -137,13 +135,12 @@ def _can_be_simulated(configuration: Configuration, uri: str) -> bool:
 
 def _inputs(configuration: Configuration) -> Iterator[tuple[str, Parameter | None]]:
     """The data of jobs that no step of the pipeline writes: a URI, or the parameter that holds it."""
-    for step in configuration.dag.steps.values():
-        if step.step_class in JOBS:
-            for item in chaining.inputs_of(configuration.pipeline, configuration.units, step):
-                if isinstance(item.uri, Parameter):
-                    yield "", item.uri
-                elif item.uri is not None:
-                    yield item.uri, None
+    for step in configuration.steps.values():
+        for item in step.inputs:
+            if isinstance(item.uri, Parameter):
+                yield "", item.uri
+            elif item.uri is not None:
+                yield item.uri, None
 
 
 def _missing(uri: str) -> str | None:
@@ -155,7 +152,7 @@ def _missing(uri: str) -> str | None:
     if not uri.startswith("s3://") or not bucket:
         return f"an S3 URI such as s3://bucket/prefix/ is expected, not {uri!r}"
     try:
-        found = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
+        count = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
     except ClientError as error:
         return f"{uri}: {error.response['Error'].get('Message', 'cannot be listed')}"
-    return None if found else f"{uri} holds no objects"
+    return None if count else f"{uri} holds no objects"

@@ -1,18 +1,19 @@
-"""Puts a definition where it runs: code objects, Lambda function, pipeline. Only what changed is sent."""
+"""Deploys a definition: code objects, Lambda functions, pipeline. Only what changed is sent."""
 
 import base64
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-from retraining.compile import lambdas
 from retraining.compile.definition import Definition
 from retraining.compile.differences import Difference
-from retraining.compile.lambdas import Function
+from retraining.compile.lambdas import Function, functions_of
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 
@@ -29,7 +30,11 @@ def deploy(configuration: Configuration, definition: Definition) -> list[str]:
     try:
         return [
             *_upload(configuration, definition),
-            *(line for function in lambdas.of(configuration) for line in _function(configuration, function)),
+            *(
+                line
+                for function in functions_of(configuration)
+                for line in _function(configuration, function)
+            ),
             *_pipeline(configuration, definition),
         ]
     except ClientError as error:
@@ -37,7 +42,7 @@ def deploy(configuration: Configuration, definition: Definition) -> list[str]:
 
 
 def _upload(configuration: Configuration, definition: Definition) -> list[str]:
-    """Keys hold the hash of their content: what is there already is the same."""
+    """Keys contain the hash of their content: an object that exists is the same."""
     s3 = boto3.client("s3")
     bucket = configuration.project.bucket
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{definition.name}/code/")
@@ -61,8 +66,8 @@ def _function(configuration: Configuration, function: Function) -> list[str]:
     """Create the function, or update its code and its settings where either differs."""
     client = boto3.client("lambda")
     name = function.name
-    found = function_differences(function)
-    if found is None:
+    differences = function_differences(function)
+    if differences is None:
         client.create_function(
             FunctionName=name,
             Code={"ZipFile": function.package},
@@ -71,7 +76,7 @@ def _function(configuration: Configuration, function: Function) -> list[str]:
         )
         client.get_waiter("function_active_v2").wait(FunctionName=name)
         return [f"created Lambda function {name}"]
-    changed = list(dict.fromkeys(item.path.partition(".")[0] for item in found))
+    changed = list(dict.fromkeys(item.path.partition(".")[0] for item in differences))
     if CODE in changed:
         client.update_function_code(FunctionName=name, ZipFile=function.package)
         client.get_waiter("function_updated_v2").wait(FunctionName=name)
@@ -82,8 +87,8 @@ def _function(configuration: Configuration, function: Function) -> list[str]:
 
 
 def function_differences(function: Function) -> list[Difference] | None:
-    """What of a function is not in AWS as it is here (`CODE`, then its settings); None where there is no
-    such function."""
+    """How a function differs in AWS from here (`CODE`, then its settings); None where AWS has none of
+    this name."""
     client = boto3.client("lambda")
     try:
         present = client.get_function_configuration(FunctionName=function.name)
@@ -95,7 +100,7 @@ def function_differences(function: Function) -> list[Difference] | None:
 
 
 def _missing(present: Any, wanted: dict[str, Any], path: str = "") -> Iterator[Difference]:
-    """What `present` does not hold of `wanted`; what it holds besides is AWS's own."""
+    """Where `present` differs from `wanted`; what it has in addition is AWS's own."""
     for key, value in wanted.items():
         there = present.get(key)
         if isinstance(value, dict) and isinstance(there, dict):
@@ -132,23 +137,23 @@ def _request(configuration: Configuration, definition: Definition) -> dict[str, 
 def deployed_pipeline(name: str) -> dict[str, Any] | None:
     """DescribePipeline's answer; None where there is no such pipeline."""
     try:
-        found: dict[str, Any] = boto3.client("sagemaker").describe_pipeline(PipelineName=name)
+        answer: dict[str, Any] = boto3.client("sagemaker").describe_pipeline(PipelineName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFound":
             raise
         return None
-    return found
+    return answer
 
 
 def pipeline_differences(
     configuration: Configuration, definition: Definition, present: dict[str, Any]
 ) -> list[Difference]:
-    """What of a deployed pipeline, beside its definition, is not as it is here: role and description."""
+    """How a deployed pipeline differs from here apart from its definition: role and description."""
     return list(_missing(present, _request(configuration, definition)))
 
 
 def _definition_argument(configuration: Configuration, definition: Definition) -> dict[str, Any]:
-    """The definition itself, or, from 100 KiB on, its place in S3."""
+    """The definition itself, or, from 100 KiB on, its object in S3."""
     content = definition.text.encode()
     if len(content) < INLINE_LIMIT:
         return {"PipelineDefinition": definition.text}
@@ -156,3 +161,20 @@ def _definition_argument(configuration: Configuration, definition: Definition) -
     key = f"{definition.name}/definition/{hashlib.sha256(content).hexdigest()[:32]}.json"
     boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
     return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}}
+
+
+def git_commit(root: Path) -> str:
+    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` where git has none."""
+    git = ["git", "-C", str(root)]
+    tracked = subprocess.run(
+        [*git, "ls-files", "--error-unmatch", "pipeline.py"], capture_output=True, check=False
+    )
+    if tracked.returncode != 0:
+        return "unknown"
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if commit.returncode != 0:
+        return "unknown"
+    changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
+    return commit.stdout.strip() + ("-dirty" if changes.stdout.strip() else "")

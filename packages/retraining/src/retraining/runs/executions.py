@@ -76,6 +76,14 @@ class Execution:
         return [step for step in self.steps if step.status == "Failed"]
 
     @property
+    def was_interrupted(self) -> bool:
+        """Whether it failed as a whole, as when the local services stop, and not because of a step.
+
+        Then the steps that were running, if any, have failed for the execution's own reason.
+        """
+        return self.status == "Failed" and all(step.failure == self.failure for step in self.failed)
+
+    @property
     def reason(self) -> str | None:
         """Why it failed: of each failed step, or of the execution as a whole."""
         reasons = [f"step {step.name} failed: {step.failure or 'no reason given'}" for step in self.failed]
@@ -94,18 +102,18 @@ class Execution:
 def describe(arn: str) -> Execution:
     """One execution as it is now."""
     client = boto3.client("sagemaker")
-    found = client.describe_pipeline_execution(PipelineExecutionArn=arn)
+    answer = client.describe_pipeline_execution(PipelineExecutionArn=arn)
     pages = client.get_paginator("list_pipeline_execution_steps").paginate(
         PipelineExecutionArn=arn, SortOrder="Ascending"
     )
     steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
-    running = found["PipelineExecutionStatus"] in RUNNING
+    running = answer["PipelineExecutionStatus"] in RUNNING
     return Execution(
         arn=arn,
-        status=found["PipelineExecutionStatus"],
-        started=found["CreationTime"],
-        ended=None if running else found["LastModifiedTime"],
-        failure=found.get("FailureReason"),
+        status=answer["PipelineExecutionStatus"],
+        started=answer["CreationTime"],
+        ended=None if running else answer["LastModifiedTime"],
+        failure=answer.get("FailureReason"),
         steps=sorted(steps, key=lambda step: step.started.timestamp() if step.started else float("inf")),
     )
 
@@ -154,14 +162,14 @@ def given(arns: list[str], defaults: dict[str, str]) -> dict[str, dict[str, str]
     """By ARN, the parameters of executions that differ from these defaults, in their order."""
     client = boto3.client("sagemaker")  # once: threads must not make the first session at once
     with ThreadPoolExecutor(8) as pool:
-        found = dict(zip(arns, pool.map(lambda arn: parameters(arn, client), arns), strict=True))
+        by_arn = dict(zip(arns, pool.map(lambda arn: parameters(arn, client), arns), strict=True))
     return {
         arn: {
             name: values[name]
             for name, default in defaults.items()
             if name in values and not same(values[name], default)
         }
-        for arn, values in found.items()
+        for arn, values in by_arn.items()
     }
 
 
@@ -192,17 +200,17 @@ def start(pipeline: str, values: dict[str, str]) -> str:
 
 
 def watch(arn: str) -> Iterator[Execution]:
-    """The execution's state each time that it was asked for, the last one when it has ended.
+    """The execution's state again and again, the last time when it has ended.
 
-    It is asked for often at first, and less often the longer nothing changes (at most each 15 s).
+    SageMaker is asked often at first, and less often the longer nothing changes (at least each 15 s).
     """
     changed, before = time.monotonic(), None
     while True:
-        found = describe(arn)
-        yield found
-        if not found.running:
+        execution = describe(arn)
+        yield execution
+        if not execution.running:
             return
-        state = [(step.name, step.status, step.attempts) for step in found.steps]
+        state = [(step.name, step.status, step.attempts) for step in execution.steps]
         if state != before:
             changed, before = time.monotonic(), state
         time.sleep(min(15.0, 0.2 + 0.02 * (time.monotonic() - changed)))
@@ -240,10 +248,10 @@ _DESCRIBED = {
 def _span(kind: str, name: str) -> tuple[float, float] | None:
     """When a job's own work began and ended, as POSIX times; None where it never began."""
     operation, member, begin, end = _DESCRIBED[kind]
-    found = getattr(boto3.client("sagemaker"), operation)(**{member: name})
+    answer = getattr(boto3.client("sagemaker"), operation)(**{member: name})
     if kind == "Training":
-        phases = {item["Status"]: item for item in found.get("SecondaryStatusTransitions", [])}
-        found, begin, end = phases.get("Training", {}), "StartTime", "EndTime"
-    if begin not in found or end not in found:
+        phases = {item["Status"]: item for item in answer.get("SecondaryStatusTransitions", [])}
+        answer, begin, end = phases.get("Training", {}), "StartTime", "EndTime"
+    if begin not in answer or end not in answer:
         return None
-    return found[begin].timestamp(), found[end].timestamp()
+    return answer[begin].timestamp(), answer[end].timestamp()

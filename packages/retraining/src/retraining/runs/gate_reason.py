@@ -2,8 +2,11 @@
 
 import math
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Any
 
+from retraining.compile.compiled import is_expression, read
 from retraining.config.configuration import Configuration
 from retraining.config.schema.parameter import Parameter
 from retraining.runs.executions import Execution
@@ -11,43 +14,69 @@ from retraining.runs.executions import Execution
 _NUMBER = r"-?\d+\.?\d*(?:[eE][-+]?\d+)?"
 # Measured numbers have more digits than anybody writes.
 _LONG = re.compile(r"(?<![\w.])-?\d+\.\d{6,}(?:[eE][-+]?\d+)?(?!\w|\.\d)")
-# As the Fail step's message has it: see retraining.steps.conditions.
-_SEEN = re.compile(rf"^Quality gate: \S+ is ({_NUMBER}), (?:below the minimum|above the maximum) ")
+
+
+def with_short_numbers(configuration: Configuration, execution: Execution) -> Execution:
+    """The execution with short numbers in what its gates say; other failures as they are."""
+    gates = {
+        step.settings.own_fail_step for step in configuration.steps.values() if step.step_class == "Condition"
+    }
+    steps = [
+        replace(step, failure=rounded(step.failure)) if step.failure and step.name in gates else step
+        for step in execution.steps
+    ]
+    return replace(execution, steps=steps)
 
 
 def rounded(text: str) -> str:
-    """A gate's reason with three digits of each long number, or as many as tell it from the other numbers;
-    other texts as they are."""
-    if "Quality gate: " not in text:
-        return text
+    """A text with three digits of each long number, or as many as tell it from the other numbers."""
     short = {float(number) for number in re.findall(_NUMBER, _LONG.sub("", text))}
 
-    def shorter(found: re.Match[str]) -> str:
-        value = float(found[0])
+    def shorter(number: re.Match[str]) -> str:
+        value = float(number[0])
         digits = max(3, math.floor(math.log10(abs(value))) + 1 if value else 3)
         texts = (f"{value:.{count}g}" for count in range(digits, 17))
-        return next((text for text in texts if float(text) not in short), found[0])
+        return next((text for text in texts if float(text) not in short), number[0])
 
     return _LONG.sub(shorter, text)
 
 
-def passing(configuration: Configuration, execution: Execution) -> dict[str, str]:
+def passing(configuration: Configuration, definition: str, execution: Execution) -> dict[str, str]:
     """The parameter that holds the bound of the gate that failed, with a value that lets the run pass.
 
     Empty where the bound is no parameter, or where a champion sets it.
+
+    Args:
+        definition: the pipeline definition of the execution, which has the message of each Fail step.
     """
     failed = {step.name: step.failure or "" for step in execution.failed}
-    graph = configuration.dag
-    for name, step in graph.steps.items():
-        seen = _SEEN.match(failed.get(f"{name}Failed", ""))
-        gate = configuration.units[graph.models[name]].gate if step.step_class == "Condition" else None
-        if gate is None or seen is None:
+    steps = read(definition).steps
+    for step in configuration.steps.values():
+        name = step.settings.own_fail_step
+        if step.step_class != "Condition" or name not in failed or name not in steps:
             continue
-        bound = gate.minimum if gate.maximum is None else gate.maximum
-        if isinstance(bound, Parameter):
-            value = Decimal(seen[1])
-            digits = 0 if bound.type == "Integer" else value.adjusted() - 1
-            away = ROUND_FLOOR if gate.maximum is None else ROUND_CEILING
-            kept = value.quantize(Decimal(1).scaleb(digits), away)
-            return {bound.parameter: f"{float(kept):.6g}"}
+        gate = step.section
+        measured = _measured(steps[name].arguments.get("ErrorMessage"), failed[name])
+        if measured is None or gate.champion is not None or not isinstance(gate.bound, Parameter):
+            continue
+        digits = 0 if gate.bound.type == "Integer" else measured.adjusted() - 1
+        away = ROUND_FLOOR if gate.maximum is None else ROUND_CEILING
+        kept = measured.quantize(Decimal(1).scaleb(digits), away)
+        return {gate.bound.parameter: f"{float(kept):.6g}"}
     return {}
+
+
+def _measured(message: Any, failure: str) -> Decimal | None:
+    """The number in the place of the Std:JsonGet of a message; None where `failure` is no such message."""
+    parts = message.get("Std:Join", {}).get("Values", []) if isinstance(message, dict) else []
+    expressions = [part for part in parts if is_expression(part)]
+    measured = next((index for index, part in enumerate(expressions) if "Std:JsonGet" in part), None)
+    pattern = "".join("(.*?)" if is_expression(part) else re.escape(str(part)) for part in parts)
+    match = re.fullmatch(pattern, failure, re.DOTALL)
+    if match is None or measured is None:
+        return None
+    try:
+        number = Decimal(match[measured + 1])
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -1,4 +1,4 @@
-"""Where the data of the pipeline's inputs lies, and whose it is."""
+"""Where the data of the pipeline's inputs is, and whose it is."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +18,8 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class DataPlace:
-    """The place of one input of a model's preprocessing; `input` is its parameter, or else its channel."""
+class ModelInput:
+    """One input of a model's preprocessing; `input` is its parameter, or else its channel."""
 
     model: str
     channel: str
@@ -42,7 +42,7 @@ class DataPlace:
 
 @dataclass(frozen=True)
 class Content:
-    """The keys at a place, and the first one that `retrain data` did not write."""
+    """The keys of the objects, and the first one that `retrain data` did not write."""
 
     keys: tuple[str, ...]
     foreign: str | None = None
@@ -55,10 +55,10 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Held:
-    """A place with what it holds; `is_new` where it was written just now."""
+class InputState:
+    """An input with the data that it has; `is_new` where these were written just now."""
 
-    place: DataPlace
+    input: ModelInput
     content: Content
     is_new: bool = False
 
@@ -74,61 +74,62 @@ class Held:
 
     def as_json(self) -> dict[str, Any]:
         objects = len(self.content.keys)
-        return asdict(self.place) | {"holds": self.content.holds, "objects": objects, "written": self.is_new}
+        return asdict(self.input) | {"holds": self.content.holds, "objects": objects, "written": self.is_new}
 
 
-def of(configuration: Configuration, model: str, to: str | None = None) -> list[DataPlace]:
-    """The places of a model's inputs: where their defaults point, or one folder for each below `to`."""
-    unit = configuration.units[model]
-    found = []
-    for name, channel in (unit.preprocess.channels if unit.preprocess else {}).items():
+def inputs_of(configuration: Configuration, model_name: str, to: str | None = None) -> list[ModelInput]:
+    """A model's inputs: where their defaults point, or one folder for each below `to`."""
+    preprocess = configuration.models[model_name].preprocess
+    inputs = []
+    for channel_name, channel in (preprocess.channels if preprocess else {}).items():
         if channel.dataFiles:
             file = channel.dataFiles[0].fileName
-            default = str(default_of(file))
-            uri = default if to is None else f"{to.rstrip('/')}/{name}/"
-            found.append(DataPlace(model, name, file.parameter if isinstance(file, Parameter) else name, uri))
-    return found
+            name = file.parameter if isinstance(file, Parameter) else channel_name
+            uri = str(default_of(file)) if to is None else f"{to.rstrip('/')}/{channel_name}/"
+            inputs.append(ModelInput(model_name, channel_name, name, uri))
+    return inputs
 
 
-def look(configuration: Configuration, place: DataPlace) -> Held:
-    """What a job that reads the place would find there.
+def look(configuration: Configuration, model_input: ModelInput) -> InputState:
+    """What a job that reads the input would get.
 
     Raises:
         UserError: there is no such bucket, or it cannot be listed.
     """
     s3 = boto3.client("s3")
+    bucket = model_input.bucket
     try:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.prefix)
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=model_input.prefix)
         listed = [item["Key"] for page in pages for item in page.get("Contents", [])]
     except ParamValidationError:
-        raise UserError(f"{place.uri}: {place.bucket!r} cannot be the name of a bucket") from None
+        raise UserError(f"{model_input.uri}: {bucket!r} cannot be the name of a bucket") from None
     except ClientError as error:
-        raise UserError(f"{place.uri}: {_why(error, configuration, place)}") from None
+        raise UserError(f"{model_input.uri}: {_why(error, configuration, bucket)}") from None
     # S3's console makes empty objects for folders.
     keys = tuple(key for key in listed if not key.endswith("/"))
-    return Held(place, Content(keys, next(_foreign(s3, place.bucket, keys), None)))
+    return InputState(model_input, Content(keys, next(_foreign(s3, bucket, keys), None)))
 
 
-def _why(error: ClientError, configuration: Configuration, place: DataPlace) -> str:
+def _why(error: ClientError, configuration: Configuration, bucket: str) -> str:
     if error.response["Error"]["Code"] != "NoSuchBucket":
         return str(error.response["Error"].get("Message", "it cannot be listed"))
-    own = f"s3://{configuration.project.bucket}/"
-    use = "" if place.bucket == configuration.project.bucket else f"use the project's, {own}, or "
+    own = configuration.project.bucket
+    use = "" if bucket == own else f"use the project's, s3://{own}/, or "
     return (
-        f"there is no bucket {place.bucket}: {use}make it: `aws s3 mb s3://{place.bucket}` "
+        f"bucket {bucket} does not exist: {use}create it: `aws s3 mb s3://{bucket}` "
         "(on this machine with the variables of `retrain local env`)"
     )
 
 
 def _foreign(s3: Any, bucket: str, keys: tuple[str, ...]) -> Iterator[str]:
-    """The keys without the mark; in batches, as nobody wants to look at all of a large prefix."""
+    """The keys without the mark; in batches, because a prefix may be large and the first key is enough."""
 
     def is_simulated(key: str) -> bool:
         try:
-            found = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+            metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
         except ClientError:
             return False
-        return bool(MARK.items() <= found.items())
+        return bool(MARK.items() <= metadata.items())
 
     with ThreadPoolExecutor(8) as pool:
         for begin in range(0, len(keys), _BATCH):

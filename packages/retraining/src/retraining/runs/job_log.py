@@ -1,4 +1,4 @@
-"""What a job's log says last, from CloudWatch Logs."""
+"""The last lines of a job's log, from CloudWatch Logs."""
 
 import math
 import re
@@ -46,18 +46,18 @@ def last_lines(kind: str, job: str) -> list[str]:
         }
     except client.exceptions.ResourceNotFoundException:
         return []
-    return of_instances({name.removeprefix(f"{job}/"): events for name, events in logs.items()})
+    return last_lines_of({name.removeprefix(f"{job}/"): events for name, events in logs.items()})
 
 
-def of_instances(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def last_lines_of(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     """`useful` for the events of each log stream: of several instances, those that ended first."""
-    found: list[str] = []
+    shown: list[str] = []
     ends = sorted(logs, key=lambda name: logs[name][-1]["timestamp"] if logs[name] else math.inf)
     for name in ends[:_SHOWN_INSTANCES]:
         lines = useful([line.rstrip() for event in logs[name] for line in event["message"].splitlines()])
         host = name.rpartition("-")[0]  # what follows is the time of its start
-        found += [f"{host} | {line}" for line in lines] if len(logs) > 1 else lines
-    return found
+        shown += [f"{host} | {line}" for line in lines] if len(logs) > 1 else lines
+    return shown
 
 
 def useful(lines: Sequence[str]) -> list[str]:
@@ -74,8 +74,8 @@ def useful(lines: Sequence[str]) -> list[str]:
     return said[-_SHOWN:]
 
 
-def beside(lines: Sequence[str], reason: str) -> list[str]:
-    """The lines without those at their end that `reason` says too; a traceback stays whole."""
+def without_reason(lines: Sequence[str], reason: str) -> list[str]:
+    """The lines without those at their end that `reason` repeats; a traceback stays whole."""
     said = " ".join(reason.split())
     kept = list(lines)
     while kept and " ".join(kept[-1].split()) in said:
@@ -87,13 +87,13 @@ def _indented(traceback: Sequence[str]) -> list[str]:
     """A traceback with its indentation, which the SDK's driver takes away from all that a script prints."""
     if any(line.startswith(" ") for line in traceback):
         return list(traceback)
-    found: list[str] = []
+    indented: list[str] = []
     is_in_frame = False
     for line in traceback:
         if _FRAME.match(line):
-            found.append(f"  {line}")
+            indented.append(f"  {line}")
             is_in_frame = True
         elif line.strip("~^"):  # marks below a line of code have lost their place
-            found.append(f"    {line}" if is_in_frame else line)
+            indented.append(f"    {line}" if is_in_frame else line)
             is_in_frame = False
-    return found
+    return indented

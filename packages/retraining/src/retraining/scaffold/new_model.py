@@ -1,4 +1,4 @@
-"""`retrain new-model`: one more model in the project, made like one that is there or like an example."""
+"""`retrain new-model`: one more model in the project, copied from a model of it or from an example."""
 
 import os
 import re
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from retraining.config import configuration
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import Configuration, load
 from retraining.errors import UserError
 from retraining.scaffold import copy
 from retraining.scaffold.names import S3, Names
@@ -35,7 +34,7 @@ class Created:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where one new model goes."""
+    """The folders and the file of one new model."""
 
     source: Source
     name: str
@@ -44,7 +43,7 @@ class _Target:
     tests: Path
 
     def below(self, root: Path, other: Path) -> "_Target":
-        """The same places, below `other` in place of `root`."""
+        """The same, below `other` in place of `root`."""
         folder, conf, tests = (
             other / path.relative_to(root) for path in (self.folder, self.conf, self.tests)
         )
@@ -55,7 +54,7 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
     """Copy a model or an example into the project in `root` and add its steps to the pipeline.
 
     Everything that must differ between two models is renamed: steps, pipeline parameters, model package
-    group, base job names, data prefixes. Where the outcome is not in order, nothing is changed. Cut off
+    group, base job names, data prefixes. Where the outcome is not valid, nothing is changed. Interrupted
     at any point, it leaves nothing that runs: the folders appear whole, and the steps come last.
 
     Args:
@@ -65,12 +64,12 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
 
     Raises:
         UserError: the name cannot be used or is taken, `like` is unknown, or the configuration with the
-            new model is not in order; one line per error.
+            new model is not valid; a problem for each mistake.
     """
-    found = configuration.load(root)
+    configuration = load(root)
     _check_name(name)
-    sources = find(found, like)
-    targets = _targets(found, sources, name, like)
+    sources = find(configuration, like)
+    targets = _targets(configuration, sources, name, like)
     names = Names(
         like,
         name,
@@ -78,8 +77,8 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
         copy.step_names(sources),
         _data_prefix(name, data),
     )
-    _require_whole(sources, names, like, found)
-    anchor = _anchor(found)
+    _require_whole(sources, names, like, configuration)
+    anchor = _anchor(configuration)
     before = anchor.path.read_bytes()
     try:
         environments = _make_folders(root, targets, names)
@@ -87,21 +86,20 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
         copy.add_to_pipeline(anchor, blocks, copy.dependencies(sources, names))
         _write(anchor.path, anchor.render().encode())
         for environment in (None, *environments):
-            configuration.load(root, environment)
+            load(root, environment)
     except BaseException as error:
         if anchor.path.read_bytes() != before:
             _write(anchor.path, before)
         _remove(targets)
         if isinstance(error, UserError):
-            raise UserError(
-                f"{error}\nnothing was changed: {name!r} like {like!r} would not be in order"
-            ) from None
+            words = f"nothing was changed: the configuration with {name!r} like {like!r} is not valid"
+            raise UserError(*error.problems, words) from None
         raise
     simulated = [target.name for target in targets if (target.folder / "simulate.py").is_file()]
     steps = [names.step(step) for step in names.steps]
     made, folders = [target.name for target in targets], [target.folder for target in targets]
-    places = [place for target in targets for place in _places(target)]
-    files = sorted(path for place in places for path in place.rglob("*") if path.is_file())
+    copied = [folder for target in targets for folder in _folders(target)]
+    files = sorted(path for folder in copied for path in folder.rglob("*") if path.is_file())
     return Created(made, folders, files, anchor.path, steps, simulated, list(_notes(root, targets)))
 
 
@@ -122,13 +120,13 @@ def _data_prefix(name: str, data: str | None) -> str:
     return f"{data.rstrip('/')}/"
 
 
-def _targets(found: Configuration, sources: list[Source], name: str, like: str) -> list[_Target]:
+def _targets(configuration: Configuration, sources: list[Source], name: str, like: str) -> list[_Target]:
     """Where the new models go.
 
     Raises:
-        UserError: something stands there already, or the project's pattern has no place for one.
+        UserError: something is there already, or the project's pattern has no place for one.
     """
-    pattern = found.project.model_files
+    pattern = configuration.project.model_files
     parts = Path(pattern).parts
     wild = [index for index, part in enumerate(parts) if "*" in part]
     if len(wild) != 1 or parts[wild[0]] not in ("*", "**") or wild[0] == len(parts) - 1:
@@ -136,34 +134,36 @@ def _targets(found: Configuration, sources: list[Source], name: str, like: str) 
             f"conf/project.yaml: SMP_MODEL_CONFIGPATH {pattern!r} does not say where a new model goes: "
             "write it like models/*/conf.yaml"
         )
+    root = configuration.root
     targets = []
     for source in sources:
         ending = source.name.removeprefix(like) if len(sources) > 1 else ""
         new = name + ending
         filled = [new if index == wild[0] else part for index, part in enumerate(parts)]
-        folder, conf = found.root.joinpath(*filled[: wild[0] + 1]), found.root.joinpath(*filled)
-        targets.append(_Target(source, new, folder, conf, found.root / "tests" / "models" / new))
-    anchor = _anchor(found)
+        folder, conf = root.joinpath(*filled[: wild[0] + 1]), root.joinpath(*filled)
+        targets.append(_Target(source, new, folder, conf, root / "tests" / "models" / new))
+    anchor = _anchor(configuration)
     for target in targets:
-        if target.name in found.units:
+        if target.name in configuration.models:
             if not anchor.find(*copy.PIPELINE, "models", target.name):
-                left = [str(place.relative_to(found.root)) for other in targets for place in _places(other)]
+                left = [str(path.relative_to(root)) for other in targets for path in _folders(other)]
                 raise UserError(
-                    f"{left[0]} has no steps in the pipeline, as a new-model that was cut off leaves it: "
+                    f"{left[0]} has no steps in the pipeline, as an interrupted new-model leaves it: "
                     f"remove {' and '.join(left)} and run again, or choose another name"
                 )
             raise UserError(f"a model {target.name!r} is in the project already: choose another name")
-        for place in (target.folder, target.tests):
-            if place.exists() or place.is_symlink():
-                shown = place.relative_to(found.root)
-                raise UserError(f"{shown} is there already: choose another name, or move it away")
+        for path in (target.folder, target.tests):
+            if path.exists() or path.is_symlink():
+                raise UserError(
+                    f"{path.relative_to(root)} is there already: choose another name, or move it away"
+                )
     return targets
 
 
-def _require_whole(sources: list[Source], names: Names, like: str, found: Configuration) -> None:
+def _require_whole(sources: list[Source], names: Names, like: str, configuration: Configuration) -> None:
     """A model that reads what another one's step writes needs that step in the project."""
     for step, reads in copy.chained(sources).items():
-        for other in sorted(reads - set(names.steps) - set(found.dag.steps)):
+        for other in sorted(reads - set(names.steps) - set(configuration.steps)):
             example = like.partition("_")[0]
             raise UserError(
                 f"--like {like}: its step {step!r} reads what {other!r} of another model writes, which is "
@@ -171,31 +171,31 @@ def _require_whole(sources: list[Source], names: Names, like: str, found: Config
             )
 
 
-def _anchor(found: Configuration) -> YamlText:
-    """The file that holds conf.sagemakerPipeline; the configuration is in order, so there is one."""
-    for path in sorted(found.root.glob(found.project.model_files)):
+def _anchor(configuration: Configuration) -> YamlText:
+    """The file that holds conf.sagemakerPipeline; a valid configuration has one."""
+    for path in sorted(configuration.root.glob(configuration.project.model_files)):
         file = YamlText(path)
         if file.find(*copy.PIPELINE):
             return file
-    raise UserError(f"{found.project.model_files}: no file holds conf.sagemakerPipeline (the anchor)")
+    raise UserError(f"{configuration.project.model_files}: no file holds conf.sagemakerPipeline (the anchor)")
 
 
 def _make_folders(root: Path, targets: list[_Target], names: Names) -> list[str]:
-    """Make all in a hidden folder, then move it to its places; the environments with files in it."""
+    """Make all in a hidden folder, then move it; returns the environments of which it has files."""
     hidden = root / ".new-model"
-    shutil.rmtree(hidden, ignore_errors=True)  # of a call that was cut off
+    shutil.rmtree(hidden, ignore_errors=True)  # of an interrupted call
     environments: dict[str, None] = {}
     try:
         for target in targets:
-            folder = target.folder.relative_to(root).as_posix()
-            texts = copy.configuration_texts(target.source, names, folder)
+            below = target.folder.relative_to(root).as_posix()
+            texts = copy.configuration_texts(target.source, names, below)
             environments |= dict.fromkeys(Path(name).stem for name in list(texts)[1:])
             _copy(target.below(root, hidden), texts)
         for target in targets:
-            for place in _places(target.below(root, hidden)):
-                final = root / place.relative_to(hidden)
+            for folder in _folders(target.below(root, hidden)):
+                final = root / folder.relative_to(hidden)
                 final.parent.mkdir(parents=True, exist_ok=True)
-                place.rename(final)
+                folder.rename(final)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     return list(environments)
@@ -213,13 +213,13 @@ def _copy(target: _Target, texts: dict[str, str]) -> None:
         shutil.copytree(source.tests, target.tests, ignore=shutil.ignore_patterns("__pycache__", ".*"))
 
 
-def _places(target: _Target) -> list[Path]:
-    """The folders of a new model that are there."""
-    return [place for place in (target.folder, target.tests) if place.is_dir()]
+def _folders(target: _Target) -> list[Path]:
+    """The folders of a new model that exist."""
+    return [folder for folder in (target.folder, target.tests) if folder.is_dir()]
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: whoever reads it meanwhile, or after a crash, finds the old or the new."""
+    """Replace a file as a whole: a reader sees the old or the new one, also after a crash."""
     draft = path.with_name(f".{path.name}.new")
     draft.write_bytes(content)
     shutil.copymode(path, draft)
@@ -227,13 +227,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _notes(root: Path, targets: list[_Target]) -> Iterator[str]:
-    """Which of the project's environments say something of a copied model: that is not copied."""
+    """Notes on the project's environments that describe a copied model: that is not copied."""
     for path in sorted((root / "conf").glob("*.yaml")):
         file = YamlText(path)
         for target in targets:
             if file.find("conf", "models", target.source.name):
                 yield (
-                    f"conf/{path.name} says something of {target.source.name}; none of it was copied: "
+                    f"conf/{path.name} has settings of {target.source.name}; none of them was copied: "
                     f"see what {target.name} needs there"
                 )
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retraining.config.configuration import Configuration
-from retraining.errors import UserError
-from retraining.nearest import nearest
+from retraining.errors import UserError, suggestion_or_all
 from retraining.scaffold.yaml_edit import YamlText
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -37,12 +36,14 @@ def find(configuration: Configuration, like: str) -> list[Source]:
         if group:
             return sorted(group, key=_place_in_pipeline)
     names = sorted({*own, *examples, *(name.partition("_")[0] for name in examples)})
-    raise UserError(f"--like {like}: neither a model of this project nor an example{nearest(like, names)}")
+    raise UserError(
+        f"--like {like}: neither a model of this project nor an example{suggestion_or_all(like, names)}"
+    )
 
 
 def _place_in_pipeline(source: Source) -> int:
-    found = YamlText(source.anchor).find(*_STEPS)
-    names = [key.value for key, _ in found[1].value] if found else []
+    entry = YamlText(source.anchor).find(*_STEPS)
+    names = [key.value for key, _ in entry[1].value] if entry else []
     return names.index(source.name)
 
 
@@ -51,24 +52,24 @@ def _own(configuration: Configuration) -> dict[str, Source]:
     files = [
         YamlText(path) for path in sorted(root.glob(configuration.project.model_files)) if path.is_file()
     ]
-    found = {}
-    for name, unit in configuration.units.items():
+    sources = {}
+    for name, model in configuration.models.items():
         conf = next((file.path for file in files if file.find("conf", "models", name)), None)
         anchor = next((file.path for file in files if file.find(*_STEPS, name)), None)
         tests = root / "tests" / "models" / name
         if conf and anchor:
-            folder = root / unit.source_directory
-            found[name] = Source(name, folder, conf, anchor, tests if tests.is_dir() else None)
-    return found
+            folder = root / model.source_directory
+            sources[name] = Source(name, folder, conf, anchor, tests if tests.is_dir() else None)
+    return sources
 
 
 def _examples() -> dict[str, Source]:
     files = [YamlText(path) for path in sorted(EXAMPLES.glob("*/conf.yaml"))]
-    found = {}
+    sources = {}
     for file in files:
         folder, tests = file.path.parent, file.path.parent / "tests"
         name = folder.name
         anchor = next((other.path for other in files if other.find(*_STEPS, name)), None)
         if anchor and file.find("conf", "models", name):
-            found[name] = Source(name, folder, file.path, anchor, tests if tests.is_dir() else None)
-    return found
+            sources[name] = Source(name, folder, file.path, anchor, tests if tests.is_dir() else None)
+    return sources

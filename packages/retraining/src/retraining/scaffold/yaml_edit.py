@@ -1,4 +1,4 @@
-"""Edits of a YAML file's text, guided by where its values stand: comments and formatting stay as they are."""
+"""Edits of a YAML file's text at the positions of its values: comments and formatting stay as they are."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from retraining.errors import UserError
+from retraining.errors import FileLine, Problem, UserError
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./:-]*")
 
@@ -29,31 +29,29 @@ class YamlText:
 
     def find(self, *keys: str) -> tuple[yaml.Node, yaml.Node] | None:
         """Key and value at a path of keys; None where one of them is absent."""
-        found: tuple[yaml.Node, yaml.Node] | None = None
+        entry: tuple[yaml.Node, yaml.Node] | None = None
         node = self.root
         for key in keys:
-            found = item(node, key)
-            if found is None:
+            entry = item(node, key)
+            if entry is None:
                 return None
-            node = found[1]
-        return found
+            node = entry[1]
+        return entry
 
     def block(self, *keys: str) -> tuple[int, int] | None:
         """Offsets of the lines of a key and its value: start of the first, start of the line after the last.
 
         Raises:
-            UserError: the key stands inside braces, so that it has no lines of its own.
+            UserError: the key is inside braces, so that it has no lines of its own.
         """
-        found = self.find(*keys)
-        if found is None:
+        entry = self.find(*keys)
+        if entry is None:
             return None
-        key, value = found
+        key, value = entry
         start = self._lines[key.start_mark.line]
         if self.text[start : key.start_mark.index].strip():
-            where = f"{self.path}:{key.start_mark.line + 1}"
-            raise UserError(
-                f"{where}: {'.'.join(keys)}: write it in lines of its own, without braces around it"
-            )
+            place = FileLine(str(self.path), key.start_mark.line + 1)
+            raise UserError(Problem(place, keys, "write it in lines of its own, without braces around it"))
         return start, self.after(value)
 
     def after(self, node: yaml.Node) -> int:
@@ -76,7 +74,7 @@ class YamlText:
         self.substitute(node.start_mark.index, node.end_mark.index, shown)
 
     def substitute(self, start: int, end: int, text: str) -> None:
-        """Put a text in the place of what stands between two offsets."""
+        """Replace the text between two offsets."""
         self._edits[start, end] = text
 
     def insert_lines(self, offset: int, text: str) -> None:
@@ -85,7 +83,7 @@ class YamlText:
         self._edits[offset, offset] = (before + text).replace("\n", self.newline)
 
     def cut(self, start: int, end: int) -> None:
-        """Leave lines out, with the blank lines and the comments that stand directly above them."""
+        """Leave lines out, with the blank lines and the comments directly above them."""
         lines = self.text[:start].splitlines(keepends=True)
         while lines and lines[-1].lstrip().startswith("#"):
             start -= len(lines.pop())
@@ -129,8 +127,8 @@ def item(node: yaml.Node | None, key: str) -> tuple[yaml.Node, yaml.Node] | None
 
 def value_of(node: yaml.Node | None, key: str) -> yaml.Node | None:
     """The value alone."""
-    found = item(node, key)
-    return found[1] if found else None
+    entry = item(node, key)
+    return entry[1] if entry else None
 
 
 def nodes(node: yaml.Node | None) -> Iterator[yaml.Node]:

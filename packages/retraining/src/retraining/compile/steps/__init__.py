@@ -11,9 +11,8 @@ from retraining.compile.steps.processing import processing
 from retraining.compile.steps.training import training
 from retraining.compile.steps.transform import transform
 from retraining.compile.steps.tuning import tuning
-from retraining.config.schema.pipeline import Step
 
-STEP_CLASSES: dict[str, Callable[[Build, Step], Any]] = {
+STEP_CLASSES: dict[str, Callable[[Build, Any], Any]] = {
     "Processing": processing,
     "Training": training,
     "Tuning": tuning,

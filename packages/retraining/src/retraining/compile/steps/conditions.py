@@ -4,71 +4,65 @@ from typing import Any
 
 from retraining.compile.build import Build
 from retraining.compile.lambdas import function_arn
+from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema.aws_names import CHAMPION
-from retraining.config.schema.model import Gate
-from retraining.config.schema.pipeline import Step
+from retraining.config.schema.model import Champion, Gate
 
 
-def condition(build: Build, step: Step) -> Any:
+def condition(build: Build, step: ResolvedStep[Gate]) -> Any:
     """The quality gate: the steps after it run where the value keeps the bound; else Fail says why."""
     from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
     from sagemaker.core.workflow.functions import JsonGet
     from sagemaker.mlops.workflow.condition_step import ConditionStep
 
-    gate = build.unit(step).gate
-    assert gate is not None
-    seen = JsonGet(
-        step_name=step.chain_input_source_step[0], property_file=gate.output, json_path=gate.json_path
-    )
-    bound = build.value(_bound(gate))
+    gate = step.section
+    measured = JsonGet(step_name=step.source, property_file=gate.output, json_path=gate.json_path)
+    bound = build.value(gate.bound)
     if gate.champion is None:
         words = ", below the minimum " if gate.maximum is None else ", above the maximum "
-        needed = [words, build.text(_bound(gate))]
+        needed = [words, build.text(gate.bound)]
     else:
-        champion = _champion(build, step, gate)
-        build.beside.setdefault(step.step_name, []).append(champion)
+        champion = _champion(build, step, gate.champion)
+        build.generated.setdefault(step.name, []).append(champion)
         bound = champion.properties.Outputs["bound"]
         needed = [", but it must be ", champion.properties.Outputs["reason"]]
     compare = ConditionGreaterThanOrEqualTo if gate.maximum is None else ConditionLessThanOrEqualTo
+    reason = [f"Quality gate: {gate.json_path} is ", measured, *needed]
     return ConditionStep(
-        name=step.step_name,
-        conditions=[compare(left=seen, right=bound)],
+        name=step.name,
+        conditions=[compare(left=measured, right=bound)],
         if_steps=[],
-        else_steps=[_otherwise(build, step, [f"Quality gate: {gate.json_path} is ", seen, *needed])],
+        else_steps=[_otherwise(build, step, reason)],
     )
 
 
-def _bound(gate: Gate) -> Any:
-    return gate.minimum if gate.maximum is None else gate.maximum
-
-
-def _otherwise(build: Build, step: Step, reason: list[Any]) -> Any:
-    """The Fail step that else_step names, or one that says what the gate saw."""
+def _otherwise(build: Build, step: ResolvedStep[Gate], reason: list[Any]) -> Any:
+    """The Fail step that else_step names, or one that says what the gate measured."""
     from sagemaker.core.workflow.functions import Join
     from sagemaker.mlops.workflow.fail_step import FailStep
 
-    if step.else_step is not None:
-        return build.steps[step.else_step]
-    return FailStep(name=f"{step.step_name}Failed", error_message=Join(on="", values=reason))
+    if step.settings.else_step is not None:
+        return build.steps[step.settings.else_step]
+    return FailStep(name=step.settings.own_fail_step, error_message=Join(on="", values=reason))
 
 
-def _champion(build: Build, step: Step, gate: Gate) -> Any:
+def _champion(build: Build, step: ResolvedStep[Gate], champion: Champion) -> Any:
     """The Lambda step that looks up the champion and says what a candidate must reach."""
     from sagemaker.core.lambda_helper import Lambda
     from sagemaker.mlops.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
 
-    assert gate.champion is not None
+    gate = step.section
     inputs = {
-        "model_package_group": build.package_group(step),
-        "json_path": gate.champion.json_path or gate.json_path,
-        "tolerance": build.value(gate.champion.tolerance),
-        "minimum" if gate.maximum is None else "maximum": build.value(_bound(gate)),
+        "model_package_group": build.configuration.package_group(step.model_name),
+        "json_path": champion.json_path or gate.json_path,
+        "tolerance": build.value(champion.tolerance),
+        "minimum" if gate.maximum is None else "maximum": build.value(gate.bound),
     }
     return LambdaStep(
-        name=f"{step.step_name}Champion",
+        name=step.settings.champion_step,
         lambda_func=Lambda(function_arn=function_arn(build.configuration, CHAMPION), session=build.session),
         inputs=inputs,
-        depends_on=[build.steps[step.chain_input_source_step[0]]],
+        depends_on=[build.steps[step.source]],
         outputs=[
             LambdaOutput(output_name="bound", output_type=LambdaOutputTypeEnum.Float),
             LambdaOutput(output_name="reason", output_type=LambdaOutputTypeEnum.String),
@@ -77,8 +71,8 @@ def _champion(build: Build, step: Step, gate: Gate) -> Any:
     )
 
 
-def fail(build: Build, step: Step) -> Any:
+def fail(build: Build, step: ResolvedStep[None]) -> Any:
     """A step that ends the execution as Failed, with its message."""
     from sagemaker.mlops.workflow.fail_step import FailStep
 
-    return FailStep(name=step.step_name, error_message=build.value(step.error_message))
+    return FailStep(name=step.name, error_message=build.value(step.settings.error_message))

@@ -2,29 +2,29 @@
 
 from typing import Any
 
+from retraining.compile import sdk_internals
 from retraining.compile.build import Build
-from retraining.config.flow import chaining, images, order
-from retraining.config.schema.model import JsonFile, Unit
-from retraining.config.schema.pipeline import Step
+from retraining.config.flow import chaining, images
+from retraining.config.flow.sections import ResolvedStep
+from retraining.config.schema.model import JsonFile, Registry
 
 _CODE = "/opt/ml/model/code"
 
 
-def create_model(build: Build, step: Step) -> Any:
-    """A SageMaker model made of what the unit's training step has trained."""
-    unit = build.unit(step)
-    transform = unit.transform
+def create_model(build: Build, step: ResolvedStep[Registry]) -> Any:
+    """A SageMaker model made of what the model's training step has trained."""
+    transform = step.model.transform
     network = build.network(step)
     isolated = network.enable_network_isolation
     if transform is not None and transform.enable_network_isolation is not None:
         isolated = transform.enable_network_isolation
     request: dict[str, Any] = {
         "ExecutionRoleArn": build.role(step, transform.role if transform else None, ("ExecutionRoleArn",)),
-        "PrimaryContainer": _container(build, step, *images.served(unit)),
+        "PrimaryContainer": _container(build, step, *images.served(transform, step.section)),
         "Tags": build.tags(step),
     }
-    if unit.name:
-        request["ModelName"] = unit.name
+    if step.model.name:
+        request["ModelName"] = step.model.name
     if isolated:
         request["EnableNetworkIsolation"] = True
     if network.subnets:
@@ -32,16 +32,14 @@ def create_model(build: Build, step: Step) -> Any:
     return _model_step(build, step, "create_model", request)
 
 
-def register_model(build: Build, step: Step) -> Any:
+def register_model(build: Build, step: ResolvedStep[Registry]) -> Any:
     """One version of the model package group, with the model quality that the evaluation wrote."""
     from sagemaker.core.workflow.execution_variables import ExecutionVariables
 
-    unit = build.unit(step)
-    registry = unit.registry
-    assert registry is not None
+    registry = step.section
     serving = registry.InferenceSpecification
     request: dict[str, Any] = {
-        "ModelPackageGroupName": build.package_group(step),
+        "ModelPackageGroupName": build.configuration.package_group(step.model_name),
         "ModelApprovalStatus": build.value(serving.approval_status),
         "InferenceSpecification": {
             "Containers": [_container(build, step, serving.image_uri, serving.framework_version)],
@@ -63,75 +61,59 @@ def register_model(build: Build, step: Step) -> Any:
     }
     if registry.description:
         request["ModelPackageDescription"] = registry.description
-    if quality := _model_quality(build, step, unit):
+    if quality := _model_quality(build, step):
         request["ModelMetrics"] = {"ModelQuality": {"Statistics": quality}}
     return _model_step(build, step, "create_model_package_from_containers", request)
 
 
-def _model_step(build: Build, step: Step, caller: str, request: dict[str, Any]) -> Any:
-    """A ModelStep of a request made here: ModelBuilder adds empty variables and a validation of its own."""
-    from types import SimpleNamespace
-
-    from sagemaker.core.workflow.pipeline_context import _ModelStepArguments
-    from sagemaker.mlops.workflow.model_step import ModelStep
-
-    arguments = _ModelStepArguments(SimpleNamespace(sagemaker_session=build.session))
-    arguments.caller_name = caller
-    if caller == "create_model":
-        arguments.create_model_request = request
-    else:
-        arguments.create_model_package_request = request
-    return ModelStep(name=step.step_name, step_args=arguments, retry_policies=build.retries(step))
+def _model_step(build: Build, step: ResolvedStep[Registry], caller: str, request: dict[str, Any]) -> Any:
+    return sdk_internals.model_step(
+        build.session, caller, request, name=step.name, retry_policies=build.retries(step)
+    )
 
 
-def _container(build: Build, step: Step, image: Any, version: str | None) -> dict[str, Any]:
-    unit = build.unit(step)
-    entry_point = (unit.transform.entry_point if unit.transform else None) or "inference.py"
+def _container(build: Build, step: ResolvedStep[Registry], image: Any, version: str | None) -> dict[str, Any]:
+    transform = step.model.transform
+    entry_point = (transform.entry_point if transform else None) or "inference.py"
     # The serving containers import the program as a module; below a folder that takes dots.
     program = entry_point.removesuffix(".py").replace("/", ".") if "/" in entry_point else entry_point
     environment = {"SAGEMAKER_PROGRAM": program, "SAGEMAKER_SUBMIT_DIRECTORY": _CODE}
     return {
         "Image": build.image(image, version),
-        "ModelDataUrl": _model_data(build, step, unit, entry_point),
+        "ModelDataUrl": _model_data(build, step, entry_point),
         "Environment": environment,
     }
 
 
-def _model_data(build: Build, step: Step, unit: Unit, entry_point: str) -> Any:
+def _model_data(build: Build, step: ResolvedStep[Registry], entry_point: str) -> Any:
     """The trained artefact, or, with ModelRepack, one that holds the inference code as well."""
-    trained = order.trained_by(
-        build.configuration.pipeline, build.configuration.dag.models[step.step_name], step
-    )
-    assert trained is not None
-    assert unit.registry is not None
-    artefact = build.outputs[trained.step_name]["model"]
-    if not unit.registry.ModelRepack:
+    artefact = build.outputs[step.source]["model"]
+    if not step.section.ModelRepack:
         return artefact
-    name = f"{trained.step_name}-RepackModel"
+    name = build.configuration.steps[step.source].settings.repack_step
     if name not in build.outputs:
-        made = _repack(build, step, name, artefact, entry_point)
-        build.beside.setdefault(trained.step_name, []).append(made)
-        build.outputs[name] = {"model": made.properties.ModelArtifacts.S3ModelArtifacts}
+        repack = _repack(build, step, name, artefact, entry_point)
+        build.generated.setdefault(step.source, []).append(repack)
+        build.outputs[name] = {"model": repack.properties.ModelArtifacts.S3ModelArtifacts}
     return build.outputs[name]["model"]
 
 
-def _repack(build: Build, step: Step, name: str, artefact: Any, entry_point: str) -> Any:
-    """The SDK's training job that puts the inference code into the model's code/ folder."""
-    from sagemaker.mlops.workflow._utils import _RepackModelStep
+def _repack(build: Build, step: ResolvedStep[Registry], name: str, artefact: Any, entry_point: str) -> Any:
+    """The training job that puts the inference code into the model's code/ folder."""
     from sagemaker.train.configs import OutputDataConfig
 
-    network, unit, project = build.network(step), build.unit(step), build.configuration.project
+    network, model, project = build.network(step), step.model, build.configuration.project
     key = build.encryption_key(step)
     source = build.source(step, entry_point)
     # The SDK's step takes neither of these.
-    if volume_key := unit.kms_key or project.encryption_key:
+    if volume_key := model.kms_key or project.encryption_key:
         build.late[name, ("ResourceConfig", "VolumeKmsKeyId")] = volume_key
     if network.enable_network_isolation:
         build.late[name, ("EnableNetworkIsolation",)] = True
-    return _RepackModelStep(
+    return sdk_internals.repack_step(
         name=name,
         sagemaker_session=build.session,
-        role=build.plain(name, unit.role or project.role, "RoleArn"),
+        role=build.plain(name, model.role or project.role, "RoleArn"),
         model_data=artefact,
         entry_point=entry_point,
         source_dir=source,
@@ -147,20 +129,18 @@ def _repack(build: Build, step: Step, name: str, artefact: Any, entry_point: str
     )
 
 
-def _model_quality(build: Build, step: Step, unit: Unit) -> dict[str, Any] | None:
-    """Where the model-quality JSON of the evaluation stands, for the registry."""
+def _model_quality(build: Build, step: ResolvedStep[Registry]) -> dict[str, Any] | None:
+    """The model-quality JSON of the evaluation, for the registry."""
     from sagemaker.core.workflow.functions import Join
 
-    assert unit.registry is not None
-    configuration = build.configuration
-    measured = order.measured_by(configuration.pipeline, configuration.dag.models[step.step_name], step)
-    if measured is None or unit.evaluate is None:
+    measured, evaluate = step.measured_by, step.model.evaluate
+    if measured is None or evaluate is None:
         return None
-    wanted = unit.registry.model_quality
-    if wanted is None and measured.step_class == "Metrics" and not unit.evaluate.outputs:
+    wanted = step.section.model_quality
+    if wanted is None and measured.step_class == "Metrics" and not evaluate.outputs:
         output = chaining.METRICS_OUTPUT
         wanted = JsonFile(output=output, file=f"{output}.json")
     if wanted is None:
         return None
     uri = Join(on="/", values=[build.outputs[measured.step_name][wanted.output], wanted.file])
-    return {"ContentType": build.value(unit.evaluate.content_type), "S3Uri": uri}
+    return {"ContentType": build.value(evaluate.content_type), "S3Uri": uri}

@@ -1,52 +1,49 @@
 """Processing and Metrics steps: a processing job that runs one script."""
 
-import shlex
 from typing import Any
 
+from retraining.compile import sdk_internals
 from retraining.compile.build import Build
-from retraining.config.flow import chaining
+from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema.job import ProcessingJob
-from retraining.config.schema.pipeline import Step
 
 CODE = "/opt/ml/processing/input/code"
 
 
-def processing(build: Build, step: Step) -> Any:
+def processing(build: Build, step: ResolvedStep[ProcessingJob]) -> Any:
     """A processing job that runs one script on its channels and writes its outputs."""
     from sagemaker.mlops.workflow.steps import ProcessingStep
 
-    unit = build.unit(step)
-    job: ProcessingJob = chaining.section_of(unit, step)
+    job = step.section
     source = build.source(step, job.entry_point)
-    made = ProcessingStep(
-        name=step.step_name,
-        step_args=_processor(build, step, job).run(
+    compiled = ProcessingStep(
+        name=step.name,
+        step_args=_processor(build, step).run(
             code=job.entry_point,
             source_dir=source,
             requirements=build.requirements(source, job.entry_point),
-            inputs=_inputs(build, step, job),
-            outputs=_outputs(build, step, job),
+            inputs=_inputs(build, step),
+            outputs=_outputs(build, step),
             arguments=[
                 part for name, value in job.arguments.items() for part in (f"--{name}", build.text(value))
             ]
             or None,
         ),
-        property_files=_property_files(build, step, job),
+        property_files=_property_files(step),
         cache_config=build.cache(step),
         retry_policies=build.retries(step),
     )
     build.name_job(step, "ProcessingJobName", job.base_job_name)
-    found = made.properties.ProcessingOutputConfig.Outputs
-    build.outputs[step.step_name] = {
-        name: found[name].S3Output.S3Uri for name in chaining.outputs_of(unit, step)
-    }
-    return made
+    outputs = compiled.properties.ProcessingOutputConfig.Outputs
+    build.outputs[step.name] = {name: outputs[name].S3Output.S3Uri for name in step.outputs}
+    return compiled
 
 
-def _processor(build: Build, step: Step, job: ProcessingJob) -> Any:
+def _processor(build: Build, step: ResolvedStep[ProcessingJob]) -> Any:
     from sagemaker.core.network import NetworkConfig
     from sagemaker.core.processing import FrameworkProcessor
 
+    job = step.section
     network = build.network(step, job)
     network_config = NetworkConfig(
         subnets=network.subnets or None,
@@ -71,7 +68,7 @@ def _processor(build: Build, step: Step, job: ProcessingJob) -> Any:
         volume_kms_key=key,
         output_kms_key=key,
         max_runtime_in_seconds=build.plain(
-            step.step_name, job.max_runtime_seconds, "StoppingCondition", "MaxRuntimeInSeconds"
+            step.name, job.max_runtime_seconds, "StoppingCondition", "MaxRuntimeInSeconds"
         ),
         base_job_name=build.upload_name(step),
         sagemaker_session=build.session,
@@ -79,15 +76,14 @@ def _processor(build: Build, step: Step, job: ProcessingJob) -> Any:
         tags=build.tags(step, job.tags),
         network_config=network_config if needs_network else None,
     )
-    # The SDK starts a script by its file's name, as if each stood at the top of its folder.
-    upload, script = processor._create_and_upload_runproc, shlex.quote(job.entry_point)
-    processor._create_and_upload_runproc = lambda _, *args, **settings: upload(script, *args, **settings)
+    sdk_internals.start_by_path(processor, job.entry_point)
     return processor
 
 
-def _inputs(build: Build, step: Step, job: ProcessingJob) -> list[Any]:
+def _inputs(build: Build, step: ResolvedStep[ProcessingJob]) -> list[Any]:
     from sagemaker.core.shapes import ProcessingInput, ProcessingS3Input
 
+    job = step.section
     return [
         ProcessingInput(
             input_name=item.name,
@@ -107,29 +103,30 @@ def _inputs(build: Build, step: Step, job: ProcessingJob) -> list[Any]:
     ]
 
 
-def _outputs(build: Build, step: Step, job: ProcessingJob) -> list[Any]:
+def _outputs(build: Build, step: ResolvedStep[ProcessingJob]) -> list[Any]:
     from sagemaker.core.shapes import ProcessingOutput, ProcessingS3Output
 
+    job = step.section
     buckets = {name: channel.s3BucketName for name, channel in job.channels.items() if channel.s3BucketName}
     only = next(iter(buckets.values()), None) if step.step_class == "Metrics" else None
     return [
         ProcessingOutput(
             output_name=name,
             s3_output=ProcessingS3Output(
-                s3_uri=build.s3(step.step_name, name, bucket=buckets.get(name, only)),
+                s3_uri=build.s3(step.name, name, bucket=buckets.get(name, only)),
                 local_path=path,
                 s3_upload_mode=build.value(job.s3_upload_mode),
             ),
         )
-        for name, path in chaining.outputs_of(build.unit(step), step).items()
+        for name, path in step.outputs.items()
     ]
 
 
-def _property_files(build: Build, step: Step, job: ProcessingJob) -> list[Any] | None:
+def _property_files(step: ResolvedStep[ProcessingJob]) -> list[Any] | None:
     """What a condition reads by JsonGet: the gate's file, where this job writes it."""
     from sagemaker.core.workflow.properties import PropertyFile
 
-    gate = build.unit(step).gate
-    if gate is None or gate.output not in chaining.outputs_of(build.unit(step), step):
+    gate = step.model.gate
+    if gate is None or gate.output not in step.outputs:
         return None
     return [PropertyFile(name=gate.output, output_name=gate.output, path=gate.file)]

@@ -2,36 +2,36 @@
 
 from typing import Any
 
-from retraining.compile.build import ArgumentPath, Build
+from retraining.compile.build import AnyStep, ArgumentPath, Build
+from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema.job import TrainingJob
-from retraining.config.schema.pipeline import Step
 
 CODE = "/opt/ml/input/data/code"
 
 
-def training(build: Build, step: Step) -> Any:
+def training(build: Build, step: ResolvedStep[TrainingJob]) -> Any:
     """A training job in script mode; its output `model` is the model artefact."""
     from sagemaker.mlops.workflow.steps import TrainingStep
 
-    made = TrainingStep(
-        name=step.step_name,
+    compiled = TrainingStep(
+        name=step.name,
         step_args=trainer(build, step).train(input_data_config=channels(build, step)),
         cache_config=build.cache(step),
         retry_policies=build.retries(step),
     )
-    build.name_job(step, "TrainingJobName", build.unit(step).train.base_job_name)
-    build.outputs[step.step_name] = {"model": made.properties.ModelArtifacts.S3ModelArtifacts}
-    return made
+    build.name_job(step, "TrainingJobName", step.section.base_job_name)
+    build.outputs[step.name] = {"model": compiled.properties.ModelArtifacts.S3ModelArtifacts}
+    return compiled
 
 
-def trainer(build: Build, step: Step) -> Any:
-    """The SDK's ModelTrainer for the unit's section `train`."""
+def trainer(build: Build, step: AnyStep) -> Any:
+    """The SDK's ModelTrainer for the model's section `train`; of a Training or a Tuning step."""
     from sagemaker.core.shapes import StoppingCondition
     from sagemaker.train import ModelTrainer
     from sagemaker.train.configs import Compute, MetricDefinition, Networking, SourceCode
 
-    job = build.unit(step).train
-    name = step.step_name
+    job = step.model.train
+    name = step.name
     # Where the job's own arguments begin: a tuning job holds them one level down.
     at: ArgumentPath = ("TrainingJobDefinition",) if step.step_class == "Tuning" else ()
     source = build.source(step, job.entry_point, *_inference_code(build, step))
@@ -95,20 +95,21 @@ def trainer(build: Build, step: Step) -> Any:
     )
 
 
-def _inference_code(build: Build, step: Step) -> list[str]:
+def _inference_code(build: Build, step: AnyStep) -> list[str]:
     """Without ModelRepack the training job itself puts the inference code into the model: it needs it."""
-    unit = build.unit(step)
-    if unit.registry is None or unit.registry.ModelRepack:
+    model = step.model
+    if model.registry is None or model.registry.ModelRepack:
         return []
-    entry_point = (unit.transform.entry_point if unit.transform else None) or "inference.py"
-    return [entry_point] if (build.configuration.root / unit.source_directory / entry_point).is_file() else []
+    entry_point = (model.transform.entry_point if model.transform else None) or "inference.py"
+    path = build.configuration.root / model.source_directory / entry_point
+    return [entry_point] if path.is_file() else []
 
 
-def _output(build: Build, step: Step, job: TrainingJob, key: Any) -> Any:
+def _output(build: Build, step: AnyStep, job: TrainingJob, key: Any) -> Any:
     from sagemaker.train.configs import OutputDataConfig
 
     return OutputDataConfig(
-        s3_output_path=build.value(job.output_path) if job.output_path else build.s3(step.step_name),
+        s3_output_path=build.value(job.output_path) if job.output_path else build.s3(step.name),
         **({"kms_key_id": key} if key else {}),
     )
 
@@ -121,11 +122,11 @@ def _checkpoints(build: Build, job: TrainingJob) -> Any:
     return CheckpointConfig(s3_uri=build.value(job.checkpoint_s3_uri), local_path=job.checkpoint_local_path)
 
 
-def channels(build: Build, step: Step) -> list[Any]:
+def channels(build: Build, step: AnyStep) -> list[Any]:
     """The job's channels, with the pretrained model of `model_data_uri` as the channel `model`."""
     from sagemaker.core.shapes import Channel, DataSource, S3DataSource
 
-    job = build.unit(step).train
+    job = step.model.train
     sources = {item.name: uri for item, uri in build.inputs(step)}
     content_types: dict[str, Any] = dict.fromkeys(sources, job.content_type)
     if job.model_data_uri is not None:

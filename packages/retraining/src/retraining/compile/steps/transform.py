@@ -3,34 +3,26 @@
 from typing import Any
 
 from retraining.compile.build import Build
-from retraining.config.flow import order
-from retraining.config.schema.pipeline import Step
+from retraining.config.flow.sections import ResolvedStep
+from retraining.config.schema.job import TransformJob
 
 
-def transform(build: Build, step: Step) -> Any:
+def transform(build: Build, step: ResolvedStep[TransformJob]) -> Any:
     """A batch transform job; its output `transform` holds one ``.out`` file per file of the input."""
     from sagemaker.core.transformer import Transformer
     from sagemaker.core.workflow.functions import Join
     from sagemaker.mlops.workflow.steps import TransformStep
 
-    job = build.unit(step).transform
-    assert job is not None
-    configuration = build.configuration
-    created = order.earlier(
-        configuration.pipeline, configuration.dag.models[step.step_name], step, "CreateModel"
-    )
-    assert created is not None
+    job = step.section
     key = build.encryption_key(step, job.kms_key)
     bucket = next((channel.s3BucketName for channel in job.channels.values()), None)
     transformer = Transformer(
-        model_name=build.steps[created.step_name].properties.ModelName,
-        instance_count=build.plain(step.step_name, job.instance_count, "TransformResources", "InstanceCount"),
+        model_name=build.steps[step.source].properties.ModelName,
+        instance_count=build.plain(step.name, job.instance_count, "TransformResources", "InstanceCount"),
         instance_type=build.value(job.instance_type),
         strategy=build.value(job.strategy),
         assemble_with=build.value(job.assemble_with),
-        output_path=build.value(job.output_path)
-        if job.output_path
-        else build.s3(step.step_name, bucket=bucket),
+        output_path=build.value(job.output_path) if job.output_path else build.s3(step.name, bucket=bucket),
         output_kms_key=key,
         volume_kms_key=key,
         accept=build.value(job.accept or job.content_type),
@@ -42,13 +34,13 @@ def transform(build: Build, step: Step) -> Any:
         sagemaker_session=build.session,
     )
     ((_, data),) = build.inputs(step)
-    if step.chain_input_additional_prefix:
-        data = Join(on="/", values=[data, step.chain_input_additional_prefix])
+    if step.settings.chain_input_additional_prefix:
+        data = Join(on="/", values=[data, step.settings.chain_input_additional_prefix])
     client = {}
     if job.max_runtime_seconds is not None:
         client["InvocationsTimeoutInSeconds"] = build.value(job.max_runtime_seconds)
-    made = TransformStep(
-        name=step.step_name,
+    compiled = TransformStep(
+        name=step.name,
         step_args=transformer.transform(
             data=data,
             content_type=build.value(job.content_type),
@@ -62,5 +54,5 @@ def transform(build: Build, step: Step) -> Any:
         retry_policies=build.retries(step),
     )
     build.name_job(step, "TransformJobName", job.base_job_name)
-    build.outputs[step.step_name] = {"transform": made.properties.TransformOutput.S3OutputPath}
-    return made
+    build.outputs[step.name] = {"transform": compiled.properties.TransformOutput.S3OutputPath}
+    return compiled

@@ -4,19 +4,18 @@ from typing import Any
 
 from retraining.compile.build import Build
 from retraining.compile.steps.training import channels, trainer
+from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema.job import Range, TuningJob
-from retraining.config.schema.pipeline import Step
+from retraining.config.schema.parameter import default_of
 
 
-def tuning(build: Build, step: Step) -> Any:
+def tuning(build: Build, step: ResolvedStep[TuningJob]) -> Any:
     """A hyperparameter tuning job; its output `model` is the artefact of its best training job."""
     from sagemaker.core.workflow.functions import Join
     from sagemaker.mlops.workflow.steps import TuningStep
     from sagemaker.train.tuner import HyperparameterTuner
 
-    tune = build.unit(step).tune
-    assert tune is not None
-    name = step.step_name
+    tune, name = step.section, step.name
     limits = ("HyperParameterTuningJobConfig", "ResourceLimits")
     tuner = HyperparameterTuner(
         model_trainer=trainer(build, step),
@@ -25,8 +24,7 @@ def tuning(build: Build, step: Step) -> Any:
             key: _range(build, value) for key, value in tune.hyperparameter_ranges.items()
         },
         metric_definitions=[
-            {"Name": metric, "Regex": regex}
-            for metric, regex in build.unit(step).train.metric_definitions.items()
+            {"Name": metric, "Regex": regex} for metric, regex in step.model.train.metric_definitions.items()
         ],
         strategy=tune.strategy,
         objective_type=tune.objective_type,
@@ -38,34 +36,34 @@ def tuning(build: Build, step: Step) -> Any:
         tags=build.tags(step, tune.tags),
         **_runtime(build, name, tune),
     )
-    made = TuningStep(
+    compiled = TuningStep(
         name=name,
         step_args=tuner.tune(inputs=channels(build, step)),
         cache_config=build.cache(step),
         retry_policies=build.retries(step),
     )
-    _put_what_the_tuner_drops(build, step, tune)
-    # Through properties: get_top_model_s3_uri names a place of this execution, wrong after a cache hit.
-    place = made.properties.TrainingJobDefinition.OutputDataConfig.S3OutputPath
-    best = made.properties.BestTrainingJob.TrainingJobName
-    build.outputs[name] = {"model": Join(on="/", values=[place, best, "output/model.tar.gz"])}
-    return made
+    _put_what_the_tuner_drops(build, step)
+    # Through properties: get_top_model_s3_uri names a key of this execution, wrong after a cache hit.
+    output = compiled.properties.TrainingJobDefinition.OutputDataConfig.S3OutputPath
+    best = compiled.properties.BestTrainingJob.TrainingJobName
+    build.outputs[name] = {"model": Join(on="/", values=[output, best, "output/model.tar.gz"])}
+    return compiled
 
 
-def _put_what_the_tuner_drops(build: Build, step: Step, tune: TuningJob) -> None:
-    """What the SDK's tuner takes, or its trainer, and says nothing of in the request."""
+def _put_what_the_tuner_drops(build: Build, step: ResolvedStep[TuningJob]) -> None:
+    """What the SDK's tuner, or its trainer, accepts and leaves out of the request."""
+    tune, job = step.section, step.model.train
     build.name_job(step, "HyperParameterTuningJobName", tune.base_job_name, longest=32)
-    job = build.unit(step).train
     definition = "TrainingJobDefinition"
-    if key := job.kms_key or build.unit(step).kms_key or build.configuration.project.encryption_key:
-        build.late[step.step_name, (definition, "ResourceConfig", "VolumeKmsKeyId")] = key
+    if key := job.kms_key or step.model.kms_key or build.configuration.project.encryption_key:
+        build.late[step.name, (definition, "ResourceConfig", "VolumeKmsKeyId")] = key
     network = build.network(step, job)
     if network.enable_network_isolation:
-        build.late[step.step_name, (definition, "EnableNetworkIsolation")] = True
+        build.late[step.name, (definition, "EnableNetworkIsolation")] = True
     if network.encrypt_inter_container_traffic:
-        build.late[step.step_name, (definition, "EnableInterContainerTrafficEncryption")] = True
+        build.late[step.name, (definition, "EnableInterContainerTrafficEncryption")] = True
     if tune.random_seed == 0:
-        build.late[step.step_name, ("HyperParameterTuningJobConfig", "RandomSeed")] = 0
+        build.late[step.name, ("HyperParameterTuningJobConfig", "RandomSeed")] = 0
 
 
 def _runtime(build: Build, name: str, tune: TuningJob) -> dict[str, Any]:
@@ -81,10 +79,6 @@ def _range(build: Build, value: Range) -> Any:
     if value.values:
         return CategoricalParameter([build.text(item) for item in value.values])
     bounds = (value.min, value.max)
-    whole = all(isinstance(_default(bound), int) for bound in bounds)
+    whole = all(isinstance(default_of(bound), int) for bound in bounds)
     kind = IntegerParameter if whole else ContinuousParameter
     return kind(build.value(value.min), build.value(value.max), scaling_type=value.scaling)
-
-
-def _default(value: Any) -> Any:
-    return getattr(value, "default", value)

@@ -1,73 +1,70 @@
-"""What a unit's images must keep: names that are known, one version, one framework."""
+"""Checks of a model's images: known names, one version, one framework."""
 
-from collections.abc import Iterator
-
+from retraining.config.files.problems import Problems
 from retraining.config.flow import images
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
-from retraining.nearest import suggestion
+from retraining.errors import Location, suggestion
 
 # Repository names of images -> the framework whose models they train or serve.
 _FRAMEWORKS = ("tensorflow", "pytorch", "scikit-learn", "xgboost", "mxnet", "autogluon")
 
-Found = Iterator[tuple[tuple[str, ...], str]]
 
-
-def check(unit: Unit) -> Found:
-    """Places below the unit, and what is wrong there."""
-    for place, image, version in images.given(unit):
+def check_images(problems: Problems, model: Model) -> None:
+    for section, image, version in images.given(model):
         if isinstance(image, Parameter):
-            yield from _check_parameter(place, image, version)
-        elif words := problem(image, version):
-            yield (*place, "image_uri"), words
+            _check_parameter(problems, section, image, version)
+        elif words := image_problem(image, version):
+            problems.add((*section, "image_uri"), words, (*section, "framework_version"))
         else:
-            yield from _check_tag(place, image, version)
-    yield from _check_frameworks(unit)
-    if unit.transform and unit.transform.image_uri is None and unit.transform.framework_version is not None:
+            _check_tag(problems, section, image, version)
+    _check_frameworks(problems, model)
+    job = model.transform
+    if job and job.image_uri is None and job.framework_version is not None:
         words = "it belongs to an image: add image_uri, or leave it out"
-        yield ("transform", "framework_version"), words
+        problems.add(("transform", "framework_version"), words, ("transform", "image_uri"))
 
 
-def _check_parameter(place: tuple[str, ...], image: Parameter, version: str | None) -> Found:
+def _check_parameter(problems: Problems, section: Location, image: Parameter, version: str | None) -> None:
     for name in dict.fromkeys([str(image.default), *(image.choices or ())]):
-        if words := problem(name, None):
-            yield (*place, "image_uri"), words
+        if words := image_problem(name, None):
+            problems.add((*section, "image_uri"), words)
     if version not in (None, "0"):
-        words = "beside an image that is a parameter: write the version into its default, name:tag"
-        yield (*place, "framework_version"), words
+        words = "the image is a parameter: write the version into its default, name:tag"
+        problems.add((*section, "framework_version"), words)
 
 
-def problem(image: str, version: str | None) -> str | None:
+def image_problem(image: str, version: str | None) -> str | None:
     """What is wrong with an image by name; a URI is taken as it is."""
     if "/" in image:
         return None
     repository, _, tag = image.partition(":")
     if repository not in images.REPOSITORIES:
         hint = suggestion(repository, images.REPOSITORIES)
-        return f"no AWS image {repository!r}{hint}; or give its whole URI"
+        return f"no AWS image {repository!r}{hint}; or give its full URI"
     if not tag and version is None:
         return f"{image!r} names no version: write {image}:<tag>, add framework_version, or give its URI"
     return None
 
 
-def _check_tag(place: tuple[str, ...], image: str, version: str | None) -> Found:
-    """`framework_version` chooses the tag of an image given by name; beside a tag it must agree with it."""
+def _check_tag(problems: Problems, section: Location, image: str, version: str | None) -> None:
+    """`framework_version` chooses the tag of an image given by name; it must agree with a tag."""
     tag = image.rpartition("/")[2].partition(":")[2]
     if tag and version not in (None, "0") and not tag.startswith(str(version)):
         words = f"{version!r} contradicts the image's tag {tag!r}: leave it out"
-        yield (*place, "framework_version"), words
+        problems.add((*section, "framework_version"), words, (*section, "image_uri"))
 
 
-def _check_frameworks(unit: Unit) -> Found:
-    trained = framework_of(unit.train.image_uri)
-    for place, image, _ in images.given(unit):
-        served = framework_of(image)
-        if place[0] in ("transform", "registry") and trained and served and trained != served:
+def _check_frameworks(problems: Problems, model: Model) -> None:
+    trained = _framework_of(model.train.image_uri)
+    for section, image, _ in images.given(model):
+        served = _framework_of(image)
+        if section[0] in ("transform", "registry") and trained and served and trained != served:
             words = f"train.image_uri makes {trained} models, but this image serves {served}"
-            yield (*place, "image_uri"), words
+            problems.add((*section, "image_uri"), words, ("train", "image_uri"))
 
 
-def framework_of(image: object) -> str | None:
+def _framework_of(image: object) -> str | None:
     """The framework that an image's repository names; None where it names none that is known."""
     if not isinstance(image, str):
         return None

@@ -4,35 +4,34 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from retraining.config.files.problems import Problems
 from retraining.config.schema.aws_names import CHAMPION
-from retraining.config.schema.model import Unit
-from retraining.errors import seen
+from retraining.config.schema.model import Model
+from retraining.errors import Location, seen
 
 
-def check(root: Path, unit: Unit) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Places below the unit, and what is wrong there."""
-    function = unit.lambda_
+def check_functions(problems: Problems, root: Path, model: Model) -> None:
+    function = model.lambda_
     if function is not None and function.entry_point is not None:
-        yield from _check_file(root, function.entry_point, function.handler, ("lambda", "entry_point"))
-    if unit.gate is not None and unit.gate.champion is not None:
-        yield from _check_file(root, CHAMPION, "handler", ("gate", "champion"))
+        _check_file(problems, ("lambda", "entry_point"), root, function.entry_point, function.handler)
+    if model.gate is not None and model.gate.champion is not None:
+        _check_file(problems, ("gate", "champion"), root, CHAMPION, "handler")
 
 
-def _check_file(
-    root: Path, entry_point: str, handler: str, place: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+def _check_file(problems: Problems, key: Location, root: Path, entry_point: str, handler: str) -> None:
     path = root / "lambdas" / entry_point
     if not path.is_file():
-        yield place, f"no file {entry_point!r} in lambdas"
+        problems.add(key, f"no file {entry_point!r} in lambdas")
         return
     try:
         names = set(_names(ast.parse(path.read_bytes())))
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        yield place, f"lambdas/{entry_point}{line}: not valid Python"
+        problems.add(key, f"lambdas/{entry_point}{line}: not valid Python")
         return
     if handler not in names:
-        yield place, f"lambdas/{entry_point} has no function {seen(handler)} at its top"
+        words = f"lambdas/{entry_point} has no function {seen(handler)} at its top"
+        problems.add(key, words, ("lambda", "handler"))
 
 
 def _names(module: ast.Module) -> Iterator[str]:

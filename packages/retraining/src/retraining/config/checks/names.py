@@ -1,58 +1,56 @@
-"""Names in AWS that may stand once: model package groups, models, Lambda functions."""
+"""Checks of names that AWS takes once: model package groups, models, Lambda functions."""
 
 from collections.abc import Iterator
 
-from retraining.config.files.yaml_file import Document, Location, dotted
+from retraining.config.files.problems import Problems
 from retraining.config.schema import aws_names
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.project import Project
+from retraining.errors import Location
 
 _FUNCTION_NAME = 64
 
 
-def check(document: Document, project: Project, units: dict[str, Unit]) -> list[str]:
-    """One line per name that two models would share, or that AWS does not take."""
-    errors = []
-    names: dict[tuple[str, str], str] = {}
-    for model, unit in units.items():
-        for kind, name, keys in _names(project, model, unit):
-            other = names.setdefault((kind, name), model)
-            place: Location = ("conf", "models", model, *keys)
-            if other != model:
-                words = f"model {other!r} has the {kind} {name!r} too: give each its own"
-                errors.append(f"{document.where(place)}: {dotted(place)}: {words}")
-    return [*errors, *_check_functions(document, project, units)]
+def check_names(problems: Problems, project: Project, models: dict[str, Model]) -> None:
+    """No two models share a name in AWS, and AWS accepts each."""
+    owners: dict[tuple[str, str], str] = {}
+    for model_name, model in models.items():
+        for kind, name, key in _names(project, model_name, model):
+            owner = owners.setdefault((kind, name), model_name)
+            if owner != model_name:
+                words = f"model {owner!r} has the {kind} {name!r} too: give each its own"
+                problems.add(("conf", "models", model_name, *key), words)
+    _check_functions(problems, project, models)
 
 
-def _names(project: Project, model: str, unit: Unit) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Kind, name and key of what stands once in AWS."""
-    if unit.registry is not None:
-        yield (
-            "model package group",
-            aws_names.package_group(project, model, unit),
-            (("registry", "model_package_group") if unit.registry.model_package_group else ("registry",)),
+def _names(project: Project, model_name: str, model: Model) -> Iterator[tuple[str, str, Location]]:
+    """Kind and name in AWS, with the key that gives it."""
+    if model.registry is not None:
+        key: Location = (
+            ("registry", "model_package_group") if model.registry.model_package_group else ("registry",)
         )
-    if unit.name is not None:
-        yield "name", unit.name, ("name",)
+        yield "model package group", aws_names.package_group(project, model_name, model), key
+    if model.name is not None:
+        yield "name", model.name, ("name",)
 
 
-def _check_functions(document: Document, project: Project, units: dict[str, Unit]) -> Iterator[str]:
-    champion = any(unit.gate and unit.gate.champion for unit in units.values())
+def _check_functions(problems: Problems, project: Project, models: dict[str, Model]) -> None:
+    champion = any(model.gate and model.gate.champion for model in models.values())
     files = {aws_names.function_name(project, aws_names.CHAMPION): aws_names.CHAMPION} if champion else {}
-    for model, unit in units.items():
-        entry_point = unit.lambda_.entry_point if unit.lambda_ else None
+    for model_name, model in models.items():
+        entry_point = model.lambda_.entry_point if model.lambda_ else None
         if entry_point is None:
             continue
-        place: Location = ("conf", "models", model, "lambda", "entry_point")
-        here = f"{document.where(place)}: {dotted(place)}"
+        key: Location = ("conf", "models", model_name, "lambda", "entry_point")
         name = aws_names.function_name(project, entry_point)
         other = files.setdefault(name, entry_point)
         if champion and entry_point == aws_names.CHAMPION:
-            yield f"{here}: {entry_point} finds the champion of the gate: name another file"
+            problems.add(key, f"{entry_point} finds the champion of the gate: name another file")
         elif other != entry_point:
-            yield f"{here}: {other} and {entry_point} would both be the function {name!r}: rename one"
+            words = f"{other} and {entry_point} would both be the function {name!r}: rename one"
+            problems.add(key, words)
         if len(name) > _FUNCTION_NAME:
             words = (
                 f"the function's name {name!r} has {len(name)} characters, and AWS allows {_FUNCTION_NAME}"
             )
-            yield f"{here}: {words}: rename the file"
+            problems.add(key, f"{words}: rename the file")

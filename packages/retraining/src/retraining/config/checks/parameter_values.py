@@ -1,25 +1,26 @@
-"""Whether a value may stand where a pipeline parameter is declared."""
+"""Whether a value is allowed where a pipeline parameter is declared."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.values import is_parameter
 
 
-def problem(units: Iterable[Unit], values: Mapping[str, Any]) -> str | None:
-    """What a section would say of the values as defaults of the parameters; None where all take them."""
-    for unit in units:
-        content = unit.model_dump(by_alias=True, exclude_unset=True)
+def problem(models: Iterable[Model], values: Mapping[str, Any]) -> str | None:
+    """What a section says of the values as defaults of the parameters; None where all accept them."""
+    for model in models:
+        content = model.model_dump(by_alias=True, exclude_unset=True)
         replaced = _with(content, values)
         if replaced == content:
             continue
         try:
-            Unit.model_validate(replaced)
+            Model.model_validate(replaced)
         except ValidationError as error:
-            return error.errors()[0]["msg"].removeprefix("Value error, ")
+            detail = error.errors()[0]
+            return str(detail.get("ctx", {}).get("error", detail["msg"]))
     return None
 
 

@@ -1,26 +1,30 @@
-"""The files that describe models: what a path or a glob finds below the project's folder."""
+"""The files that describe models: what a path or a glob matches below the project's folder."""
 
 import glob
 from pathlib import Path
 
-from retraining.config.files.yaml_file import Document, Location
-from retraining.errors import seen
+from retraining.config.files.yaml_file import Document
+from retraining.errors import Location, seen
 
 _CONTAINER: Location = ("conf", "models", "modelContainer")
 
 
 def find(root: Path, pattern: str) -> tuple[list[Path], list[Path], str | None]:
-    """The files; what stands in the place of one, such as a link that leads nowhere; what is wrong with
-    the pattern, None where it found something."""
+    """Find the models' files.
+
+    Returns:
+        The files; what has the name of one but is none, such as a dangling link; and what is wrong with
+        the pattern, None where it matches something.
+    """
     if ".." in Path(pattern).parts:
         words = f"a path below the project's folder, without .., is expected, not {seen(pattern)}"
         return [], [], words
     try:
-        found = sorted(map(Path, glob.glob(str(root / pattern), recursive=True)))
-        files = [path for path in found if path.is_file()]
+        paths = sorted(map(Path, glob.glob(str(root / pattern), recursive=True)))
+        files = [path for path in paths if path.is_file()]
     except (ValueError, NotImplementedError, OSError, RecursionError):
-        found = files = []
-    others = [path for path in found if path.suffix in (".yaml", ".yml") and path not in files]
+        paths = files = []
+    others = [path for path in paths if path.suffix in (".yaml", ".yml") and path not in files]
     if root / "conf" / "project.yaml" in files:
         words = f"{seen(pattern)} finds conf/project.yaml too: write one that finds the models' files only"
         return [], [], words
@@ -32,15 +36,13 @@ def without_container(document: Document) -> Document:
     conf = document.content.get("conf")
     models = conf.get("models") if isinstance(conf, dict) else None
     container = models.get("modelContainer") if isinstance(models, dict) and len(models) == 1 else None
-    if not isinstance(container, dict) or not all(isinstance(unit, dict) for unit in container.values()):
+    if not isinstance(container, dict) or not all(isinstance(model, dict) for model in container.values()):
         return document
     if "train" in container:
         return document  # a model of that name
     depth = len(_CONTAINER)
     marks = {
-        (*_CONTAINER[:-1], *place[depth:])
-        if len(place) > depth and place[:depth] == _CONTAINER
-        else place: mark
-        for place, mark in document.marks.items()
+        (*_CONTAINER[:-1], *key[depth:]) if len(key) > depth and key[:depth] == _CONTAINER else key: mark
+        for key, mark in document.marks.items()
     }
     return Document(document.content | {"conf": {**conf, "models": container}}, marks)

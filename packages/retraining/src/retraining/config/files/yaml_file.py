@@ -1,15 +1,15 @@
 """YAML files whose every value remembers its line, so that an error can name it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from retraining.errors import UserError, seen
+from retraining.errors import FileLine, Location, Problem, Source, UserError
 
-Location = tuple[str | int, ...]
 NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge"))
@@ -21,10 +21,10 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _resolvers() -> dict[str, list[tuple[str, Any]]]:
     """What a value without quotes is: as in YAML 1.1, but a date, 12:30 and 010 are texts."""
     kept = {}
-    for first, found in _Base.yaml_implicit_resolvers.items():
+    for first, resolvers in _Base.yaml_implicit_resolvers.items():
         kept[first] = [
             (tag, re.compile(f"(?:{_INTEGER.pattern})$") if tag == _TAG + "int" else expression)
-            for tag, expression in found
+            for tag, expression in resolvers
             if tag != _TAG + "timestamp"
         ]
     return kept
@@ -36,32 +36,23 @@ class _Loader(_Base):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Document:
-    """A value read from one file or several; `marks` says where each key path stands, ``path:line``."""
+    """A value read from one file or several; `marks` says where each key path was read."""
 
     content: Any
-    marks: dict[Location, str] = field(repr=False)
+    marks: Mapping[Location, Source] = field(repr=False)
 
-    def where(self, location: Location) -> str:
-        """``conf/project.yaml:7`` for a key path, or the place of the nearest key above it that is known."""
-        for length in range(len(location), -1, -1):
-            if location[:length] in self.marks:
-                return self.marks[location[:length]]
-        return "the configuration"
+    def where(self, key: Location) -> Source | None:
+        """Where a key was read, or the nearest key above it that was read; None where none was."""
+        for length in range(len(key), -1, -1):
+            if key[:length] in self.marks:
+                return self.marks[key[:length]]
+        return None
 
     def with_content(self, content: Any) -> "Document":
         return Document(content, self.marks)
 
 
-def dotted(location: Location) -> str:
-    """``conf.models.m.train.channels.x.dataFiles[0]``, in one line whatever the keys are."""
-    text = ""
-    for part in location:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            part = part if part.isprintable() and len(part) <= 80 else seen(part)
-            text += f".{part}" if text else part
-    return text
+EMPTY = Document({}, {})
 
 
 def merge(base: Document, over: Document) -> Document:
@@ -94,47 +85,51 @@ def load(path: Path) -> Document:
     """Read one YAML document.
 
     Raises:
-        UserError: the file is absent, unreadable, not YAML, or has keys twice: one line for each.
+        UserError: the file is absent, unreadable, not YAML, or has keys twice: a problem for each.
     """
     text = _text(path)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            return Document(None, {(): f"{path}:1"})
+            return Document(None, {(): FileLine(str(path), 1)})
         if "*" in text:  # aliases; without them a file is as large as it looks
             _require_finite(node, path)
-        scan = _Scan(path)
+        scan = _Scan(str(path))
         scan.visit(node, ())
-        if scan.errors:
-            raise UserError("\n".join(scan.errors))
+        if scan.problems:
+            raise UserError(*scan.problems)
         return Document(loader.construct_document(node), scan.marks)
     except yaml.MarkedYAMLError as error:
-        raise UserError(f"{path}:{_line(error)}: not valid YAML: {_problem(error)}") from None
+        raise _refusal(path, f"not valid YAML: {_problem(error)}", _line(error)) from None
     except RecursionError:
-        raise UserError(f"{path}: not valid YAML: this nests too deeply") from None
+        raise _refusal(path, "not valid YAML: this nests too deeply") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         # PyYAML passes on what Python says of an impossible value.
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
+        raise _refusal(path, f"not valid YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def _refusal(path: Path, words: str, line: int | None = None) -> UserError:
+    return UserError(Problem(FileLine(str(path), line), (), words))
 
 
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise _refusal(path, "no such file") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise _refusal(path, f"cannot be read: {error.strerror}") from None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        words = f"cannot be read as UTF-8 text: byte 0x{content[error.start]:02x} is none"
-        raise UserError(f"{path}:{line}: {words}: save it as UTF-8") from None
-    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        words = f"not valid YAML: the character U+{ord(found[0]):04X} may not stand here"
-        raise UserError(f"{path}:{line}: {words}")
+        words = f"cannot be read as UTF-8 text: invalid byte 0x{content[error.start]:02x}"
+        raise _refusal(path, f"{words}: save it as UTF-8", line) from None
+    if forbidden := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        line = text.count("\n", 0, forbidden.start()) + 1
+        words = f"not valid YAML: the character U+{ord(forbidden[0]):04X} is not allowed here"
+        raise _refusal(path, words, line)
     return text
 
 
@@ -146,12 +141,12 @@ def _line(error: yaml.MarkedYAMLError) -> int:
 # What libyaml says -> what people say.
 _PROBLEMS = {
     "but found another document": "a second document begins here, after ---: a file holds one",
-    "did not find expected alphabetic or numeric character": "a value with * or & before it stands in quotes",
+    "did not find expected alphabetic or numeric character": "a value that begins with * or & needs quotes",
 }
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong, and where that began: a quote that nobody closes is missed at the end only."""
+    """The problem, and where it began: an unclosed quote is noticed only at the end of the file."""
     problem = " ".join((error.problem or error.context or "").split())
     words = _PROBLEMS.get(problem, problem)[:200]
     began = error.context_mark.line + 1 if error.context_mark else _line(error)
@@ -160,63 +155,63 @@ def _problem(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Scan:
-    """One walk over a file's nodes: where each key stands, and which stand twice. Keys become texts."""
+    """One walk over a file's nodes: the line of each key, and which keys are repeated. Keys become texts."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.marks: dict[Location, str] = {}
-        self.errors: list[str] = []
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.marks: dict[Location, FileLine] = {}
+        self.problems: list[Problem] = []
 
-    def visit(self, node: yaml.Node, location: Location) -> None:
-        self.marks.setdefault(location, f"{self.path}:{node.start_mark.line + 1}")
+    def visit(self, node: yaml.Node, key: Location) -> None:
+        self.marks.setdefault(key, self._place(node))
         if node.tag not in _PLAIN:
-            self._add(
-                node,
-                location,
-                f"the tag {node.tag.replace(_TAG, '!!')} is not supported: write a plain value",
-            )
+            tag = node.tag.replace(_TAG, "!!")
+            self._add(node, key, f"the tag {tag} is not supported: write a plain value")
         elif node.tag == _TAG + "int" and len(node.value) > 1000:
-            self._add(node, location, f"a number of {len(node.value)} digits cannot be read")
+            self._add(node, key, f"a number of {len(node.value)} digits cannot be read")
         elif isinstance(node, yaml.MappingNode):
-            self._visit_mapping(node, location)
+            self._visit_mapping(node, key)
         elif isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
-                self.visit(item, (*location, index))
+                self.visit(item, (*key, index))
 
-    def _visit_mapping(self, node: yaml.MappingNode, location: Location) -> None:
+    def _visit_mapping(self, node: yaml.MappingNode, key: Location) -> None:
         lines: dict[str, int] = {}
         merged: list[yaml.Node] = []
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._add(key_node, location, "a key is a text, not a list or a mapping")
+        for name_node, value_node in node.value:
+            if not isinstance(name_node, yaml.ScalarNode):
+                self._add(name_node, key, "a key is a string, not a list or a mapping")
                 continue
-            if key_node.tag == _TAG + "merge":
+            if name_node.tag == _TAG + "merge":
                 merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 continue
-            key_node.tag = _TAG + "str"
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            here = (*location, key)
-            if key in lines:
-                self._add(key_node, here, f"this key stands here again, first on line {lines[key]}: keep one")
+            name_node.tag = _TAG + "str"
+            name, place = str(name_node.value), self._place(name_node)
+            here = (*key, name)
+            if name in lines:
+                words = f"duplicate key, first on line {lines[name]}: keep one"
+                self._add(name_node, here, words)
                 continue
-            lines[key] = line
-            self.marks[here] = f"{self.path}:{line}"
+            lines[name] = place.line or 0
+            self.marks[here] = place
             self.visit(value_node, here)
         for item in merged:
             if isinstance(item, yaml.MappingNode):
-                self._visit_merged(item, location, lines)
+                self._visit_merged(item, key, lines)
 
-    def _visit_merged(self, node: yaml.MappingNode, location: Location, lines: dict[str, int]) -> None:
-        """What `<<` brings stands where its anchor does; keys beside it win."""
-        below = _Scan(self.path)
-        below.visit(node, location)
-        for place, mark in below.marks.items():
-            if len(place) > len(location) and place[len(location)] not in lines:
-                self.marks.setdefault(place, mark)
+    def _visit_merged(self, node: yaml.MappingNode, key: Location, lines: dict[str, int]) -> None:
+        """What `<<` brings is marked where its anchor is; the mapping's own keys win."""
+        scan = _Scan(self.file)
+        scan.visit(node, key)
+        for below, mark in scan.marks.items():
+            if len(below) > len(key) and below[len(key)] not in lines:
+                self.marks.setdefault(below, mark)
 
-    def _add(self, node: yaml.Node, location: Location, message: str) -> None:
-        key = f"{dotted(location)}: " if location else ""
-        self.errors.append(f"{self.path}:{node.start_mark.line + 1}: {key}{message}")
+    def _place(self, node: yaml.Node) -> FileLine:
+        return FileLine(self.file, node.start_mark.line + 1)
+
+    def _add(self, node: yaml.Node, key: Location, words: str) -> None:
+        self.problems.append(Problem(self._place(node), key, words))
 
 
 def _require_finite(root: yaml.Node, path: Path) -> None:
@@ -239,4 +234,4 @@ def _require_finite(root: yaml.Node, path: Path) -> None:
 
     if size(root) > NODES:
         words = f"aliases (*name) make this endless or larger than {NODES} values"
-        raise UserError(f"{path}:{line}: not valid YAML: {words}")
+        raise _refusal(path, f"not valid YAML: {words}", line)

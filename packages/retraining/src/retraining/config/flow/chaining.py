@@ -1,6 +1,6 @@
 """What a step reads: its own data, and outputs of the steps that it chains.
 
-Two ways to name chained data stand side by side:
+There are two ways to name chained data:
 
 by name
     A channel without data files takes the chained output of its name. A training job reads so, and a
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retraining.config.schema.job import Channel, Job, ProcessingJob, TrainingJob, TransformJob
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.pipeline import Pipeline, Step
 
@@ -26,7 +26,7 @@ METRICS_OUTPUT = "model_evaluation_metrics"
 
 
 class ChainError(Exception):
-    """A step's inputs cannot be told; the message says why."""
+    """A step's inputs are not determined; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,18 @@ class Input:
     output: str | None = None
 
 
-def section_of(unit: Unit, step: Step) -> Any:
-    """The section that a step runs; None where the unit has none of that name."""
-    name = step.section
-    return getattr(unit, "lambda_" if name == "lambda" else name) if name else None
+def section_of(model: Model, step: Step) -> Any:
+    """The section that a step runs; None where the model has none of that name."""
+    return model.section(step.section) if step.section else None
 
 
-def outputs_of(unit: Unit, step: Step) -> dict[str, str]:
+def outputs_of(model: Model, step: Step) -> dict[str, str]:
     """Names of what a step writes, with the container's folder of each (empty where it has none)."""
     if step.step_class in ("Training", "Tuning"):
         return {"model": ""}
     if step.step_class == "Transform":
         return {"transform": ""}
-    job = section_of(unit, step)
+    job = section_of(model, step)
     if not isinstance(job, ProcessingJob):
         return {}
     folder = (job.location.outputLocalFilepath or OUTPUT_FOLDER).rstrip("/")
@@ -67,38 +66,38 @@ def outputs_of(unit: Unit, step: Step) -> dict[str, str]:
     }
 
 
-def declares_outputs(unit: Unit, step: Step) -> bool:
+def declares_outputs(model: Model, step: Step) -> bool:
     """Whether a step's outputs are chained by name alone."""
-    job = section_of(unit, step)
+    job = section_of(model, step)
     return not isinstance(job, ProcessingJob) or bool(job.outputs)
 
 
-def inputs_of(pipeline: Pipeline, units: dict[str, Unit], step: Step) -> list[Input]:
+def inputs_of(pipeline: Pipeline, models: dict[str, Model], step: Step) -> list[Input]:
     """All inputs of a job, its own data first.
 
     Raises:
-        ChainError: a channel stays empty, or more than one thing would fill it.
+        ChainError: nothing fills a channel, or more than one thing would.
     """
     steps = pipeline.by_name
-    unit = units[steps[step.step_name][0]]
-    sources = [(units[steps[name][0]], steps[name][1]) for name in step.chain_input_source_step]
-    job = unit.train if step.step_class == "Tuning" else section_of(unit, step)
+    model = models[steps[step.step_name][0]]
+    sources = [(models[steps[name][0]], steps[name][1]) for name in step.chain_input_source_step]
+    job = model.train if step.step_class == "Tuning" else section_of(model, step)
     if isinstance(job, TransformJob):
         return [_transformed(job, step, sources)]
     if isinstance(job, TrainingJob):
-        found = [*_own_channels(job), *_by_name(job, sources, "")]
+        inputs = [*_own_channels(job), *_by_name(job, sources, "")]
     elif job.outputs:
         base = job.inputLocalFilepath.rstrip("/")
-        found = [*_own_files(job), *_by_name(job, sources, base)]
+        inputs = [*_own_files(job), *_by_name(job, sources, base)]
     elif step.step_class == "Metrics":
-        found = [*_own_files(job), *_measured(job, sources)]
+        inputs = [*_own_files(job), *_measured(job, sources)]
     else:
-        found = [*_own_files(job), *_processed(job, sources)]
-    names = [item.name for item in found]
+        inputs = [*_own_files(job), *_processed(job, sources)]
+    names = [item.name for item in inputs]
     for name in names:
         if names.count(name) > 1:
             raise ChainError(f"two of its inputs are called {name!r}: give each sourceName its own name")
-    return found
+    return inputs
 
 
 def _uri(channel: Channel, index: int) -> str | Parameter:
@@ -127,25 +126,25 @@ def _own_files(job: ProcessingJob) -> Iterator[Input]:
             yield Input(source, f"{base}/{source}", uri=_uri(channel, index))
 
 
-def _by_name(job: Job, sources: list[tuple[Unit, Step]], base: str) -> Iterator[Input]:
+def _by_name(job: Job, sources: list[tuple[Model, Step]], base: str) -> Iterator[Input]:
     """Empty channels take the output of their name; a job without channels takes all outputs."""
-    written = [(unit, step, output) for unit, step in sources for output in outputs_of(unit, step)]
+    written = [(model, step, output) for model, step in sources for output in outputs_of(model, step)]
     waiting = [name for name, channel in job.channels.items() if not channel.dataFiles]
     for name in waiting:
-        found = [step.step_name for _, step, output in written if output == name]
-        if not found:
+        fillers = [step.step_name for _, step, output in written if output == name]
+        if not fillers:
             listed = ", ".join(output for _, _, output in written) or "nothing"
             raise ChainError(f"channel {name!r} has no dataFiles, and its chained steps write {listed}")
-        if len(found) > 1:
+        if len(fillers) > 1:
             raise ChainError(
-                f"channel {name!r} would be filled by both {' and '.join(found)}: chain one of them"
+                f"channel {name!r} would be filled by both {' and '.join(fillers)}: chain one of them"
             )
         folder = job.channels[name].inputLocalFilepath or base
-        yield Input(name, f"{folder}/{name}", step=found[0], output=name)
-    for unit, step, output in written:
+        yield Input(name, f"{folder}/{name}", step=fillers[0], output=name)
+    for model, step, output in written:
         if output in waiting:
             continue
-        if not declares_outputs(unit, step):
+        if not declares_outputs(model, step):
             name = f"{step.step_name}-{output}"
         elif not job.channels:
             name = output
@@ -154,20 +153,20 @@ def _by_name(job: Job, sources: list[tuple[Unit, Step]], base: str) -> Iterator[
         yield Input(name, f"{base}/{name}", step=step.step_name, output=output)
 
 
-def _processed(job: ProcessingJob, sources: list[tuple[Unit, Step]]) -> Iterator[Input]:
+def _processed(job: ProcessingJob, sources: list[tuple[Model, Step]]) -> Iterator[Input]:
     """The framework's names for a Processing step: ``<step>-input-<channel of the source>``."""
     base = job.inputLocalFilepath.rstrip("/")
-    for unit, step in sources:
-        outputs = outputs_of(unit, step)
+    for model, step in sources:
+        outputs = outputs_of(model, step)
         single = next(iter(outputs)) if step.step_class in ("Training", "Tuning", "Transform") else None
-        source = unit.train if step.step_class == "Tuning" else section_of(unit, step)
+        source = model.train if step.step_class == "Tuning" else section_of(model, step)
         names = (source.channels or {DEFAULT_CHANNEL: None}) if single else outputs
         for channel in names:
             name = f"{step.step_name}-input-{channel}"
             yield Input(name, f"{base}/{name}", step=step.step_name, output=single or channel)
 
 
-def _measured(job: ProcessingJob, sources: list[tuple[Unit, Step]]) -> Iterator[Input]:
+def _measured(job: ProcessingJob, sources: list[tuple[Model, Step]]) -> Iterator[Input]:
     """The framework's names for a Metrics step: ``<step>-<channel>``, with one channel of its own."""
     if len(job.channels) > 1:
         raise ChainError(
@@ -176,8 +175,8 @@ def _measured(job: ProcessingJob, sources: list[tuple[Unit, Step]]) -> Iterator[
         )
     channel, settings = next(iter(job.channels.items()), (DEFAULT_CHANNEL, Channel()))
     base = (settings.inputLocalFilepath or job.inputLocalFilepath).rstrip("/")
-    for unit, step in sources:
-        output = _output(unit, step, channel)
+    for model, step in sources:
+        output = _output(model, step, channel)
         yield Input(
             f"{step.step_name}-input",
             f"{base}/{step.step_name}-{channel}",
@@ -186,25 +185,25 @@ def _measured(job: ProcessingJob, sources: list[tuple[Unit, Step]]) -> Iterator[
         )
 
 
-def _output(unit: Unit, step: Step, channel: str) -> str:
-    """The output of a chained step that a channel means: the one of its name, or the only one."""
-    outputs = outputs_of(unit, step)
+def _output(model: Model, step: Step, channel: str) -> str:
+    """The output of a chained step that fills a channel: the one of its name, or the only one."""
+    outputs = outputs_of(model, step)
     if channel in outputs:
         return channel
-    if len(outputs) == 1 and (declares_outputs(unit, step) or step.step_class == "Metrics"):
+    if len(outputs) == 1 and (declares_outputs(model, step) or step.step_class == "Metrics"):
         return next(iter(outputs))
     raise ChainError(f"step {step.step_name!r} writes {', '.join(outputs) or 'nothing'}, and no {channel!r}")
 
 
-def _transformed(job: TransformJob, step: Step, sources: list[tuple[Unit, Step]]) -> Input:
+def _transformed(job: TransformJob, step: Step, sources: list[tuple[Model, Step]]) -> Input:
     channel, settings = next(iter(job.channels.items()), (None, Channel()))
     if len(sources) > 1:
         raise ChainError("a Transform step chains one step, not several")
     if sources:
-        unit, source = sources[0]
-        outputs = outputs_of(unit, source)
+        model, source = sources[0]
+        outputs = outputs_of(model, source)
         wanted = channel or (next(iter(outputs)) if len(outputs) == 1 else DEFAULT_CHANNEL)
-        return Input(wanted, step=source.step_name, output=_output(unit, source, wanted))
+        return Input(wanted, step=source.step_name, output=_output(model, source, wanted))
     if len(settings.dataFiles) != 1:
         raise ChainError(
             f"a Transform step reads one file or prefix: channels has {len(settings.dataFiles)} dataFiles "

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from retraining.config.files.yaml_file import Location
-from retraining.config.schema.model import Unit
+from retraining.config.schema import regions
+from retraining.config.schema.job import TransformJob
+from retraining.config.schema.model import Model, Registry
 from retraining.config.schema.parameter import Parameter
-from retraining.errors import UserError
+from retraining.errors import Location
 
 # The SDK's names of frameworks, where an image's repository is called otherwise.
 _FRAMEWORKS = {
@@ -66,60 +67,60 @@ REPOSITORIES = (
 )
 
 
-class NoRegistry(UserError):
-    """AWS publishes no image of this name in the region."""
+class NoRegistry(Exception):
+    """AWS publishes no image of this name in the region; the message says what to do."""
 
 
-Given = tuple[tuple[str, ...], str | Parameter, str | None]
+GivenImage = tuple[tuple[str, ...], str | Parameter, str | None]
 
 
-def given(unit: Unit) -> Iterator[Given]:
-    """The images of a unit: the place of each, the image, and the framework_version beside it."""
+def given(model: Model) -> Iterator[GivenImage]:
+    """The images of a model: the section that names each, the image, and its framework_version."""
     for section in ("preprocess", "train", "transform", "evaluate"):
-        job = getattr(unit, section)
+        job = getattr(model, section)
         if job is not None and job.image_uri is not None and not is_placeholder(job.image_uri):
             yield (section,), job.image_uri, job.framework_version
-    if unit.registry is not None:
-        serving = unit.registry.InferenceSpecification
+    if model.registry is not None:
+        serving = model.registry.InferenceSpecification
         yield ("registry", "InferenceSpecification"), serving.image_uri, serving.framework_version
 
 
 def is_placeholder(image: str | Parameter) -> bool:
-    """Words in the place of an image, or a path without a registry: SageMaker can pull neither.
+    """Words instead of an image, or a path without a registry: SageMaker can pull neither.
 
-    Examples of AWS's framework have such a `transform.image_uri`; there the key has no effect.
+    Examples of AWS's framework have such a `transform.image_uri`, where the key has no effect.
     """
     if isinstance(image, Parameter):
         return False
     return " " in image or ("/" in image and "." not in image.partition("/")[0])
 
 
-def served(unit: Unit) -> tuple[str | Parameter, str | None]:
-    """The image that CreateModel steps serve a unit's model with, and the framework_version beside it."""
-    transform, registry = unit.transform, unit.registry
+def served(transform: TransformJob | None, registry: Registry) -> tuple[str | Parameter, str | None]:
+    """The image that CreateModel steps serve a model with, and its framework_version."""
     if transform is not None and transform.image_uri is not None and not is_placeholder(transform.image_uri):
         return transform.image_uri, transform.framework_version
-    assert registry is not None
     return registry.InferenceSpecification.image_uri, registry.InferenceSpecification.framework_version
 
 
-def places(units: Mapping[str, Unit], image: str) -> Iterator[Location]:
-    """Where in the models' files an image is named, also as the value of a parameter."""
-    for model, unit in units.items():
-        for place, named, _ in given(unit):
+def keys_of(models: Mapping[str, Model], image: str) -> Iterator[Location]:
+    """The keys that name an image, also as the value of a parameter."""
+    for name, model in models.items():
+        for section, named, _ in given(model):
             if image == named or (
                 isinstance(named, Parameter) and image in (named.default, *(named.choices or ()))
             ):
-                yield ("conf", "models", model, *place, "image_uri")
+                yield ("conf", "models", name, *section, "image_uri")
 
 
-def parameters(units: Iterable[Unit]) -> set[str]:
+def parameters(models: Iterable[Model]) -> set[str]:
     """Names of the pipeline parameters that choose an image: SageMaker is given URIs for them."""
-    return {image.parameter for unit in units for _, image, _ in given(unit) if isinstance(image, Parameter)}
+    return {
+        image.parameter for model in models for _, image, _ in given(model) if isinstance(image, Parameter)
+    }
 
 
 def uri(image: str, region: str, version: str | None = None) -> str:
-    """``tensorflow-training:2.21.0-cpu-...`` becomes the URI in `region`'s registry; a URI stays as it is.
+    """``tensorflow-training:2.21.0-cpu-...`` as the URI in `region`'s registry; a URI stays as it is.
 
     The registry's account per region is read from the SDK. A tag is not looked up there, because the
     SDK's list lags the published images. Where the image has no tag, `version` is the tag.
@@ -133,15 +134,9 @@ def uri(image: str, region: str, version: str | None = None) -> str:
         return image if ":" in name or "@" in name or version in (None, "0") else f"{image}:{version}"
     registries = _registries(repository)
     if region not in registries:
-        raise NoRegistry(f"no registry of {repository!r} images in {region}: give the image's whole URI")
-    return f"{registries[region]}.dkr.{_host(region)}/{repository}:{tag or version}"
-
-
-@cache
-def _host(region: str) -> str:
-    from sagemaker.core.common_utils import _botocore_resolver
-
-    return str(_botocore_resolver().construct_endpoint("ecr", region)["hostname"]).removeprefix("api.")
+        raise NoRegistry(f"no registry of {repository!r} images in {region}: give the image's full URI")
+    host = f"{registries[region]}.dkr.ecr.{region}.{regions.dns_suffix(region)}"
+    return f"{host}/{repository}:{tag or version}"
 
 
 @cache
@@ -154,11 +149,11 @@ def _registries(repository: str) -> dict[str, str]:
     try:
         configuration = image_uris.config_for_framework(framework)
     except (FileNotFoundError, ValueError):
-        raise NoRegistry(f"no framework {framework!r}: give the image's whole URI") from None
-    found: dict[str, str] = {}
+        raise NoRegistry(f"no framework {framework!r}: give the image's full URI") from None
+    registries: dict[str, str] = {}
     for entry in _entries(configuration):
-        found |= entry["registries"]
-    return found
+        registries |= entry["registries"]
+    return registries
 
 
 def _entries(value: Any) -> Iterator[dict[str, Any]]:

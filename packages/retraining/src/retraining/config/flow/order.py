@@ -1,11 +1,11 @@
-"""The graph of a pipeline: its steps, their order, and which of them stand behind a condition."""
+"""The graph of a pipeline: its steps, their order, and which of them follow a condition."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.pipeline import Pipeline, Step, Steps
 
 
@@ -19,9 +19,14 @@ class GraphError(Exception):
 
 @dataclass(frozen=True)
 class Dag:
-    """`steps` in an order in which they can be built; `before` has the direct predecessors of each.
+    """The graph of the steps, by name.
 
-    `branch` names for a step the innermost Condition that must hold before it runs.
+    Attributes:
+        steps: in an order in which they can be built.
+        models: the name of each step's model.
+        before: the direct predecessors of each step.
+        branch: the innermost Condition step that must hold before a step runs; None without one.
+        otherwise: for a Condition step with `else_step`, the Fail step that it names.
     """
 
     steps: dict[str, Step]
@@ -31,7 +36,7 @@ class Dag:
     otherwise: dict[str, str]
 
 
-def of(pipeline: Pipeline, units: dict[str, Unit]) -> Dag:
+def dag_of(pipeline: Pipeline, models: dict[str, Model]) -> Dag:
     """The graph of a checked pipeline.
 
     Raises:
@@ -39,8 +44,8 @@ def of(pipeline: Pipeline, units: dict[str, Unit]) -> Dag:
     """
     by_name = pipeline.by_name
     before: dict[str, list[str]] = {name: [] for name in by_name}
-    for name, (model, step) in by_name.items():
-        before[name] += _data(pipeline, units, model, step)
+    for name, (model_name, step) in by_name.items():
+        before[name] += _data(pipeline, models, model_name, step)
     for chain in pipeline.chains:
         for first, second in pairwise(chain):
             before[second].append(first)
@@ -56,41 +61,46 @@ def of(pipeline: Pipeline, units: dict[str, Unit]) -> Dag:
     )
 
 
-def _data(pipeline: Pipeline, units: dict[str, Unit], model: str, step: Step) -> Iterator[str]:
+def _data(pipeline: Pipeline, models: dict[str, Model], model_name: str, step: Step) -> Iterator[str]:
     """The steps whose results a step uses, chained or of the same model."""
     yield from step.chain_input_source_step
     if step.step_class in ("CreateModel", "RegisterModel"):
-        yield from _names(trained_by(pipeline, model, step))
+        yield from _names(trained_by(pipeline, model_name, step))
     if step.step_class == "Transform":
-        yield from _names(earlier(pipeline, model, step, "CreateModel"))
-    if step.step_class == "RegisterModel" and model in units and units[model].evaluate:
-        yield from _names(measured_by(pipeline, model, step))
+        yield from _names(created_by(pipeline, model_name, step))
+    if step.step_class == "RegisterModel" and model_name in models and models[model_name].evaluate:
+        yield from _names(measured_by(pipeline, model_name, step))
 
 
 def _names(step: Step | None) -> list[str]:
     return [step.step_name] if step else []
 
 
-def earlier(pipeline: Pipeline, model: str, step: Step, *classes: str) -> Step | None:
+def earlier(pipeline: Pipeline, model_name: str, step: Step, *classes: str) -> Step | None:
     """The last step of these classes of the model, of those described before `step` if there are any."""
-    return _nearest(step, pipeline.models[model].steps, lambda other: other.step_class in classes)
+    return _nearest(step, pipeline.models[model_name].steps, lambda other: other.step_class in classes)
 
 
-def _nearest(step: Step, steps: list[Step], wanted: Callable[[Step], bool]) -> Step | None:
-    found = [other for other in steps if wanted(other)]
-    above = [other for other in found if steps.index(other) < steps.index(step)]
-    chosen = above or found
+def _nearest(step: Step, steps: list[Step], is_wanted: Callable[[Step], bool]) -> Step | None:
+    wanted = [other for other in steps if is_wanted(other)]
+    above = [other for other in wanted if steps.index(other) < steps.index(step)]
+    chosen = above or wanted
     return chosen[-1] if chosen else None
 
 
-def trained_by(pipeline: Pipeline, model: str, step: Step) -> Step | None:
+def trained_by(pipeline: Pipeline, model_name: str, step: Step) -> Step | None:
     """The step that trains what `step` creates or registers."""
-    return earlier(pipeline, model, step, "Training", "Tuning")
+    return earlier(pipeline, model_name, step, "Training", "Tuning")
 
 
-def measured_by(pipeline: Pipeline, model: str, step: Step) -> Step | None:
+def created_by(pipeline: Pipeline, model_name: str, step: Step) -> Step | None:
+    """The step that creates the model with which `step` transforms."""
+    return earlier(pipeline, model_name, step, "CreateModel")
+
+
+def measured_by(pipeline: Pipeline, model_name: str, step: Step) -> Step | None:
     """The step that measures what `step` registers."""
-    return _nearest(step, pipeline.models[model].steps, lambda other: other.section == "evaluate")
+    return _nearest(step, pipeline.models[model_name].steps, lambda other: other.section == "evaluate")
 
 
 def _order(before: dict[str, tuple[str, ...]]) -> list[str]:
@@ -101,7 +111,7 @@ def _order(before: dict[str, tuple[str, ...]]) -> list[str]:
         sorter.prepare()
     except CycleError as error:
         circle = error.args[1]
-        raise GraphError(f"the steps wait in a circle: {' >> '.join(circle)}", *circle) from None
+        raise GraphError(f"the steps form a cycle: {' >> '.join(circle)}", *circle) from None
     order: list[str] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready(), key=position.__getitem__)
@@ -123,24 +133,24 @@ def _branches(
             if outer not in conditions[nested]:
                 raise GraphError(
                     f"step {name!r} follows two conditions, {outer} and {nested}: "
-                    f"put them in a row, {outer} >> {nested}",
+                    f"chain them, {outer} >> {nested}",
                     name,
                 )
         branch[name] = inner[-1] if inner else None
     return branch
 
 
-def without_disabled(pipeline: Pipeline, units: dict[str, Unit]) -> Pipeline:
-    """Without disabled models and steps; what stood around them in a chain is joined."""
-    models = {
-        model: Steps(steps=kept)
-        for model, steps in pipeline.models.items()
-        if not units[model].disabled and (kept := [step for step in steps.steps if not step.disabled])
+def without_disabled(pipeline: Pipeline, models: dict[str, Model]) -> Pipeline:
+    """Without disabled models and steps; their neighbours in a chain are joined."""
+    enabled = {
+        name: Steps(steps=kept)
+        for name, steps in pipeline.models.items()
+        if not models[name].disabled and (kept := [step for step in steps.steps if not step.disabled])
     }
-    names = {step.step_name for steps in models.values() for step in steps.steps}
+    names = {step.step_name for steps in enabled.values() for step in steps.steps}
     chains = [[name for name in chain if name in names] for chain in pipeline.chains]
     return Pipeline(
         pipelineName=pipeline.pipelineName,
-        models=models,
+        models=enabled,
         dependencies=[" >> ".join(chain) for chain in chains if len(chain) > 1],
     )

@@ -2,17 +2,17 @@
 
 from pathlib import PurePosixPath
 
-from retraining.config.schema.model import Unit
+from retraining.config.schema.model import Model
 from retraining.config.schema.project import Project
 
 # The function that finds the champion of a gate.
 CHAMPION = "champion.py"
 
 
-def package_group(project: Project, model: str, unit: Unit) -> str:
-    """The model package group of a model; without one in its registry, named after project and model."""
-    given = unit.registry.model_package_group if unit.registry else None
-    made = f"{project.project}-{model}".replace("_", "-").replace(".", "-")[:63].rstrip("-")
+def package_group(project: Project, name: str, model: Model) -> str:
+    """The model package group of the model `name`; one that names none is called after project and model."""
+    given = model.registry.model_package_group if model.registry else None
+    made = f"{project.project}-{name}".replace("_", "-").replace(".", "-")[:63].rstrip("-")
     return given or made
 
 

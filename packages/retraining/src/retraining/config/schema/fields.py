@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, Field
 from retraining.config.schema.values import AnyText, Section, Text, Whole, number, one_of, text
 from retraining.errors import seen
 
-# Other spellings that the framework takes for a key.
+# Other spellings of a key that the framework accepts.
 SPELLINGS = {"max_runtime_seconds": "max_runtime_in_seconds", "description": "ModelPackageDescription"}
-# Keys that the framework reads, but has nothing to do with.
+# Keys that the framework reads and does not use.
 WITHOUT_EFFECT: dict[tuple[str | int, ...], str] = {
     ("evaluate", "strategy"): "a processing job has none",
     ("evaluate", "max_payload"): "a processing job has none",
@@ -27,7 +27,7 @@ ScriptPath = Annotated[RelativePath, text(r".+\.py", "a Python file such as trai
 _URI = r"[A-Za-z0-9](?!.*[:/@]$)[A-Za-z0-9._/:@-]{0,254}"
 _IMAGE = "an image's URI, or its name and tag (name:tag), of at most 255 characters"
 Image = Annotated[Text, text(_URI, _IMAGE)]
-# Files of AWS's framework say in words there which image is meant: images.is_placeholder.
+# Files of AWS's framework describe the image in words there: images.is_placeholder.
 ServingImage = Annotated[Text, text(rf"{_URI}|(?=.* ).{{1,255}}", _IMAGE)]
 _SIZE = r"[a-z][a-z0-9-]*\.(medium|large|[0-9]*xlarge|metal)"
 InstanceType = Annotated[Text, text(rf"ml\.{_SIZE}", "an instance type such as ml.m5.xlarge")]
@@ -148,7 +148,7 @@ def _tags(value: Any) -> Any:
             raise ValueError("tags are a mapping, or a list of {Key: ..., Value: ...}")
         keys = [item["Key"] for item in value]
         if any(not isinstance(key, str) for key in keys):
-            raise ValueError("a tag's Key is a text: write it in quotes")
+            raise ValueError("a tag's Key is a string: write it in quotes")
         if len(set(keys)) < len(keys):
             raise ValueError(
                 f"two tags have the key {seen(next(key for key in keys if keys.count(key) > 1))}"
@@ -172,11 +172,27 @@ def _no_parameter(value: Any) -> Any:
         "default",
         "choices",
     }:
-        raise ValueError("a parameter cannot stand for all variables: give each its name")
+        raise ValueError("one parameter cannot be all variables: list each variable")
     return value
 
 
 Env = Annotated[dict[VariableName, AnyText], OrEmpty, BeforeValidator(_no_parameter), Field(max_length=100)]
+
+
+def _version_range(value: Any) -> Any:
+    """Versions as in `pip install`: ``>=1.2,<2``."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        is_range = isinstance(value, str) and len(SpecifierSet(value)) > 0
+    except InvalidSpecifier:
+        is_range = False
+    if not is_range:
+        raise ValueError(f"a range of versions such as >=1.2,<2 is expected, not {seen(value)}")
+    return value
+
+
+VersionRange = Annotated[str, BeforeValidator(_version_range)]
 
 STEP_FAULTS = ("Step.SERVICE_FAULT", "Step.THROTTLING")
 JOB_FAULTS = ("SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR", "SageMaker.RESOURCE_LIMIT")
@@ -193,7 +209,7 @@ class RetryPolicy(Section):
 
 
 class Network(Section):
-    """The VPC of a unit's jobs, and what passes between their containers."""
+    """The VPC of a model's jobs, and what passes between their containers."""
 
     subnets: Annotated[Subnets, Field(default_factory=list)]
     security_groups_id: Annotated[SecurityGroups, Field(default_factory=list)]

@@ -1,4 +1,4 @@
-"""What describes the jobs of a modelling unit: their images, scripts, machines and data."""
+"""What describes the jobs of a model: their images, scripts, machines and data."""
 
 from typing import Annotated, Any
 
@@ -54,12 +54,12 @@ def _or_none(value: Any) -> Any:
 class DataFile(Section):
     """One input of a job: a file or a prefix in S3."""
 
-    sourceName: Annotated[str, text(r".{1,256}", "a text of at most 256 characters")] | None = None
+    sourceName: Annotated[str, text(r".{1,256}", "a string of at most 256 characters")] | None = None
     fileName: DataFileName
 
 
 class Location(Section):
-    """Where a channel's output stands in the container."""
+    """The folder of a channel's output in the container."""
 
     outputLocalFilepath: ContainerPath | None = None
 
@@ -79,10 +79,10 @@ class Channel(Section):
             name = default_of(file.fileName)
             is_uri = str(name).startswith("s3://")
             if isinstance(file.fileName, Parameter) and self.s3BucketName and not is_uri:
-                raise ValueError(f"write the whole URI, s3://..., into the parameter, not {seen(name)}")
+                raise ValueError(f"write the full URI, s3://..., into the parameter, not {seen(name)}")
             if not is_uri and not self.s3BucketName:
                 raise ValueError(
-                    "fileName must be an S3 URI such as s3://bucket/prefix/, or stand in s3BucketName, "
+                    "fileName must be an S3 URI such as s3://bucket/prefix/, or a key in s3BucketName, "
                     f"not {seen(name)}"
                 )
         return self
@@ -171,7 +171,7 @@ def _choice(value: Any) -> Any:
     is_text = isinstance(value, str) and len(value) <= 256
     if not is_text and not is_finite(value):
         raise ValueError(
-            f"a text of at most 256 characters or a finite number is expected, not {seen(value)}"
+            f"a string of at most 256 characters or a finite number is expected, not {seen(value)}"
         )
     return value
 
@@ -198,7 +198,7 @@ class Range(Section):
                 raise ValueError(f"scaling {self.scaling} is for ranges with min and max: leave it out")
             texts = [str(value) for value in self.values]
             if len(set(texts)) < len(texts):
-                raise ValueError("a value stands twice in values")
+                raise ValueError("a value is listed twice in values")
         elif self.min is None or self.max is None:
             raise ValueError("a range needs both min and max")
         else:
@@ -216,7 +216,7 @@ class Range(Section):
 
 
 class TuningJob(Section):
-    """A search over hyperparameters; each try is the unit's training job."""
+    """A search over hyperparameters; each try is the model's training job."""
 
     base_job_name: (
         Annotated[str, text(rf"(?=.{{1,32}}$){NAME}", "a name of at most 32 letters, digits and -")] | None

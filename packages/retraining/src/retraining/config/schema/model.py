@@ -1,4 +1,4 @@
-"""What describes one modelling unit: a section for each job, and how its model is registered."""
+"""What describes one model: a section for each job, and how it is registered."""
 
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from retraining.config.schema.fields import (
     TransformInstanceType,
 )
 from retraining.config.schema.job import EvaluationJob, ProcessingJob, TrainingJob, TransformJob, TuningJob
+from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.values import Argument, Number, Section, Text, number, one_of, text
 from retraining.errors import seen
 
@@ -33,9 +34,9 @@ def _same_key(*names: str) -> BeforeValidator:
     def rename(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        found = [name for name in names if name in value]
-        if len(found) > 1:
-            raise ValueError(f"{' and '.join(found)} mean the same: keep one")
+        given = [name for name in names if name in value]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} mean the same: keep one")
         return {names[0] if name in names else name: content for name, content in value.items()}
 
     return BeforeValidator(rename)
@@ -60,7 +61,7 @@ class Champion(Section):
 
 
 class Gate(Section):
-    """The pipeline goes on only where the value at `json_path` keeps the bounds."""
+    """The pipeline continues only where the value at `json_path` is within the bound."""
 
     output: OutputName
     file: RelativePath
@@ -74,6 +75,11 @@ class Gate(Section):
         if (self.minimum is None) == (self.maximum is None):
             raise ValueError("give either minimum (greater is better) or maximum (smaller is better)")
         return self
+
+    @property
+    def bound(self) -> float | Parameter | None:
+        """The one of the two bounds that is given."""
+        return self.minimum if self.maximum is None else self.maximum
 
 
 _RESERVED = "_HANDLER|_X_AMZN_TRACE_ID|AWS_.*|LAMBDA_.*|PROJECT"
@@ -120,7 +126,7 @@ class LambdaFunction(Section):
         if self.function_arn is not None and own:
             raise ValueError(f"{', '.join(sorted(own))}: a function that exists has its own: leave it out")
         if len(set(self.outputs)) < len(self.outputs):
-            raise ValueError("an output stands twice in outputs")
+            raise ValueError("an output is listed twice in outputs")
         if sum(len(name.encode()) + len(value.encode()) for name, value in self.env.items()) > 4096:
             raise ValueError("AWS Lambda allows 4096 bytes of names and values in env")
         return self
@@ -171,7 +177,7 @@ _RUNTIME = ("max_runtime_seconds", SPELLINGS["max_runtime_seconds"])
 _DESCRIPTION = ("description", SPELLINGS["description"])
 
 
-class Unit(Section):
+class Model(Section):
     """One model: its scripts and the sections that its steps use."""
 
     source_directory: RelativePath
@@ -193,3 +199,7 @@ class Unit(Section):
     gate: Gate | None = None
     lambda_: Annotated[LambdaFunction | None, Field(alias="lambda")] = None
     registry: Annotated[Registry, _same_key(*_DESCRIPTION)] | None = None
+
+    def section(self, name: str) -> Any:
+        """The section of this name in the file; None where the model has none."""
+        return getattr(self, "lambda_" if name == "lambda" else name)

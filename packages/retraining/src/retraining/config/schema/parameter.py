@@ -5,7 +5,7 @@ In a configuration file any value may be a pipeline parameter::
     epochs: {parameter: Epochs, default: 40}
 
 The type is the default's (text, whole number, number, true/false); `choices` restricts text. The
-same parameter may stand in several places; the declarations must then agree.
+same parameter may be declared in several places; the declarations must then agree.
 """
 
 import math
@@ -32,7 +32,7 @@ def _scalar(value: Any) -> Any:
     is_number = isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63
     if not is_number and not (isinstance(value, str) and len(value) <= 1024):
         raise ValueError(
-            "a text of at most 1024 characters, a finite number, true or false is expected, "
+            "a string of at most 1024 characters, a finite number, true or false is expected, "
             f"not {seen(value)}"
         )
     return value
@@ -50,7 +50,7 @@ def _choices(value: Any) -> Any:
         return None
     if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
         quotes = ": write each in quotes" if isinstance(value, list) and value else ""
-        raise ValueError(f"a list of texts is expected, not {_shown(value)}{quotes}")
+        raise ValueError(f"a list of strings is expected, not {_shown(value)}{quotes}")
     return tuple(value)
 
 

@@ -65,6 +65,23 @@ class Step(Section):
         sections = SECTIONS[self.step_class]
         return self.step_type or (sections[0] if sections else None)
 
+    # Steps that are made for this one have names of their own.
+
+    @property
+    def own_fail_step(self) -> str:
+        """Of a Condition step without `else_step`: the Fail step that says what the gate measured."""
+        return f"{self.step_name}Failed"
+
+    @property
+    def champion_step(self) -> str:
+        """Of a Condition step with a champion: the Lambda step that finds it."""
+        return f"{self.step_name}Champion"
+
+    @property
+    def repack_step(self) -> str:
+        """Of a step that trains: the one that puts the inference code into the model."""
+        return f"{self.step_name}-RepackModel"
+
 
 class Steps(Section):
     steps: Annotated[list[Step], Field(min_length=1)]

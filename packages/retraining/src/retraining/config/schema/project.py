@@ -14,6 +14,7 @@ from retraining.config.schema.fields import (
     SecurityGroups,
     Subnets,
     Tags,
+    VersionRange,
 )
 from retraining.config.schema.values import Section, number, text
 
@@ -60,6 +61,7 @@ class Project(Section):
         str, text(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", "a name of 2 to 32 letters a-z, digits and -")
     ]
     description: Annotated[str, text(r"[^\x00-\x1f\x7f]{0,3072}", "one line of at most 3072 characters")] = ""
+    platform: VersionRange | None = None
     SMP_ACCOUNTID: Annotated[str, text(r"[0-9]{12}", "an account of twelve digits, in quotes,")]
     SMP_REGION: Annotated[str, text(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "a region such as eu-west-1")]
     SMP_S3BUCKETNAME: Bucket

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag
 
 from retraining.config.schema.parameter import Parameter
-from retraining.errors import seen
-from retraining.nearest import suggestion
+from retraining.errors import seen, suggestion
 
 
 class Section(BaseModel):
@@ -20,7 +19,7 @@ class Section(BaseModel):
 
 
 def is_parameter(value: Any) -> bool:
-    """Whether a mapping declares a pipeline parameter, be it with misspelt keys."""
+    """Whether a mapping declares a pipeline parameter, even with misspelt keys."""
     if not isinstance(value, dict):
         return False
     if "parameter" in value:
@@ -74,7 +73,7 @@ def _quotes(value: Any) -> str:
 def _exponent(value: Any) -> str:
     """YAML takes 1e-3 for a text; with a point it is a number."""
     if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+[eE][-+]?[0-9]+", value):
-        return f", which YAML reads as a text: write {re.sub('[eE]', '.0e', value, count=1)}"
+        return f", which YAML reads as a string: write {re.sub('[eE]', '.0e', value, count=1)}"
     return (
         ": write it without quotes"
         if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", value)
@@ -102,12 +101,10 @@ def _json(value: Any) -> Any:
     """What a hyperparameter may be: a value, or a mapping or list of them, which is passed on as JSON."""
     if value is None or not _is_json(value):
         raise ValueError(
-            f"a text, a finite number, true or false, a list or a mapping is expected, not {seen(value)}"
+            f"a string, a finite number, true or false, a list or a mapping is expected, not {seen(value)}"
         )
     if isinstance(value, dict | list) and _has_parameter(value):
-        raise ValueError(
-            "a pipeline parameter cannot stand inside a list or mapping, which is passed on as JSON"
-        )
+        raise ValueError("a pipeline parameter cannot be inside a list or mapping, which is passed as JSON")
     return value
 
 
@@ -124,16 +121,16 @@ def _has_parameter(value: Any) -> bool:
 
 
 _Tagged = Annotated[Parameter, Tag(PARAMETER)]
-_SCALAR = _checked(_is_scalar, "a text, a finite number, true or false")
+_SCALAR = _checked(_is_scalar, "a string, a finite number, true or false")
 Text = Annotated[
     _Tagged | Annotated[str, Tag(VALUE)],
     Discriminator(_kind),
-    _checked(lambda value: isinstance(value, str) and bool(value), "a text", _quotes),
+    _checked(lambda value: isinstance(value, str) and bool(value), "a string", _quotes),
 ]
 AnyText = Annotated[
     _Tagged | Annotated[str, Tag(VALUE)],
     Discriminator(_kind),
-    _checked(lambda value: isinstance(value, str), "a text", _quotes),
+    _checked(lambda value: isinstance(value, str), "a string", _quotes),
 ]
 Whole = Annotated[_Tagged | Annotated[int, Tag(VALUE)], Discriminator(_kind)]
 Number = Annotated[

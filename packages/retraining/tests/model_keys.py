@@ -1,9 +1,9 @@
-"""The keys of a unit beside its jobs, and what shows at many places."""
+"""The keys of a model beside its jobs, and what shows at many places."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from job_keys import NAMED, OWN, ROLE, UNIT
+from job_keys import MODEL, NAMED, OWN, ROLE
 from key import Key, Row, keys
 from keyed_project import ABSENT, Compiled
 
@@ -75,8 +75,8 @@ def retry(here: str, steps: Iterable[str], variant: str) -> list[Key]:
 def _function(*path: str, value: Any) -> Callable[[Compiled], bool]:
     """Whether the deployed function has a setting."""
 
-    def shows(found: Compiled) -> bool:
-        settings: Any = lambdas.of(found.configuration)[-1].settings
+    def shows(compilation: Compiled) -> bool:
+        settings: Any = lambdas.functions_of(compilation.configuration)[-1].settings
         for part in path:
             settings = settings.get(part, {})
         return bool(settings == value)
@@ -84,94 +84,94 @@ def _function(*path: str, value: Any) -> Callable[[Compiled], bool]:
     return shows
 
 
-def _trains(found: Compiled, folder: str) -> bool:
-    uri = found.at("Second/Arguments/InputDataConfig/ChannelName=code/DataSource/S3DataSource/S3Uri")
-    return f"'{folder}'".encode() in found.uploaded(uri)["train.py"]
+def _trains(compilation: Compiled, folder: str) -> bool:
+    uri = compilation.at("Second/Arguments/InputDataConfig/ChannelName=code/DataSource/S3DataSource/S3Uri")
+    return f"'{folder}'".encode() in compilation.uploaded(uri)["train.py"]
 
 
-_UNIT = [
+_MODEL = [
     Key("conf/models/second/source_directory", "models/elsewhere", shows=lambda it: _trains(it, "elsewhere")),
     Key("conf/models/second/disabled", True, "Second", ABSENT, variant="second"),
-    Key(f"{UNIT}/name", "named", "Create/Arguments/ModelName"),
-    *everywhere(f"{UNIT}/role", ROLE, ROLES, "unit"),
-    *everywhere(f"{UNIT}/kms_key", "unit-key", KEYS, "unit"),
-    *network(f"{UNIT}/network", "subnets", "security_groups_id", "unit"),
+    Key(f"{MODEL}/name", "named", "Create/Arguments/ModelName"),
+    *everywhere(f"{MODEL}/role", ROLE, ROLES, "model"),
+    *everywhere(f"{MODEL}/kms_key", "model-key", KEYS, "model"),
+    *network(f"{MODEL}/network", "subnets", "security_groups_id", "model"),
     *everywhere(
-        f"{UNIT}/network/enable_network_isolation",
+        f"{MODEL}/network/enable_network_isolation",
         True,
         [f"{at}/EnableNetworkIsolation" for at in (*_NETWORKS, _CREATE)],
-        "unit",
+        "model",
     ),
     *everywhere(
-        f"{UNIT}/network/encrypt_inter_container_traffic",
+        f"{MODEL}/network/encrypt_inter_container_traffic",
         True,
         [f"{at}/EnableInterContainerTrafficEncryption" for at in _NETWORKS[:-1]],
-        "unit",
+        "model",
     ),
-    *everywhere(f"{UNIT}/tags/team", "unit", TAGGED, "unit"),
-    *everywhere(f"{UNIT}/cache_expires_after", "P3D", ["Preprocess/CacheConfig/ExpireAfter"], "unit"),
-    *retry(f"{UNIT}/retry", RETRIED, "unit"),
+    *everywhere(f"{MODEL}/tags/team", "model", TAGGED, "model"),
+    *everywhere(f"{MODEL}/cache_expires_after", "P3D", ["Preprocess/CacheConfig/ExpireAfter"], "model"),
+    *retry(f"{MODEL}/retry", RETRIED, "model"),
 ]
 
 _CONDITION, _CHAMPION = "Gate/Arguments/Conditions/0", "GateChampion/Arguments"
-_GATED = {f"{UNIT}/evaluate/outputs": ["evaluation", "gated"]}
+_GATED = {f"{MODEL}/evaluate/outputs": ["evaluation", "gated"]}
 _MAXIMUM = {"output": "evaluation", "file": "evaluation.json", "json_path": "gate.auc"}
 _GATE = [
     Key(
-        f"{UNIT}/gate/output", "gated", "Measure/PropertyFiles/0/OutputName", beside=_GATED, variant="second"
+        f"{MODEL}/gate/output", "gated", "Measure/PropertyFiles/0/OutputName", beside=_GATED, variant="second"
     ),
-    Key(f"{UNIT}/gate/file", "numbers.json", "Measure/PropertyFiles/0/FilePath"),
-    Key(f"{UNIT}/gate/json_path", "gate.f1", f"{_CONDITION}/LeftValue/Std:JsonGet/Path"),
-    Key(f"{UNIT}/gate/minimum", 0.75, f"{_CONDITION}/RightValue"),
+    Key(f"{MODEL}/gate/file", "numbers.json", "Measure/PropertyFiles/0/FilePath"),
+    Key(f"{MODEL}/gate/json_path", "gate.f1", f"{_CONDITION}/LeftValue/Std:JsonGet/Path"),
+    Key(f"{MODEL}/gate/minimum", 0.75, f"{_CONDITION}/RightValue"),
     Key(
-        f"{UNIT}/gate/maximum",
+        f"{MODEL}/gate/maximum",
         9.5,
         f"{_CONDITION}/RightValue",
         variant="second",
-        beside={f"{UNIT}/gate": _MAXIMUM},
+        beside={f"{MODEL}/gate": _MAXIMUM},
     ),
-    Key(f"{UNIT}/gate/maximum", 9.5, f"{_CONDITION}/Type", "LessThanOrEqualTo", variant="second"),
-    Key(f"{UNIT}/gate/champion/json_path", "binary.f1", f"{_CHAMPION}/json_path", variant="third"),
-    Key(f"{UNIT}/gate/champion/tolerance", 0.25, f"{_CHAMPION}/tolerance", variant="third"),
+    Key(f"{MODEL}/gate/maximum", 9.5, f"{_CONDITION}/Type", "LessThanOrEqualTo", variant="second"),
+    Key(f"{MODEL}/gate/champion/json_path", "binary.f1", f"{_CHAMPION}/json_path", variant="third"),
+    Key(f"{MODEL}/gate/champion/tolerance", 0.25, f"{_CHAMPION}/tolerance", variant="third"),
 ]
 
 _ARN = "arn:aws:lambda:eu-west-1:111122223333:function:existing"
 _LAMBDA = [
     Key(
-        f"{UNIT}/lambda/entry_point",
+        f"{MODEL}/lambda/entry_point",
         "register.py",
         "Call/FunctionArn",
         "arn:aws:lambda:eu-west-1:111122223333:function:demo-register",
     ),
     Key(
-        f"{UNIT}/lambda/function_arn",
+        f"{MODEL}/lambda/function_arn",
         _ARN,
         "Call/FunctionArn",
         variant="second",
-        beside={f"{UNIT}/lambda": {}},
+        beside={f"{MODEL}/lambda": {}},
     ),
-    Key(f"{UNIT}/lambda/handler", "main", shows=_function("Handler", value="register.main")),
-    Key(f"{UNIT}/lambda/timeout_seconds", 77, shows=_function("Timeout", value=77)),
-    Key(f"{UNIT}/lambda/memory_size_in_mb", 777, shows=_function("MemorySize", value=777)),
+    Key(f"{MODEL}/lambda/handler", "main", shows=_function("Handler", value="register.main")),
+    Key(f"{MODEL}/lambda/timeout_seconds", 77, shows=_function("Timeout", value=77)),
+    Key(f"{MODEL}/lambda/memory_size_in_mb", 777, shows=_function("MemorySize", value=777)),
     Key(
-        f"{UNIT}/lambda/env/LEVEL",
+        f"{MODEL}/lambda/env/LEVEL",
         "debug",
         shows=_function("Environment", "Variables", "LEVEL", value="debug"),
     ),
-    Key(f"{UNIT}/lambda/inputs/stage", "test", "Call/Arguments/stage"),
-    Key(f"{UNIT}/lambda/outputs/0", "arn", "Call/OutputParameters/OutputName=arn/OutputName"),
+    Key(f"{MODEL}/lambda/inputs/stage", "test", "Call/Arguments/stage"),
+    Key(f"{MODEL}/lambda/outputs/0", "arn", "Call/OutputParameters/OutputName=arn/OutputName"),
 ]
 
-_SERVED, _REGISTERED = f"{UNIT}/registry/InferenceSpecification", "Register/Arguments/InferenceSpecification"
+_SERVED, _REGISTERED = f"{MODEL}/registry/InferenceSpecification", "Register/Arguments/InferenceSpecification"
 _STATISTICS = "Register/Arguments/ModelMetrics/ModelQuality/Statistics/S3Uri/Std:Join/Values"
 _MEASURED = {"Get": "Steps.Measure.ProcessingOutputConfig.Outputs['quality'].S3Output.S3Uri"}
 _WRITTEN = {
-    f"{UNIT}/registry/model_quality": {"output": "evaluation", "file": "quality.json"},
-    f"{UNIT}/evaluate/outputs": ["evaluation", "quality"],
+    f"{MODEL}/registry/model_quality": {"output": "evaluation", "file": "quality.json"},
+    f"{MODEL}/evaluate/outputs": ["evaluation", "quality"],
 }
 _REGISTRY = [
     *keys(
-        f"{UNIT}/registry",
+        f"{MODEL}/registry",
         "Register/Arguments",
         [
             ("model_package_group", "own-group", "ModelPackageGroupName"),
@@ -179,21 +179,21 @@ _REGISTRY = [
         ],
     ),
     Key(
-        f"{UNIT}/registry/ModelPackageDescription",
+        f"{MODEL}/registry/ModelPackageDescription",
         "In SageMaker's word",
         "Register/Arguments/ModelPackageDescription",
         variant="second",
     ),
-    Key(f"{UNIT}/registry/ModelRepack", "False", "Train-RepackModel", ABSENT, variant="second"),
+    Key(f"{MODEL}/registry/ModelRepack", "False", "Train-RepackModel", ABSENT, variant="second"),
     Key(
-        f"{UNIT}/registry/model_quality/output",
+        f"{MODEL}/registry/model_quality/output",
         "quality",
         f"{_STATISTICS}/0",
         _MEASURED,
         variant="third",
         beside=_WRITTEN,
     ),
-    Key(f"{UNIT}/registry/model_quality/file", "numbers.json", f"{_STATISTICS}/1", variant="third"),
+    Key(f"{MODEL}/registry/model_quality/file", "numbers.json", f"{_STATISTICS}/1", variant="third"),
     *keys(
         _SERVED,
         _REGISTERED,
@@ -229,8 +229,8 @@ _REGISTRY = [
             ("approval_status", "Approved", "approval_status"),
         )
     ),
-    Key(f"{UNIT}/registry/description", "Of a test", "Call/Arguments/description"),
-    Key(f"{UNIT}/registry/model_package_group", "own-group", "Call/Arguments/model_package_group"),
+    Key(f"{MODEL}/registry/description", "Of a test", "Call/Arguments/description"),
+    Key(f"{MODEL}/registry/model_package_group", "own-group", "Call/Arguments/model_package_group"),
 ]
 
-UNITS = [*_UNIT, *_GATE, *_LAMBDA, *_REGISTRY]
+MODEL_KEYS = [*_MODEL, *_GATE, *_LAMBDA, *_REGISTRY]
