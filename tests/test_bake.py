@@ -51,8 +51,8 @@ def test_vendor_has_the_packages_without_their_tests_and_the_guide(default: Bake
         if path.is_file()
     }
     assert {name for name in default.files() if name.startswith("vendor/")} == set(map(str, expected))
-    for name, path in expected.items():
-        assert (default.folder / name).read_bytes() == path.read_bytes()
+    for copy, source in expected.items():
+        assert (default.folder / copy).read_bytes() == source.read_bytes()
 
 
 def is_of(model: str, example: str) -> bool:
