@@ -5,8 +5,11 @@ model's containers. A model's modules, and those of its tests, are importable an
 tests of that model are collected or run.
 """
 
+import fcntl
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +32,27 @@ def model_folder(path: str | Path) -> Path:
     if folders is None:
         raise ValueError(f"{path} is in no folder of a model's tests")
     return folders[0]
+
+
+def shared_folder(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
+) -> Path:
+    """A folder that `make` fills once in a run of pytest, whichever of pytest-xdist's workers asks first.
+
+    The others wait, and get the same folder: copy what a test changes. A `make` that raises leaves nothing.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # each worker has a folder of its own in it
+    folder, is_made = root / name, root / f"{name}.made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            is_made.touch()
+    return folder
 
 
 def _folders(path: Path) -> tuple[Path, ...] | None:
