@@ -21,7 +21,7 @@ def enter() -> None:
         print(f"installing the project's packages to {READY.parent}", file=sys.stderr, flush=True)
     made = subprocess.run(["make", "--silent", str(READY.relative_to(ROOT))], cwd=ROOT, check=False)
     if made.returncode:
-        sys.exit("Error: the project's packages could not be installed; the words of make stand above")
+        sys.exit("Error: the project's packages could not be installed; see the output of make above")
     if Path(sys.prefix) == READY.parent:
         sys.exit(f"Error: {READY.parent} lacks a package of {', '.join(NEEDED)}; remove that folder")
     python = str(READY.parent / "bin" / "python")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import scaler
+from data import scaler
 
 Floats = NDArray[np.float32]
 
@@ -95,7 +95,7 @@ def scaled(train: Connections, test: Connections) -> tuple[Floats, Floats]:
 
 
 def _statistics(block: NDArray[np.float64]) -> scaler.Statistics:
-    return scaler.statistics([str(number) for number in range(block.shape[1])], block)
+    return scaler.Statistics.of([str(number) for number in range(block.shape[1])], block)
 
 
 def _numbers(part: Connections, values: dict[int, list[str]]) -> Iterator[NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""The ScarceGAN example's preprocessing beside a bare Polars scan-and-write of the same CSV files.
+"""The ScarceGAN example's preprocessing, compared with a bare Polars scan-and-write of the same CSV files.
 
 Run it with the Python of a project (its Polars): python benchmarks/preprocessing.py [--rows N].
 Rows are player-days of 50 features, about 490 bytes each, 98 % of them unlabelled. The bare run is the
@@ -112,10 +112,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where three times the data have room")
     options = parser.parse_args()
     sys.path.insert(0, str(options.model.resolve()))
-    from preparation import table_schema
+    from preparation import schema
 
-    schema = table_schema.load(options.model / "schema.json")
-    features = [(feature.name, feature.minimum, feature.maximum) for feature in schema.features]
+    columns = schema.load(options.model / "schema.json")
+    features = [(feature.name, feature.minimum, feature.maximum) for feature in columns.features]
     seconds = []
     print("preprocessing, least of the rounds; the ratio is the median of the rounds':")
     for rows in (options.rows // 4, options.rows):

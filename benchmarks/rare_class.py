@@ -1,7 +1,7 @@
 """ScarceGAN, its ablations and simple baselines on a rare kind of network attack, on the same labels.
 
 Protocol: of the training file, at most --positives rows of the scarce kind and --normals normal rows, drawn
-anew for each seed, keep their labels. All other rows, whatever they are, are unlabelled. Each method gives
+for each seed, keep their labels. All other rows, whatever they are, are unlabelled. Each method gives
 every row of the test file a score; the scarce kind counts against all others. Nothing is chosen on the test
 file: every method has fixed settings, and its last state is measured. All see the same scaled features; the
 baselines get at most 50,000 unlabelled rows. ScarceGAN and its ablations have the example's settings but for
@@ -42,7 +42,7 @@ def main() -> None:
         if getattr(options, name) < least:
             parser.error(f"--{name} must be {least} or more")
     if options.json and (options.json.is_dir() or not os.access(options.json.parent, os.W_OK)):
-        parser.error(f"--json: {options.json} is a folder, or lies where nothing can be written")
+        parser.error(f"--json: {options.json} is a folder, or is where nothing can be written")
     environment.enter()
     import kdd
 

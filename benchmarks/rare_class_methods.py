@@ -35,7 +35,7 @@ def gan(variant: str) -> Method:
     def score(scarce: Floats, normal: Floats, unlabelled: Floats, test: Floats, seed: int) -> Floats:
         settings = Settings(groups=2, features=test.shape[1], seed=seed, **SHAPE).ablated(variant)
         part = Part([scarce, normal], test[:0], np.empty(0, np.int64))
-        model = training.model(settings, part, unlabelled)
+        model = training.build(settings, part, unlabelled)
         model.train(ITERATIONS, ITERATIONS)
         logits = model.logits(test)
         return logits[:, 0] - np.logaddexp.reduce(logits[:, 1:], axis=1)

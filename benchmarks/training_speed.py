@@ -1,4 +1,4 @@
-"""Iterations per second of the ScarceGAN example's training, beside an eager Keras loop of the same networks.
+"""Iterations per second of the ScarceGAN example's training, and of an eager Keras loop of the same networks.
 
 Run it with the Python of a project (its TensorFlow): python benchmarks/training_speed.py [--model FOLDER].
 Batch 32, 50 features, 4 classes, the example's default layers, CPU, one thread; validation metrics of 2,000
@@ -87,7 +87,7 @@ def rate(work: Callable[[], None], iterations: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder with gan.py")
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder with train.py")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--iterations", type=int, default=2000, help="per round; the eager loop does 100")
     options = parser.parse_args()

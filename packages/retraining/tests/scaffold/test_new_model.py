@@ -257,7 +257,7 @@ def test_the_copied_tests_pass(tmp_path: Path) -> None:
     new_model.create(project, "bots", "scarcegan")
     command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]
     # The first imports modules of the name that the others have too; and each must find its own.
-    chosen = ["bots/test_model_quality.py", "scarcegan/test_simulate.py", "bots/test_simulate.py"]
+    chosen = ["bots/test_dataset.py", "scarcegan/test_simulate.py", "bots/test_simulate.py"]
     done = subprocess.run(
         [*command, *chosen], cwd=project / "tests/models", capture_output=True, text=True, check=False
     )

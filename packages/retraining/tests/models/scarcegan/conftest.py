@@ -1,9 +1,11 @@
-"""Tests that need the platform beside the model; a project has the model's own tests."""
+"""Tests that need the platform, much time or real data; a project has the model's other tests."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from retraining.testing import shared_folder
 
 if TYPE_CHECKING:
     from jobs import Chain
@@ -11,17 +13,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> "Chain":
-    """One run of all jobs at the default size."""
-    from jobs import simulated_chain
+    """One run of all jobs at the default size, the same that the model's other tests use."""
+    from jobs import Chain, simulated_chain
 
-    return simulated_chain(tmp_path_factory.mktemp("chain"), seed=7)
+    return Chain(shared_folder(tmp_path_factory, "scarcegan-chain", simulated_chain))
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated input of few players."""
-    from jobs import succeed
+    """Few simulated players, preprocessed: input/ and output/."""
+    from jobs import small_input
 
-    out = tmp_path_factory.mktemp("small") / "input"
-    succeed("simulate.py", "--out", out, "--players", 2000, "--days", 14)
-    return out
+    return shared_folder(tmp_path_factory, "scarcegan-small", small_input)

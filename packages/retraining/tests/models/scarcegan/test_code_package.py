@@ -10,5 +10,6 @@ def test_the_training_package_holds_no_module_of_the_evaluation() -> None:
     package = code_package.files(MODEL, "train.py")
     modules = {path for path in package if path.suffix == ".py"}
     assert {MODEL / path for path in modules} >= {MODEL / "train.py", *(MODEL / "model").glob("*.py")}
-    assert {path.parent.as_posix() for path in modules} == {".", "model"}
+    assert {path.parent.as_posix() for path in modules} == {".", "data", "job_toolkit", "model"}
+    assert not {path.stem for path in modules if path.parts[0] == "job_toolkit"} & {"report", "metrics"}
     assert not {path.stem for path in modules} & {"evaluate", "inference", "preprocess", "simulate"}

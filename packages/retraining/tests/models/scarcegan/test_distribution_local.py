@@ -1,14 +1,13 @@
 """A training job of two instances on the local services, asked for by an unmodified boto3."""
 
 import io
-import shutil
 import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import MODEL, succeed
+from jobs import MODEL
 
 from local_sagemaker.core import s3
 from local_sagemaker.core.settings import Settings
@@ -29,10 +28,8 @@ def local(tmp_path: Path) -> Iterator[Settings]:
 
 
 def test_two_instances_make_one_model(small: Path, tmp_path: Path, local: Settings) -> None:
-    shutil.copytree(small, tmp_path / "preprocess" / "input")
-    succeed("preprocess.py", "--base", tmp_path / "preprocess")
     bucket, client = f"s3://{local.bucket}", local.client("s3")
-    data = tmp_path / "preprocess" / "output"
+    data = small / "output"
     code_package.stage(MODEL, tmp_path / "code", "train.py")
     folders = {name: data / name for name in training_data.CHANNELS} | {"code": tmp_path / "code"}
     channels = []

@@ -10,9 +10,9 @@ import pytest
 from jobs import Chain
 from models_to_serve import TENSORFLOW, Served, Transforming, serving
 
-import dataset
 import evaluate
-from evaluation import archive, artifact
+from data import dataset
+from evaluation import artifact
 from local_sagemaker.daemon import stack
 from local_sagemaker.testing import make_settings
 
@@ -40,7 +40,7 @@ def lines(texts: dict[str, str]) -> list[str]:
 def expected(chain: Chain, packed: Path, texts: dict[str, str]) -> list[str]:
     """`score,label` of each test row, as the evaluation has them."""
     entry = next(entry for entry in artifact.candidates(chain.model) if entry["name"] == "best-recall")
-    rows = dataset.read_features([chain.preprocessed / "test" / "data.csv"])
+    rows = dataset.read_features([chain.preprocessed / "test" / "data.csv"], entry["features"])
     answer = evaluate.score(packed, rows.values, entry)
     assert answer.scores.dtype == np.float32
     labels = [entry["groups"][code] for code in answer.groups]
@@ -60,7 +60,7 @@ def transforming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transform
 @pytest.fixture(scope="module")
 def served(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served") / "model"
-    archive.extract(packed, folder)
+    artifact.extract(packed, folder)
     with serving("tensorflow", folder) as server:
         yield server
 

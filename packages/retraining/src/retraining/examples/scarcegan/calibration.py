@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 EDGE = 1e-12  # scores nearer to 0 or 1 than this count as this far from it
 LEAST_SLOPE = 0.01  # also for scores that fall where they should grow
@@ -34,9 +34,6 @@ class Calibration:
         return sigmoid((logit(probabilities) - self.intercept) / self.slope)
 
 
-NONE = Calibration(1.0, 0.0)
-
-
 def fit(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> Calibration:
     """Fit on held-out rows: truth [n] and scores [n] in [0, 1].
 
@@ -52,11 +49,12 @@ def fit(positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> Calibratio
     target = np.where(positive, (hits + 1) / (hits + 2), 1 / (others + 2))
     share = np.log((hits + 1) / (others + 1))
     if np.ptp(margin) == 0:
-        return _of(_newton(margin, target, np.array([1.0, share - margin[0]]), np.array([False, True])))
-    found = _newton(margin, target, np.array([0.0, share]), np.array([True, True]))
-    if found[0] < LEAST_SLOPE:
-        found = _newton(margin, target, np.array([LEAST_SLOPE, share]), np.array([False, True]))
-    return _of(found)
+        fitted = _newton(margin, target, [1.0, share - margin[0]], [False, True])
+    else:
+        fitted = _newton(margin, target, [0.0, share], [True, True])
+        if fitted[0] < LEAST_SLOPE:
+            fitted = _newton(margin, target, [LEAST_SLOPE, share], [False, True])
+    return Calibration(*fitted.tolist())
 
 
 def logit(scores: NDArray[np.floating]) -> Doubles:
@@ -68,12 +66,9 @@ def sigmoid(values: Doubles) -> Doubles:
     return np.asarray(1 / (1 + np.exp(-values)))
 
 
-def _of(parameters: Doubles) -> Calibration:
-    return Calibration(float(parameters[0]), float(parameters[1]))
-
-
-def _newton(margin: Doubles, target: Doubles, parameters: Doubles, free: NDArray[np.bool_]) -> Doubles:
+def _newton(margin: Doubles, target: Doubles, start: list[float], is_free: list[bool]) -> Doubles:
     """The slope and intercept with the least log loss; what is not free stays."""
+    parameters, free = np.array(start), np.array(is_free)
     design = np.stack([margin, np.ones_like(margin)], axis=1)
     loss = _log_loss(design @ parameters, target)
     for _ in range(ITERATIONS):

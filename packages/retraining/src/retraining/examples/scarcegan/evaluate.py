@@ -3,8 +3,9 @@
 Inputs under <base>/input/: model/model.tar.gz (the training job's artifact), test/{data,label}.csv,
 train_data/ and train_label/ (for the baselines), unlabelled_folds/fold_*.csv (for the verbosity). Outputs
 under <base>/output/: candidates/<name>/model.tar.gz (TensorFlow Serving layout: 1/, code/inference.py,
-code/scaler.json), and evaluation/ with evaluation.json (the property file of the quality gate), metrics.csv,
-history.csv, model_quality/<candidate>.json, plots/ and report.html.
+code/scaler.json), and evaluation/ with evaluation.json (the property file of the quality gate), metrics.csv
+(scarce or not), groups.csv (all groups), of both model_quality/<candidate>.json; history.csv, plots/ and
+report.html.
 
 Candidates are scored through their packed archive: what is measured is what will be served. No threshold, no
 calibration and no model depends on the labels of the test rows.
@@ -17,36 +18,23 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 import candidates
-import dataset
-import failure
-import scaler
-from dataset import Rows
-from evaluation import (
-    archive,
-    artifact,
-    baselines,
-    model_quality,
-    pictures,
-    report,
-    results,
-    scoring,
-    unlabelled,
-)
+from data import dataset, scaler
+from data.dataset import Floats, Rows
+from evaluation import artifact, baselines, plots, report, results, scoring
 from evaluation.artifact import Entry
 from evaluation.scoring import Answer, Scored
-from failure import ArgumentParser, InputError
+from job_toolkit import measures, metrics, model_quality, processing
+from job_toolkit.failure import InputError
 
-DEFAULT_BASE = "/opt/ml/processing"
+SAMPLE = 50_000  # unlabelled rows
 
 
 @dataclass(frozen=True)
@@ -55,115 +43,91 @@ class Data:
 
     train: Rows
     test: Rows
-    unlabelled: NDArray[np.float64]
+    unlabelled: Floats
 
 
 def read(source: Path, first: Entry) -> Data:
     """Read the inputs. Raises InputError when they do not have the model's features and groups."""
-    groups, found = first["groups"], {}
-    if splits := dataset.splits(source / "train_data"):
-        splits.check_groups(groups)
-    for data, label, least in (("train_data", "train_label", 2), ("test", "test", 1)):
-        rows = dataset.read_labelled(source / data / "data.csv", source / label / "label.csv", groups)
-        if rows.features != first["features"]:
-            raise InputError(f"input {data}: its columns are not the features that the model was trained on")
-        if np.bincount(rows.groups == 0, minlength=2).min() < least:
-            raise InputError(f"input {data}: needs {least} row(s) of {groups[0]!r} and of the other groups")
-        found[data] = rows
-    dataset.check_apart(found)
-    sample = unlabelled.sample(source / "unlabelled_folds", first["features"])
-    return Data(found["train_data"], found["test"], sample)
+    groups, features = first["groups"], first["features"]
+    dataset.check_groups(source / "train_data", groups)
+    rows = {
+        data: dataset.read_labelled(
+            source / data / "data.csv", source / label / "label.csv", features, groups
+        )
+        for data, label in (("train_data", "train_label"), ("test", "test"))
+    }
+    for name, least in (("train_data", 2), ("test", 1)):
+        if np.bincount(rows[name].groups == 0, minlength=2).min() < least:
+            raise InputError(f"input {name}: needs {least} row(s) of {groups[0]!r} and of the other groups")
+    dataset.check_apart(rows)
+    folds = dataset.folds(source / "unlabelled_folds", source / "train_data")
+    return Data(rows["train_data"], rows["test"], dataset.sample(folds, features, SAMPLE))
 
 
-def score(packed: Path, rows: NDArray[np.floating], entry: Entry) -> Answer:
+def score(packed: Path, rows: Floats, entry: Entry) -> Answer:
     """Score raw rows [n, F] with the SavedModel in a packed archive."""
     with tempfile.TemporaryDirectory() as folder:
-        archive.extract(packed, Path(folder))
+        artifact.extract(packed, Path(folder))
         return scoring.Model(Path(folder), entry).answer(rows)
 
 
 def score_candidates(model: Path, listing: list[Entry], data: Data, out: Path) -> list[Scored]:
     """Pack each candidate to `out`/<name>/model.tar.gz, and score with what was packed."""
-    found = []
+    scored = []
     for entry in listing:
         packed = out / entry["name"] / "model.tar.gz"
         artifact.pack(artifact.folder(model, "candidates", entry), packed)
         with tempfile.TemporaryDirectory(dir=out) as folder:
-            archive.extract(packed, Path(folder))
+            artifact.extract(packed, Path(folder))
             served = scoring.Model(Path(folder), entry)
-            found.append(scoring.scored("candidate", served, data.test.values, data.unlabelled))
-    return found
+            scored.append(scoring.scored("candidate", served, data.test.values, data.unlabelled))
+    return scored
 
 
 def score_ablations(model: Path, listing: list[Entry], data: Data) -> list[Scored]:
     """Score the ablations; nobody serves them, so they are not packed."""
-    return [
-        scoring.scored(
-            "ablation",
-            scoring.Model(artifact.folder(model, "ablations", entry), entry),
-            data.test.values,
-            data.unlabelled,
-        )
-        for entry in listing
-    ]
+    models = (scoring.Model(artifact.folder(model, "ablations", entry), entry) for entry in listing)
+    return [scoring.scored("ablation", one, data.test.values, data.unlabelled) for one in models]
 
 
 def score_baselines(model: Path, first: Entry, data: Data) -> list[Scored]:
     """Fit the baselines, with the scaler of the model and the definition of the first candidate."""
     scale = scaler.load(model / "candidates" / first["name"] / "scaler.json")
-    (definition,) = candidates.parse(json.dumps({first["name"]: first["definition"]}))
     rows = baselines.Data(
         scale.transform(data.train.values),
         data.train.groups == 0,
         scale.transform(data.unlabelled),
         scale.transform(data.test.values),
     )
-    return baselines.fit(rows, definition)
-
-
-def quality(scored: Scored, test: Rows) -> dict[str, Any]:
-    """The model-quality document of a candidate: scarce or not, and all groups."""
-    positive = test.groups == 0
-    return model_quality.document(
-        len(positive),
-        binary_classification_metrics=model_quality.binary_classification_metrics(
-            positive, scored.flagged, scored.scores
-        ),
-        multiclass_classification_metrics=model_quality.multiclass_classification_metrics(
-            test.groups, scored.groups, scored.entry["groups"]
-        ),
-    )
+    return baselines.fit(rows, candidates.define(first["name"], first["definition"]))
 
 
 def evaluate(source: Path, model: Path, out: Path) -> pd.DataFrame:
-    """Evaluate an extracted model artifact; write everything to `out`; return the metrics table."""
+    """Evaluate an extracted model artifact; write everything to `out`; return a table of the metrics."""
     listing, ablations = artifact.candidates(model), artifact.ablations(model)
     folds, history = artifact.folds(model), artifact.history(model)
+    gate, groups = listing[0]["name"], listing[0]["groups"]
     data = read(source, listing[0])
+    actual, positive, folder = data.test.groups, data.test.groups == 0, out / "evaluation"
     scored = score_candidates(model, listing, data, out / "candidates")
-    rivals = score_ablations(model, ablations, data)
-    rivals += score_baselines(model, listing[0], data)
-    metrics = results.table([*scored, *rivals], data.test.groups == 0)
-    folder = out / "evaluation"
-    for one in scored:
-        model_quality.write(quality(one, data.test), folder / "model_quality" / f"{one.name}.json")
+    rivals = score_ablations(model, ablations, data) + score_baselines(model, listing[0], data)
+    models = [*scored, *rivals]
+    measured = [results.measured(one, positive) for one in models]
+    of_groups = [measures.multiclass_classification(actual, one.groups, groups, one.name) for one in scored]
+    metrics.write(measured, folder / "metrics.csv")
+    metrics.write(of_groups, folder / "groups.csv")
+    documents = model_quality.from_csv(folder / "metrics.csv", folder / "groups.csv")
+    model_quality.write(documents, folder)
     shutil.copyfile(model / "history.csv", folder / "history.csv")
-    metrics.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
-    pictures.draw([*scored, *rivals], data.test.groups, history, folder / "plots")
-    counts = np.bincount(data.test.groups, minlength=len(listing[0]["groups"])).tolist()
-    page = report.Report(
-        metrics,
-        [*scored, *rivals],
-        data.test.groups == 0,
-        folds,
-        dict(zip(listing[0]["groups"], counts, strict=True)),
-        len(data.unlabelled),
-        folder / "plots",
-    )
+    plots.draw(models, actual, history, folder / "plots")
+    table = results.table(measured)
+    counts = np.bincount(actual, minlength=len(groups)).tolist()
+    rows = dict(zip(groups, counts, strict=True))
+    page = report.Report(table, models, positive, folds, rows, len(data.unlabelled), folder / "plots")
     report.write(page, folder / "report.html")
-    content = json.dumps(results.evaluation(metrics, listing[0]["name"]), indent=2, allow_nan=False)
+    content = json.dumps(results.evaluation(table, gate), indent=2, allow_nan=False)
     (folder / "evaluation.json").write_text(content + "\n", encoding="utf-8")
-    return metrics
+    return table
 
 
 def publish(staging: Path, out: Path) -> None:
@@ -179,23 +143,16 @@ def publish(staging: Path, out: Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(allow_abbrev=False, description="Score, compare, pack and report.")
-    parser.add_argument(
-        "--base", type=Path, default=Path(DEFAULT_BASE), help="folder with input/ and output/"
-    )
-    base = parser.parse_args(argv).base
+    base = processing.parser("Score, compare, pack and report.").parse_args(argv).base
     if not base.is_dir():
         raise InputError(f"arguments: --base {base} is no folder; it must hold input/")
     with tempfile.TemporaryDirectory(dir=base, prefix=".partial-") as name:
         model, staging = Path(name) / "model", Path(name) / "output"
-        archive.extract(base / "input" / "model" / "model.tar.gz", model)
+        artifact.extract(base / "input" / "model" / "model.tar.gz", model)
         table = evaluate(base / "input", model, staging)
         publish(staging, base / "output")
-    shown = table.drop(columns=["rows", "positives", "flagged"]).round(4)
-    print(shown.to_string(index=False))
+    print(table[["kind", "name", *results.KEYS]].round(4).to_string(index=False))
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    base = failure.base_folder(arguments) or Path(DEFAULT_BASE)
-    sys.exit(failure.run(lambda: main(arguments), base.parent / "output" / "message"))
+    sys.exit(processing.run(main))

@@ -1,8 +1,9 @@
 """Request and response handlers of the TensorFlow Serving container; packed with scaler.json under code/.
 
 Contract: https://github.com/aws/sagemaker-tensorflow-serving-container (pre- and post-processing). The
-container calls input_handler, posts the result to TensorFlow Serving, then calls output_handler. It answers
-HTTP 500 with {"error": <text>} for any exception of a handler; the ValueErrors here are those texts.
+container calls input_handler with the request's body, a file, and its context, posts the result to TensorFlow
+Serving, then calls output_handler with the answer, a `requests.Response`. It answers HTTP 500 with
+{"error": <text>} for any exception of a handler; the ValueErrors here are those texts.
 """
 
 import csv
@@ -10,28 +11,10 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 
-class Context(Protocol):
-    """The part of the container's request context that is used here."""
-
-    request_content_type: str
-    accept_header: str
-
-
-class Body(Protocol):
-    def read(self) -> bytes: ...
-
-
-class Response(Protocol):
-    """TensorFlow Serving's answer, a `requests.Response`."""
-
-    status_code: int
-    content: bytes
-
-
-def input_handler(data: Body, context: Context) -> str:
+def input_handler(data: Any, context: Any) -> str:
     """Turn a request into TensorFlow Serving's row format, `{"instances": [[F numbers], ...]}`.
 
     application/json: a row, a list of rows, {"instances": rows} or {"features": rows}; a row is a list of F
@@ -61,7 +44,7 @@ def input_handler(data: Body, context: Context) -> str:
     )
 
 
-def output_handler(response: Response, context: Context) -> tuple[bytes, str]:
+def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
     """The answer and its content type: TensorFlow Serving's JSON, or `score,label` lines for text/csv."""
     if response.status_code != 200:
         raise ValueError(response.content.decode("utf-8", "replace"))
@@ -76,7 +59,7 @@ def output_handler(response: Response, context: Context) -> tuple[bytes, str]:
 
 
 def feature_names() -> list[str]:
-    """The features in serving order, from scaler.json beside this file; empty where there is none."""
+    """The features in serving order, from scaler.json next to this file; empty where there is none."""
     path = Path(__file__).with_name("scaler.json")
     return json.loads(path.read_text(encoding="utf-8"))["features"] if path.exists() else []
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from failure import ArgumentParser, InputError, refused
-from simulation import aggregates, players, telemetry
+from job_toolkit import failure
+from job_toolkit.failure import ArgumentParser, InputError
+from simulation import features, players
 
 
 def simulate(
@@ -21,7 +22,7 @@ def simulate(
     """The players by label, and `unlabelled`: `player_id` and the 50 features of `schema.json`."""
     rng = np.random.default_rng(seed)
     people = players.draw(count, labelled_fraction, drift, rng)
-    rows = aggregates.features(telemetry.play(people, days, rng))
+    rows = features.features(players.play(people, days, rng))
     rows.insert(0, "player_id", people.ids)
     return {name: rows[people.label == name] for name in (players.UNLABELLED, *players.GROUPS)}
 
@@ -38,40 +39,31 @@ def write(groups: dict[str, pd.DataFrame], out: Path, files_per_group: int = 1) 
 
 
 def main(argv: list[str]) -> None:
-    parser = ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--players", type=int, default=20_000, help="players in all")
-    parser.add_argument("--days", type=int, default=28, help="days in the window")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--drift", type=float, default=0.0, help="how far the population has moved (0 to 1)")
-    parser.add_argument(
-        "--labelled-fraction", type=float, default=0.3, help="share of the negatives with a label"
-    )
-    parser.add_argument("--files-per-group", type=int, default=1)
+    arguments: list[tuple[str, float, float, float, str]] = [  # default, least, largest
+        ("players", 20_000, 200, 10_000_000, "players in all"),
+        ("days", 28, 4, 366, "days in the window"),
+        ("seed", 7, 0, 2**32, "the same seed gives the same players"),
+        ("drift", 0.0, 0, 1, "how far the population has moved (0 to 1)"),
+        ("labelled-fraction", 0.3, 0.01, 1, "share of the negatives with a label"),
+        ("files-per-group", 1, 1, 10_000, "files that each group is cut into"),
+    ]
+    for name, default, _, _, text in arguments:
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
     options = parser.parse_args(argv)
-    for name, low, high in (
-        ("players", 200, 10_000_000),
-        ("days", 4, 366),
-        ("seed", 0, 2**32),
-        ("drift", 0, 1),
-        ("labelled_fraction", 0.01, 1),
-        ("files_per_group", 1, 10_000),
-    ):
-        if not low <= getattr(options, name) <= high:
-            raise InputError(f"arguments: --{name.replace('_', '-')} must be between {low} and {high}")
+    for name, _, low, high, _ in arguments:
+        if not low <= getattr(options, name.replace("-", "_")) <= high:
+            raise InputError(f"arguments: --{name} must be between {low} and {high}")
     groups = simulate(options.players, options.days, options.seed, options.drift, options.labelled_fraction)
     try:
         write(groups, options.out, options.files_per_group)
     except OSError as error:
-        raise refused(error, options.out) or InputError(
-            f"arguments: --out {options.out}: {error.strerror or error}; name another folder"
-        ) from None
+        where = error.filename or options.out
+        raise InputError(f"arguments: --out {where}: {error.strerror}; name another folder") from None
     for name, rows in groups.items():
         print(f"{name}: {len(rows)} players in {options.out / name}")
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    sys.exit(failure.run(lambda: main(sys.argv[1:])))

@@ -9,6 +9,8 @@ from its checkpoints there. Several instances train one model together, and the 
 """
 
 import functools
+import hashlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -20,13 +22,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differe
 
 import tensorflow as tf
 
-import failure
-from model import checkpoint, distribution, hyperparameters, progress, saving, training_data
+from job_toolkit import hyperparameters
+from job_toolkit import training as job
+from model import distribution, saving, training, training_data
 from model.checkpoint import Checkpoint
 from model.distribution import ALONE, Workers
 from model.hyperparameters import Hyperparameters
-from model.training import train
-from model.training_data import CHANNELS, DEFAULT_BASE, FOLD_CHANNELS
+from model.training_data import CHANNELS, FOLD_CHANNELS, Channels
 from model.variants import ABLATIONS, Settings
 
 UNLIKE = (
@@ -46,16 +48,20 @@ def settings(options: Hyperparameters, features: int) -> Settings:
     return shape.ablated(options.variant)
 
 
-def mark(
-    shape: Settings, options: Hyperparameters, channel: dict[str, Path], workers: Workers = ALONE
+def fingerprint(
+    shape: Settings, options: Hyperparameters, channel: Channels, workers: Workers = ALONE
 ) -> str:
-    """Of all that decides what a training gives: two trainings with the same mark give the same models."""
+    """Of all that decides what a training gives: two trainings with the same one give the same models."""
     content = options.document() | {"settings": asdict(shape), "tensorflow": tf.__version__}
     content |= {"instances": workers.count}
     read = (*CHANNELS, *(FOLD_CHANNELS if options.cross_validation else ()))
     files = [path for name in read for path in sorted(channel[name].iterdir()) if path.is_file()]
     code = sorted(Path(__file__).parent.rglob("*.py"))  # a changed loss is another training
-    return checkpoint.fingerprint(content, [*code, *files])
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for path in [*code, *files]:
+        with path.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
 
 
 def print_epoch(row: dict[str, float]) -> None:
@@ -72,8 +78,8 @@ def print_epoch(row: dict[str, float]) -> None:
     )
 
 
-def print_beside(name: str) -> Callable[[dict[str, float]], None]:
-    """For a training beside the main one: nothing that the metric definitions would read."""
+def print_another(name: str) -> Callable[[dict[str, float]], None]:
+    """For a training other than the main one: nothing that the metric definitions would read."""
     return lambda row: print(
         f"{name}; Iteration={row['iteration']:.0f}; Average_Precision={row['average_precision']:.6f};",
         flush=True,
@@ -81,34 +87,32 @@ def print_beside(name: str) -> Callable[[dict[str, float]], None]:
 
 
 def main(argv: list[str]) -> None:
-    options = hyperparameters.parse(argv)
-    base = failure.base_folder(argv)
-    out = base / "model" if base else Path(os.environ.get("SM_MODEL_DIR", f"{DEFAULT_BASE}/model"))
-    root = base or Path(DEFAULT_BASE)
-    config = root / "input" / "config" / "resourceconfig.json"
+    options, folders = hyperparameters.parse(Hyperparameters, argv), job.folders(argv)
+    config = folders.config / "resourceconfig.json"
     workers = distribution.join(config, os.environ.get("TRAINING_JOB_NAME", ""))
-    where = training_data.channels(base)
-    data = training_data.load(where, options.groups)
-    parts = training_data.load_folds(where, options.groups, data.scaler) if options.cross_validation else []
+    channel = training_data.channels(folders)
+    data = training_data.load(channel, options.groups)
+    parts = training_data.load_folds(channel, options.groups, data.scaler) if options.cross_validation else []
     shape = settings(options, len(data.scaler.features))
-    run = mark(shape, options, where, workers)
+    run = fingerprint(shape, options, channel, workers)
     workers.check_same(run, UNLIKE)
-    kept = functools.partial(Checkpoint, root / "checkpoints", run)
+    kept = functools.partial(Checkpoint, folders.checkpoints, run)
+    train = functools.partial(training.train, options, workers=workers)
     folds = []
     for number, part in enumerate(parts):
-        place, tell = kept(f"fold_{number}"), print_beside(f"Fold={number}")
-        folds.append(train(options, shape, part, data.unlabelled, place, tell=tell, workers=workers))
-    epochs = progress.best_epochs(folds) if folds else None
-    trained = train(options, shape, data.part, data.unlabelled, kept("model"), epochs, print_epoch, workers)
+        place, tell = kept(f"fold_{number}"), print_another(f"Fold={number}")
+        folds.append(train(shape, part, data.unlabelled, place, tell=tell))
+    epochs = training.best_epochs(folds) if folds else None
+    trained = train(shape, data.part, data.unlabelled, kept("model"), epochs, print_epoch)
     ablated = []
     for other in (shape.ablated(name) for name in ABLATIONS if options.ablations):
-        place, tell = kept(other.variant), print_beside(f"Variant={other.variant}")
-        beside = train(options, other, data.part, data.unlabelled, place, epochs, tell, workers)
-        ablated.append((other, beside))
+        place, tell = kept(other.variant), print_another(f"Variant={other.variant}")
+        ablated.append((other, train(other, data.part, data.unlabelled, place, epochs, tell)))
     if not workers.is_chief:
         return
+    out = folders.model
     saving.save(options, shape, data, trained, out)
-    if folds and epochs:
+    if epochs:
         saving.save_folds(parts, folds, epochs, out)
     if ablated:
         saving.save_ablations(options, data, ablated, out)
@@ -116,10 +120,8 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    tf.get_logger().setLevel("ERROR")  # each saved model is traced anew, which TensorFlow warns of
+    tf.get_logger().setLevel("ERROR")  # each saved model is traced again, which TensorFlow warns of
     # One thread per operation: the layers are small, and the result does not depend on the number of cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(2)
-    arguments = sys.argv[1:]
-    reason = (failure.base_folder(arguments) or Path(DEFAULT_BASE)) / "output" / "failure"
-    sys.exit(failure.run(lambda: main(arguments), reason))
+    sys.exit(job.run(main))

@@ -1,9 +1,15 @@
 """What train.py's model artifact holds: candidates, and where they were trained, ablations and folds."""
 
+import errno
+import gzip
+import io
 import json
 import math
+import shutil
+import tarfile
+import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -11,9 +17,8 @@ from pandas.api.types import is_numeric_dtype
 
 import candidates as definitions
 import inference
-import scaler
-from evaluation import archive
-from failure import InputError
+from data import scaler
+from job_toolkit.failure import InputError
 
 FOLDS = (
     "fold", "candidate", "recall", "precision", "f1", "average_precision", "recall_at_1_percent", "auc",
@@ -27,33 +32,56 @@ HISTORY = (
 Entry = dict[str, Any]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def extract(path: Path, folder: Path) -> None:
+    """Extract a .tar.gz. Raises InputError when it is missing or broken, or a member leaves `folder`."""
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            for member in tar:
+                _extract_member(tar, member, path, folder)
+            while tar.fileobj and tar.fileobj.read(1 << 20):
+                pass  # to the end, where the checksum is
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; it is the training job's model artifact") from None
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise  # there is no room for what is in it
+        raise InputError(f"{path}: not a complete .tar.gz archive ({error})") from None
 
 
-def _are_numbers(value: Any, *keys: str) -> bool:
-    return isinstance(value, dict) and all(_is_number(value.get(key)) for key in keys)
+def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, folder: Path) -> None:
+    """By hand: tarfile's own filters are missing in Python 3.11.2, which Debian 12 has."""
+    name = PurePosixPath(member.name)
+    inside = not name.is_absolute() and ".." not in name.parts
+    if not inside or not (member.isfile() or member.isdir()):
+        raise InputError(
+            f"{path}: refused, a member is not a plain file inside the archive ({member.name!r})"
+        )
+    target = folder / name
+    content = tar.extractfile(member)
+    (target.parent if content else target).mkdir(parents=True, exist_ok=True)
+    if content:
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(value) > 0
+def pack(folder: Path, path: Path) -> None:
+    """Pack a model's folder for the TensorFlow Serving container, as 1/ and code/.
 
-
-# What an entry of a listing must hold: the test of its value, and what that is.
-ENTRY: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (lambda value: isinstance(value, str) and bool(definitions.NAME.fullmatch(value)), "a name"),
-    "definition": (lambda value: isinstance(value, dict), "a definition"),
-    "definition_met": (lambda value: isinstance(value, bool), "true or false"),
-    "epoch": (_is_number, "a number"),
-    "threshold": (_is_number, "a number"),
-    "calibration": (
-        lambda value: _are_numbers(value, "slope", "intercept") and len(value) == 2 and value["slope"] > 0,
-        "a slope above 0 and an intercept",
-    ),
-    "validation": (lambda value: _are_numbers(value, *definitions.METRICS), "metrics"),
-    "groups": (lambda value: _are_names(value) and len(set(value)) == len(value) > 1, "names"),
-    "features": (_are_names, "names"),
-}
+    The same files give the same bytes: members are sorted, without times or owners.
+    """
+    members = {str(file.relative_to(folder)): file for file in (folder / "1").rglob("*") if file.is_file()}
+    members |= {"code/inference.py": Path(inference.__file__), "code/scaler.json": folder / "scaler.json"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name, file in sorted(members.items()):
+            content = file.read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
 
 
 def candidates(model: Path) -> list[Entry]:
@@ -84,28 +112,20 @@ def folder(model: Path, kind: str, entry: Entry) -> Path:
 
     Raises InputError where it is not there, or its scaler is of other features.
     """
-    place = f"{kind}/{entry['name']}"
+    place, what = f"{kind}/{entry['name']}", kind.removesuffix("s")
     if not (model / place / "1" / "saved_model.pb").is_file():
-        what = "candidate" if kind == "candidates" else "ablation"
         raise InputError(
             f"model.tar.gz: {what} {entry['name']!r} has no {place}/1/saved_model.pb; train again"
         )
-    found = scaler.load(model / place / "scaler.json").features
-    if found != entry["features"]:
-        odd = next((name for name in found if name not in entry["features"]), None)
-        what = f"it has {odd!r}, the model has not" if odd else "their number or order differs"
+    features = scaler.load(model / place / "scaler.json").features
+    if features != entry["features"]:
+        odd = next((name for name in features if name not in entry["features"]), None)
+        why = f"it has {odd!r}, the model has not" if odd else "their number or order differs"
         raise InputError(
-            f"model.tar.gz: {place}/scaler.json is of another schema than the model ({what}); "
+            f"model.tar.gz: {place}/scaler.json is of another schema than the model ({why}); "
             "train again on the data of one preprocess.py run"
         )
     return model / place
-
-
-def pack(folder: Path, path: Path) -> None:
-    """Pack a model's folder for the TensorFlow Serving container: 1/ and code/."""
-    members = {str(file.relative_to(folder)): file for file in (folder / "1").rglob("*") if file.is_file()}
-    members |= {"code/inference.py": Path(inference.__file__), "code/scaler.json": folder / "scaler.json"}
-    archive.pack(members, path)
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -114,13 +134,43 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(f"model.tar.gz: {path.name} cannot be read ({error})") from None
     absent = [column for column in columns if column not in table]
-    if absent or table.empty:
-        what = f"has no column {absent[0]!r}" if absent else "has no rows"
-        raise InputError(f"model.tar.gz: {path.name} {what}; train.py writes it")
-    text = [name for name in columns if name != "candidate" and not is_numeric_dtype(table[name])]
+    text = [name for name in columns if name != "candidate" and not is_numeric_dtype(table.get(name))]
+    if absent:
+        raise InputError(f"model.tar.gz: {path.name} has no column {absent[0]!r}; train.py writes it")
+    if table.empty:
+        raise InputError(f"model.tar.gz: {path.name} has no rows; train.py writes it")
     if text:
         raise InputError(f"model.tar.gz: {path.name}: column {text[0]!r} holds text; train.py writes it")
     return table
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_numbers(value: Any, *keys: str) -> bool:
+    return isinstance(value, dict) and all(_is_number(value.get(key)) for key in keys)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(value) > 0
+
+
+# What an entry of a listing must hold: the test of its value, and what that is.
+ENTRY: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str), "a name"),
+    "definition": (lambda value: isinstance(value, dict), "a definition"),
+    "definition_met": (lambda value: isinstance(value, bool), "true or false"),
+    "epoch": (_is_number, "a number"),
+    "threshold": (_is_number, "a number"),
+    "calibration": (
+        lambda value: _are_numbers(value, "slope", "intercept") and len(value) == 2 and value["slope"] > 0,
+        "a slope above 0 and an intercept",
+    ),
+    "validation": (lambda value: _are_numbers(value, *definitions.METRICS), "metrics"),
+    "groups": (lambda value: _are_names(value) and len(set(value)) == len(value) > 1, "names"),
+    "features": (_are_names, "names"),
+}
 
 
 def _listing(model: Path, kind: str, first: Entry | None = None) -> list[Entry]:
@@ -134,26 +184,25 @@ def _listing(model: Path, kind: str, first: Entry | None = None) -> list[Entry]:
         raise InputError(f"model.tar.gz: {kind}.json lists no {what}")
     names: list[str] = []
     for number, entry in enumerate(listing, start=1):
-        wrong = _wrong(entry, first or listing[0], names)
-        if wrong:
-            raise InputError(f"model.tar.gz: {kind}.json: {what} {number} {wrong}; train again with train.py")
+        try:
+            _check(entry, first or listing[0], names)
+        except ValueError as error:
+            raise InputError(
+                f"model.tar.gz: {kind}.json: {what} {number} {error}; train again with train.py"
+            ) from None
         names.append(entry["name"])
     return listing
 
 
-def _wrong(entry: Any, first: Entry, names: list[str]) -> str | None:
-    if not isinstance(entry, dict):
-        return "has no 'name'"
+def _check(entry: Any, first: Entry, names: list[str]) -> None:
     for key, (is_fine, what) in ENTRY.items():
-        if key not in entry:
-            return f"has no {key!r}"
+        if not isinstance(entry, dict) or key not in entry:
+            raise ValueError(f"has no {key!r}")
         if not is_fine(entry[key]):
-            return f"has {key} {entry[key]!r}, where {what} should be"
-    try:
-        definitions.parse(json.dumps({entry["name"]: entry["definition"]}))
-    except InputError as error:
-        return str(error).removeprefix("hyperparameter candidates: ")
+            raise ValueError(f"has {key} {entry[key]!r}, where {what} should be")
+    definitions.define(entry["name"], entry["definition"])
     if entry["name"] in names:
-        return f"has the name {entry['name']!r}, as another one has"
-    other = next((key for key in ("groups", "features") if entry[key] != first[key]), None)
-    return f"has other {other} than {first['name']!r}" if other else None
+        raise ValueError(f"has the name {entry['name']!r}, as another one has")
+    for key in ("groups", "features"):
+        if entry[key] != first[key]:
+            raise ValueError(f"has other {key} than {first['name']!r}")

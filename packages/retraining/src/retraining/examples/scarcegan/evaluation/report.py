@@ -1,53 +1,51 @@
 """The evaluation as one self-contained HTML page: tables, verdicts, and the pictures inlined."""
 
-import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import measures
-from evaluation import report_tables, results
+from calibration import Calibration
+from evaluation import results
 from evaluation.scoring import Scored
+from job_toolkit.report import (
+    Html,
+    bold,
+    escape,
+    page,
+    paragraph,
+    picture,
+    section,
+    side_by_side,
+    table,
+    tiles,
+)
 
-CSS = """
-:root { color-scheme: light }
-body { font: 15px/1.5 system-ui, sans-serif; color: #37352f }
-body { max-width: 1040px; margin: 2.5rem auto; padding: 0 1.2rem }
-h1 { font-size: 1.7rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-top: 2.4rem }
-p.lead { color: #787774; margin-top: 0 }
+STYLE = """
 p.verdict { border-left: 4px solid #0b6e99; background: #f7f6f3; padding: .6rem 1rem }
-p.behind { border-color: #d9730d }
-.tiles { display: flex; gap: 1rem; flex-wrap: wrap; margin: 1.4rem 0 }
-.tile { background: #f7f6f3; border-radius: 8px; padding: .8rem 1.2rem; min-width: 8rem }
-.tile b { display: block; font-size: 1.6rem } .tile span { color: #787774; font-size: .85rem }
-table { border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid #e9e9e7; vertical-align: bottom }
-td { white-space: nowrap }
-th { color: #787774; font-weight: 600; font-size: .85rem }
-td:first-child, th:first-child { text-align: left }
-tr.kind td { color: #787774; font-size: .85rem; padding-top: .9rem }
-tr td.best { font-weight: 700; color: #0b6e99 }
-img { max-width: 100% } .row { display: flex; flex-wrap: wrap; gap: 1rem } .row figure { flex: 1 1 420px }
-figure { margin: 1rem 0 } figure.narrow { max-width: 760px }
-footer { color: #787774; font-size: .85rem; margin-top: 3rem }
+p.behind { border-color: #d9730d } td { white-space: nowrap }
 """
-TILES = {
+METRICS = {
     "recall": "recall",
     "precision": "precision",
     "f1": "F1",
     "average_precision": "average precision",
     "recall_at_1_percent": "recall at 1 % false positives",
+    "auc": "AUC",
+    "accuracy": "accuracy",
 }
-NAMED = {"validation_loss": "validation loss"} | report_tables.METRICS
+TILES = tuple(METRICS)[:5]
+FOLD_METRICS = {key: label for key, label in METRICS.items() if key != "accuracy"}
+NAMED = {"validation_loss": "validation loss"} | METRICS
+CALIBRATION = {"brier": "Brier", "calibration_error": "calibration error"}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the page shows: the table of metrics.csv, the models and the truth of the test rows [n],
+    """What the page shows: the table of all models' measures, the models and the truth of the test rows [n],
     folds.csv where there is one, test rows per group, and the number of unlabelled rows."""
 
     metrics: pd.DataFrame
@@ -62,137 +60,140 @@ class Report:
     def candidates(self) -> list[Scored]:
         return [model for model in self.models if model.kind == "candidate"]
 
+    @property
+    def scarce(self) -> str:
+        return next(iter(self.rows))
+
+    def measures(self, name: str) -> pd.Series:
+        return self.metrics[self.metrics["name"] == name].iloc[0]
+
+    def picture(self, name: str) -> Html:
+        return picture(self.plots / f"{name}.png")
+
 
 def write(report: Report, path: Path) -> None:
     """Write the page."""
+    counts = ", ".join(f"{count:,} {escape(group)}" for group, count in report.rows.items())
+    lead = (
+        f"Finding the group {bold(report.scarce)} among {len(report.positive):,} test rows that no model has"
+        f" seen: {counts}."
+    )
     sections = [
-        _summary(report),
+        _gate(report),
+        _verdict(report, "baseline"),
         _baselines(report),
+        section("What the candidates were chosen for", _definitions(report)),
         _ablations(report),
         _folds(report),
-        f"<h2>Precision and recall</h2>{_figure(report.plots / 'precision_recall.png')}",
+        section("Precision and recall", report.picture("precision_recall")),
         _calibration(report),
         _unknown_space(report),
-        _training(report),
-        f"<h2>Scores</h2>{_figure(report.plots / 'scores.png', 'narrow')}",
+        section("Training", report.picture("loss_curves"), report.picture("entropy")),
+        section("Scores", report.picture("scores")),
         _confusion(report),
     ]
-    path.write_text(
-        f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>ScarceGAN evaluation</title>
-<style>{CSS}</style></head><body>
-{"".join(section for section in sections if section)}
-<footer>Labels of the negative groups are weak: some rows counted as false alarms here may be hidden members
-of {escape(_scarce(report))}.</footer>
-</body></html>
-""",
-        encoding="utf-8",
+    footer = (
+        "Labels of the negative groups are weak: some rows counted as false alarms here may be hidden members"
+        f" of {report.scarce}."
     )
+    content = page("ScarceGAN evaluation", *sections, lead=Html(lead), footer=footer, style=STYLE)
+    path.write_text(content, encoding="utf-8")
 
 
-def _summary(report: Report) -> str:
+def _gate(report: Report) -> Html:
     gate = report.candidates[0].name
-    row = report.metrics[report.metrics["name"] == gate].iloc[0]
-    tiles = "".join(
-        f'<div class="tile"><b>{row[metric]:.1%}</b><span>{escape(label)}</span></div>'
-        for metric, label in TILES.items()
-    )
-    counts = ", ".join(f"{count:,} {escape(group)}" for group, count in report.rows.items())
-    return f"""<h1>ScarceGAN evaluation</h1>
-<p class="lead">Finding the group <b>{escape(_scarce(report))}</b> among {len(report.positive):,} test rows
-that no model has seen: {counts}.</p>
-<p>The quality gate looks at <b>{escape(gate)}</b>, the first configured candidate:</p>
-<div class="tiles">{tiles}</div>
-"""
+    row = report.measures(gate)
+    text = Html(f"The quality gate looks at {bold(gate)}, the first configured candidate:")
+    return Html(paragraph(text) + tiles({METRICS[key]: f"{row[key]:.1%}" for key in TILES}))
 
 
-def _baselines(report: Report) -> str:
-    shown = report.metrics[report.metrics["kind"] != "ablation"]
+def _baselines(report: Report) -> Html:
     positives = int(report.positive.sum())
-    return f"""{_verdict(report, "baseline")}
-<h2>Candidates beside the baselines</h2>
-{report_tables.models(shown)}
-<p>One of {positives:,} scarce rows is {100 / positives:.1f} % of recall. Every model works at its own
-decision threshold, chosen on rows that it was not fitted on, never on the test rows; average precision,
-recall at 1 % false positives and AUC need no threshold. The baselines are fitted on the labelled training
-rows, self-training on unlabelled ones too; their threshold follows the definition of
-{escape(report.candidates[0].name)}. The best value of each column is marked.</p>
-<h2>What the candidates were chosen for</h2>
-{_definitions(report)}
-"""
+    text = (
+        f"One of {positives:,} scarce rows is {100 / positives:.1f} % of recall. Every model works at its own"
+        " decision threshold, chosen on rows that it was not fitted on, never on the test rows; average"
+        " precision, recall at 1 % false positives and AUC need no threshold. The baselines are fitted on the"
+        " labelled training rows, self-training on unlabelled ones too; their threshold follows the"
+        f" definition of {report.candidates[0].name}. The best value of each column is marked."
+    )
+    shown = report.metrics[report.metrics["kind"] != "ablation"]
+    return section("Candidates and baselines", model_table(shown), paragraph(text))
 
 
 def _ablations(report: Report) -> str:
     ablations = report.metrics[report.metrics["kind"] == "ablation"]
     if ablations.empty:
         return ""
-    first = report.metrics[report.metrics["name"] == report.candidates[0].name]
-    return f"""<h2>What each part of the model is worth</h2>
-{_verdict(report, "ablation")}
-{report_tables.models(pd.concat([first, ablations]))}
-<p>Each ablation is trained on the same rows and with the same settings, but for the part that it is named
-after; of each, this is the model that serves the definition of {escape(report.candidates[0].name)} best.</p>
-"""
+    gate = report.candidates[0].name
+    text = (
+        "Each ablation is trained on the same rows and with the same settings, but for the part that it is"
+        f" named after; of each, this is the model that serves the definition of {gate} best."
+    )
+    shown = pd.concat([report.metrics[report.metrics["name"] == gate], ablations])
+    title = "What each part of the model is worth"
+    return section(title, _verdict(report, "ablation"), model_table(shown), paragraph(text))
 
 
 def _folds(report: Report) -> str:
     if report.folds is None:
         return ""
-    return f"""<h2>Folds</h2>
-{report_tables.folds(report.folds)}
-<p>Mean and standard deviation over folds of the training and validation rows: each time the model is trained
-without one fold and measured on it. The threshold is chosen on that fold too, so recall, precision and F1 are
-a little too good; what needs no threshold is not. The candidates are of the epochs that are best over the
-folds.</p>
-"""
+    text = (
+        "Mean and standard deviation over folds of the training and validation rows: each time the model is"
+        " trained without one fold and measured on it. The threshold is chosen on that fold too, so recall,"
+        " precision and F1 are a little too good; what needs no threshold is not. The candidates are of the"
+        " epochs that are best over the folds."
+    )
+    return section("Folds", fold_table(report.folds), paragraph(text))
 
 
-def _calibration(report: Report) -> str:
-    return f"""<h2>Calibration</h2>
-{_figure(report.plots / "calibration.png")}
-{report_tables.calibration(report.candidates, report.positive)}
-<p>Platt scaling, fitted on the validation rows, is part of the exported models: a score is the probability of
-being {escape(_scarce(report))}, at the share that the labelled rows have. On the dotted line, scores are true
-to their word. Both measures are of the test rows; lower is better.</p>
-"""
+def _calibration(report: Report) -> Html:
+    text = (
+        "Platt scaling, fitted on the validation rows, is part of the exported models: a score is the"
+        f" probability of being {report.scarce}, at the share that the labelled rows have. On the dotted"
+        " line, scores are what they say. Both measures are of the test rows; lower is better."
+    )
+    rows = []
+    for model in report.candidates:
+        fit = Calibration(**model.entry["calibration"])
+        before, after = (
+            results.calibration_measures(report.positive, scores)
+            for scores in (fit.undo(model.scores), model.scores)
+        )
+        pairs = [f"{part[key]:.4f}" for key in CALIBRATION for part in (before, after)]
+        rows.append([model.name, f"{fit.slope:.3f}", f"{fit.intercept:+.3f}", *pairs])
+    titles = [f"{name}, {when}" for name in CALIBRATION.values() for when in ("before", "after")]
+    measured = table(["candidate", "slope", "intercept", *titles], rows)
+    return section("Calibration", report.picture("calibration"), measured, paragraph(text))
 
 
-def _unknown_space(report: Report) -> str:
-    return f"""<h2>Unlabelled rows</h2>{_figure(report.plots / "verbosity.png", "narrow")}
-<p>How many of {report.unlabelled:,} unlabelled rows each model flags at its threshold: how much work it makes
-where nobody knows the truth.</p>
-"""
+def _unknown_space(report: Report) -> Html:
+    text = (
+        f"How many of {report.unlabelled:,} unlabelled rows each model flags at its threshold: how much work"
+        " it makes where nobody knows the truth."
+    )
+    return section("Unlabelled rows", report.picture("verbosity"), paragraph(text))
 
 
-def _training(report: Report) -> str:
-    figures = (_figure(report.plots / f"{name}.png", "narrow") for name in ("loss_curves", "entropy"))
-    return f"<h2>Training</h2>{''.join(figures)}"
+def _confusion(report: Report) -> Html:
+    pictures = [report.picture(f"confusion_{model.name}") for model in report.candidates]
+    return section("Confusion", side_by_side(*pictures))
 
 
-def _confusion(report: Report) -> str:
-    figures = (_figure(report.plots / f"confusion_{model.name}.png") for model in report.candidates)
-    return f'<h2>Confusion</h2><div class="row">{"".join(figures)}</div>'
-
-
-def _verdict(report: Report, kind: str) -> str:
+def _verdict(report: Report, kind: str) -> Html:
     text = results.verdict(report.metrics, report.candidates[0].name, kind)
     behind = " behind" if "does not beat" in text else ""
-    text += " " + results.chance(report.models, report.positive, kind)
-    return f'<p class="verdict{behind}">{escape(text)}</p>'
+    return paragraph(f"{text} {results.chance(report.models, report.positive, kind)}", f"verdict{behind}")
 
 
-def _scarce(report: Report) -> str:
-    return next(iter(report.rows))
+def _definitions(report: Report) -> Html:
+    has_folds = report.folds is not None
+    items = (definition(model, report.measures(model.name), has_folds) for model in report.candidates)
+    return Html(f"<ul>{''.join(f'<li>{text}</li>' for text in items)}</ul>")
 
 
-def _definitions(report: Report) -> str:
-    told = (definition(model, report.positive, report.folds is not None) for model in report.candidates)
-    return f"<ul>{''.join(f'<li>{text}</li>' for text in told)}</ul>"
-
-
-def definition(model: Scored, positive: NDArray[np.bool_], has_folds: bool) -> str:
+def definition(model: Scored, measures: Mapping[str, float] | pd.Series, has_folds: bool) -> Html:
     """What a candidate was chosen for, what its epoch has on the validation rows, and, where it is less than
-    was asked for, on the test rows of truth `positive` [n]; as HTML.
+    was asked for, on the test rows, of which `measures` are.
 
     Where there are folds, the epoch is the best on average over them, and need not be on the validation rows.
     """
@@ -206,21 +207,17 @@ def definition(model: Scored, positive: NDArray[np.bool_], has_folds: bool) -> s
         which = "the best on average over the folds"
     shown = dict.fromkeys([wanted["metric"], *minimums, "recall", "precision"])
     has = ", ".join(f"{NAMED[key]} {entry['validation'][key]:.3f}" for key in shown)
-    return (
-        f"<b>{escape(model.name)}</b>: {goal}{f', with {asked}' if asked else ''}: "
-        f"{'' if met else '<b>not reached</b>; '}epoch {entry['epoch']}, {which}, "
-        f"has {has} on the validation rows.{_missed(model, positive, minimums)}"
-    )
-
-
-def _missed(model: Scored, positive: NDArray[np.bool_], minimums: dict[str, float]) -> str:
-    found = measures.at_threshold(positive, model.flagged.astype(float), 0.5)
-    missed = [
-        f"{NAMED[key]} {_below(found[key], value)}, below the {value:g} that was asked for"
+    missed = " and ".join(
+        f"{NAMED[key]} {_below(measures[key], value)}, below the {value:g} that was asked for"
         for key, value in minimums.items()
-        if found[key] < value
-    ]
-    return f" On the test rows it has {' and '.join(missed)} on the validation rows." if missed else ""
+        if measures[key] < value
+    )
+    on_test = f" On the test rows it has {missed} on the validation rows." if missed else ""
+    return Html(
+        f"{bold(model.name)}: {goal}{f', with {asked}' if asked else ''}: "
+        f"{'' if met else '<b>not reached</b>; '}epoch {entry['epoch']}, {which}, "
+        f"has {has} on the validation rows.{on_test}"
+    )
 
 
 def _below(value: float, minimum: float) -> str:
@@ -229,7 +226,27 @@ def _below(value: float, minimum: float) -> str:
     return text if float(text) < minimum else f"{value:.6f}"
 
 
-def _figure(path: Path, style: str = "") -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    title = escape(path.stem.replace("_", " "))
-    return f'<figure class="{style}"><img alt="{title}" src="data:image/png;base64,{data}"></figure>'
+def model_table(metrics: pd.DataFrame) -> Html:
+    """A row per model, under a line for each kind; the best value of each column is marked."""
+    rows: list[list[str] | str] = []
+    for kind, part in metrics.groupby("kind", sort=False):
+        rows.append(f"{kind}s")
+        for row in part.to_dict("records"):
+            cells = [
+                bold(f"{row[key]:.3f}") if row[key] == metrics[key].max() else f"{row[key]:.3f}"
+                for key in METRICS
+            ]
+            share = f"{100 * row['verbosity']:.2f}"
+            rows.append([row["name"], f"{row['threshold']:.3g}", *cells, share])
+    return table(["model", "threshold", *METRICS.values(), "unlabelled flagged, %"], rows)
+
+
+def fold_table(folds: pd.DataFrame) -> Html:
+    """Of each candidate: mean and standard deviation over the folds."""
+    rows = []
+    for name, part in folds.groupby("candidate", sort=False):
+        values = part[list(FOLD_METRICS)]
+        mean, spread = values.mean(), values.std(ddof=1).fillna(0.0)
+        cells = [f"{mean[key]:.3f} ± {spread[key]:.3f}" for key in FOLD_METRICS]
+        rows.append([str(name), str(part["fold"].nunique()), *cells])
+    return table(["candidate", "folds", *FOLD_METRICS.values()], rows)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 BATCH = 8192
 
@@ -66,10 +66,9 @@ class Model:
             groups = np.array([self._code[label] for label in labels], dtype=np.int64)
         except (tf.errors.OpError, TypeError, ValueError, KeyError) as error:
             raise self._refused("its SavedModel does not fit its entry of the listing", error) from None
-        if ((groups == 0) != (scores.astype(np.float64) >= self.entry["threshold"])).any():
-            raise self._refused(
-                f"its SavedModel has not the threshold {self.entry['threshold']} of its entry"
-            )
+        threshold = self.entry["threshold"]
+        if ((groups == 0) != (scores.astype(np.float64) >= threshold)).any():
+            raise self._refused(f"its SavedModel has not the threshold {threshold} of its entry")
         return Answer(scores, groups)
 
     def _refused(self, what: str, error: Exception | None = None) -> InputError:
@@ -88,13 +87,6 @@ def scored(kind: str, model: Model, test: NDArray[np.floating], unlabelled: NDAr
             f"candidate {entry['name']!r}: every test row has the same score {answer.scores[0]:g}, so it "
             "tells nothing apart; train for more epochs or with lower learning rates"
         )
-    return Scored(
-        kind,
-        entry["name"],
-        entry["threshold"],
-        answer.scores,
-        answer.groups == 0,
-        float((model.answer(unlabelled).groups == 0).mean()),
-        answer.groups,
-        entry,
-    )
+    verbosity = float((model.answer(unlabelled).groups == 0).mean())
+    name, threshold, flagged = entry["name"], entry["threshold"], answer.groups == 0
+    return Scored(kind, name, threshold, answer.scores, flagged, verbosity, answer.groups, entry)

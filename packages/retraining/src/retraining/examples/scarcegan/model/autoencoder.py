@@ -7,12 +7,10 @@ ones drawn from the priors: a group, by its share of the labels, and a standard 
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from model import losses
 from model.loop import Adam, Loop
 from model.networks import Perceptron
-from model.variants import Settings
 
 STYLE = 3  # dimensions: the style has the place of the unsupervised head, so that all variants export alike
 
@@ -20,15 +18,12 @@ STYLE = 3  # dimensions: the style has the place of the unsupervised head, so th
 class AdversarialAutoencoder(Loop):
     """Encoder (the discriminator's networks), decoder and critic."""
 
-    def __init__(
-        self, settings: Settings, labelled: list[NDArray[np.float32]], unlabelled: NDArray[np.float32]
-    ) -> None:
-        super().__init__(settings, labelled, unlabelled)
-        s, code = settings, settings.groups + 1 + STYLE
+    def _build(self) -> None:
+        s, code = self.settings, self.settings.groups + 1 + STYLE
         self.decoder = Perceptron("decoder", code, s.generator_units, s.features, s.seed, self.precision)
         self.critic = Perceptron("critic", code, s.generator_units, 1, s.seed + 1, self.precision)
         # Where a number that is uniform in (0, 1) passes from one group to the next.
-        counts = np.cumsum([len(rows) for rows in labelled])
+        counts = np.cumsum([size for size, _ in self.counts[:-1]])
         self.shares = tf.constant(counts[:-1] / counts[-1], tf.float32)
         self.decoder_step = Adam(self.decoder, s.learning_rate_discriminator, 0.0)
         self.critic_step = Adam(self.critic, s.learning_rate_generator, 0.0)

@@ -1,10 +1,9 @@
 """Where a killed training goes on: the whole state after an epoch, in one file.
 
-SageMaker keeps /opt/ml/checkpoints in S3 where the job has a CheckpointConfig. The file is written beside its
-place and then renamed: whoever reads it sees the old state or the new one, never a part.
+SageMaker keeps /opt/ml/checkpoints in S3 where the job has a CheckpointConfig. The file is written under
+another name and then renamed: whoever reads it sees the old state or the new one, never a part.
 """
 
-import hashlib
 import json
 import os
 import zipfile
@@ -16,28 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import failure
-from failure import InputError
+from job_toolkit.failure import InputError
 
 ADVICE = "delete it, there and in S3, to train from the start"
-DAMAGE = (zipfile.BadZipFile, zlib.error)
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 Arrays = dict[str, NDArray[Any]]
-
-
-def fingerprint(hyperparameters: dict[str, Any], files: list[Path]) -> str:
-    """Of all that a training depends on: its hyperparameters and the content of its data files."""
-    digest = hashlib.sha256(json.dumps(hyperparameters, sort_keys=True).encode())
-    for path in files:
-        with path.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
 
 
 class Checkpoint:
     """One training's state, of the job with this fingerprint.
 
-    It lies in a folder of its own, as the next run of the pipeline, with other data, gets the same `root`.
+    It has a folder of its own, as the next run of the pipeline, with other data, gets the same `root`.
     Without `root` nothing is kept: SageMaker makes it where the job has a CheckpointConfig.
     """
 
@@ -46,7 +35,7 @@ class Checkpoint:
         self.path = root / f"run-{fingerprint[:16]}" / f"{name}.npz"
 
     def save(self, document: dict[str, Any], arrays: Arrays) -> None:
-        """Replace the checkpoint. Raises InputError where it cannot be written."""
+        """Replace the checkpoint. Raises OSError, with its path, where it cannot be written."""
         if not self.root.is_dir():
             return
         head = json.dumps({"fingerprint": self.fingerprint, "document": document})
@@ -60,7 +49,7 @@ class Checkpoint:
                 os.fsync(opened.fileno())
             part.replace(self.path)
         except OSError as error:
-            raise failure.refused(error, self.path) or error from None
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def restore(self, take: Callable[[dict[str, Any], Arrays], None]) -> bool:
         """Hand what was saved last to `take`; False where there is no checkpoint.
@@ -88,12 +77,12 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as opened:
                 arrays = {name: opened[name] for name in opened.files}
             head = json.loads(arrays.pop("head").tobytes())
-            found, document = head["fingerprint"], head["document"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, *DAMAGE) as error:
+            fingerprint, document = head["fingerprint"], head["document"]
+        except DAMAGE as error:
             raise InputError(
                 f"checkpoint {self.path}: it is damaged ({type(error).__name__}); {ADVICE}"
             ) from None
-        if found != self.fingerprint:
+        if fingerprint != self.fingerprint:
             raise InputError(
                 f"checkpoint {self.path}: it is of a training with other data or hyperparameters; {ADVICE}"
             )

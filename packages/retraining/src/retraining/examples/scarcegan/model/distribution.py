@@ -1,14 +1,12 @@
 """Training on several instances: who they are, and what they compute together.
 
-SageMaker tells each instance in resourceconfig.json how all of them are called. Every instance holds the
-whole model and all rows, draws rows and noise of its own, and takes the same steps: along the mean of all
-gradients (tf.distribute.MultiWorkerMirroredStrategy). So all have the same parameters at any time. The first
-one, the chief, writes models and checkpoints and prints metrics.
+Every instance holds the whole model and all rows, draws rows and noise of its own, and takes the same steps:
+along the mean of all gradients (tf.distribute.MultiWorkerMirroredStrategy). So all have the same parameters
+at any time. The first one, the chief, writes models and checkpoints and prints metrics.
 """
 
 import functools
 import hashlib
-import json
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from failure import InputError
+from data import part_files
+from job_toolkit.failure import InputError
 
 # TensorFlow listens on all addresses, so local instances, which share a machine, need a port each; below
 # those that the system gives to connections.
@@ -68,8 +67,8 @@ class Workers:
         digest = np.frombuffer(hashlib.sha256(content.encode()).digest(), np.uint8).astype(np.float32)
         rows = np.zeros((self.count, len(digest)), np.float32)
         rows[self.rank] = digest
-        found = self.count * self.compiled(mean)(tf.constant(rows)).numpy()
-        if (found.round() != digest).any():
+        digests = self.count * self.compiled(mean)(tf.constant(rows)).numpy()
+        if (digests.round() != digest).any():
             raise InputError(message)
 
 
@@ -94,41 +93,23 @@ def join(config: Path, job: str) -> Workers:
 
     To be called before any tensor is made. Waits until all instances have called it. Raises InputError.
     """
-    hosts, rank = _hosts(config)
-    if len(hosts) == 1:
+    cluster = part_files.cluster(config)
+    if not cluster.several:
         return ALONE
-    first = first_port(job)
+    count, rank, first = len(cluster.hosts), cluster.rank, first_port(job)
     _check_port(first + rank)
     tf.config.set_visible_devices(tf.config.list_physical_devices("GPU")[:1], "GPU")
-    addresses = [f"{host}:{first + number}" for number, host in enumerate(hosts)]
-    print(f"Instance {rank + 1} of {len(hosts)}: waiting for all of {', '.join(addresses)}", flush=True)
+    addresses = [f"{host}:{first + number}" for number, host in enumerate(cluster.hosts)]
+    print(f"Instance {rank + 1} of {count}: waiting for all of {', '.join(addresses)}", flush=True)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": addresses}), task_type="worker", task_id=rank, rpc_layer="grpc"
     )
-    return Workers(len(hosts), rank, tf.distribute.MultiWorkerMirroredStrategy(resolver))
+    return Workers(count, rank, tf.distribute.MultiWorkerMirroredStrategy(resolver))
 
 
 def first_port(job: str) -> int:
     """Where the chief listens; the next instances use the next ports. Two jobs at a time hardly meet."""
     return FIRST_PORT + int(hashlib.sha256(job.encode()).hexdigest(), 16) % PORTS
-
-
-def _hosts(config: Path) -> tuple[list[str], int]:
-    """All hosts, and which of them this one is; one host where there is no such file."""
-    if not config.exists():
-        return ["localhost"], 0
-    try:
-        found = json.loads(config.read_text(encoding="utf-8"))
-        hosts = [str(host) for host in found["hosts"]]
-        rank = hosts.index(found["current_host"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{config}: it does not name hosts and current_host, one of them ({type(error).__name__});"
-            " SageMaker writes it"
-        ) from None
-    if len(set(hosts)) != len(hosts):
-        raise InputError(f"{config}: a host is named twice in {hosts}; each needs its own name")
-    return hosts, rank
 
 
 def _check_port(port: int) -> None:

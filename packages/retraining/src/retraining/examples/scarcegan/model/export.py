@@ -1,7 +1,16 @@
-"""The exported model: raw features in, decision out; scaler, calibration and threshold are inside."""
+"""The exported model: raw features in, decision out; scaler, calibration and threshold are inside.
 
+Its scores are the same everywhere. A product of matrices is summed in another order for another number of
+rows, threads or processor, and each order rounds differently. Here the weights and inputs of a layer are
+rounded to multiples of a power of two, so coarse that every sum of their products is exact in float64: any
+order gives the same bits.
+"""
+
+import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,14 +19,16 @@ from numpy.typing import NDArray
 import calibration
 import candidates
 from calibration import Calibration
-from failure import InputError
-from model import exact
+from data.scaler import Scaler
+from job_toolkit.failure import InputError
 from model.loop import Weights
-from model.networks import Discriminator
-from scaler import Scaler
+from model.networks import SLOPE_BELOW_ZERO, Discriminator
 
 BATCH = 8192
-SLOPE_BELOW_ZERO = 0.2  # of the leaky rectifier between the layers, as in networks.py
+MANTISSA = 53  # bits of a float64: integers of less than 2**53 are exact
+ROWS = 16  # elementwise functions work on rows in whole vectors of the processor; each width divides 16
+
+Doubles = NDArray[np.float64]
 
 
 class Serving(tf.Module):
@@ -28,37 +39,28 @@ class Serving(tf.Module):
     the scarce group's, `label` string [n]: the scarce group where score >= threshold, else the likeliest of
     the others.
 
-    A row's answer depends on the row alone, to the last bit: not on the rows beside it, nor on the number of
-    threads. Sums are exact (exact.py); all else is elementwise in float64, and only the result is float32.
+    A row's answer depends on the row alone, to the last bit: not on the rows next to it, nor on the number of
+    threads. Sums are exact; all else is elementwise in float64, and only the result is float32.
     """
 
     def __init__(self, weights: Weights, units: tuple[int, ...], scaler: Scaler, groups: list[str]) -> None:
         super().__init__(name="serving")
-        self.steps, self.layers = self._layers(weights, units, scaler, len(groups))
+        network = Discriminator(len(scaler.features), len(groups), units, seed=0)
+        network.parameters.assign(weights)
+        layers = [(w.numpy().astype(np.float64), b.numpy().astype(np.float64)) for w, b in network.layers()]
+        last, bias = layers[-1]
+        layers[-1] = last[:, : len(groups) + 1], bias[: len(groups) + 1]  # of the supervised head
+        rounded = grids(layers, scaler.clip)
+        self.steps = [grid.step for grid in rounded]
+        self.layers = [(_constant(grid.weights), _constant(grid.bias)) for grid in rounded]
         self.log = tf.constant(scaler.log)
         self.mean = tf.constant(scaler.mean, tf.float64)
         self.inverse = tf.constant(1 / np.array(scaler.std), tf.float64)
         self.clip = float(scaler.clip)
         self.groups = tf.constant(groups)
-        self.slope, self.intercept, self.threshold = (_number(value) for value in (1.0, 0.0, 0.5))
+        self.slope, self.intercept, self.threshold = (_constant(value) for value in (1.0, 0.0, 0.5))
         signature = [tf.TensorSpec([None, len(scaler.features)], tf.float32, name="features")]
         self.serve = tf.function(self._serve, input_signature=signature)
-
-    def _layers(
-        self, weights: Weights, units: tuple[int, ...], scaler: Scaler, groups: int
-    ) -> tuple[list[float], list[tuple[tf.Variable, tf.Variable]]]:
-        """The layers that the supervised head needs."""
-        network = Discriminator(len(scaler.features), groups, units, seed=0)
-        network.parameters.assign(weights)
-        layers = [(w.numpy().astype(np.float64), b.numpy().astype(np.float64)) for w, b in network.layers()]
-        last, bias = layers[-1]
-        layers[-1] = last[:, : groups + 1], bias[: groups + 1]
-        grids = exact.grids(layers, scaler.clip)
-        variables = [
-            (tf.Variable(grid.weights, trainable=False), tf.Variable(grid.bias, trainable=False))
-            for grid in grids
-        ]
-        return [grid.step for grid in grids], variables
 
     def decide(
         self,
@@ -68,17 +70,17 @@ class Serving(tf.Module):
         validation_loss: float,
     ) -> tuple[Calibration, candidates.Choice]:
         """Calibrate, once, and choose the threshold: raw validation rows [v, F] of truth `positive` [v]."""
-        raw = [self.probabilities(exact.whole_vectors(part))[0][: len(part)] for part in in_batches(rows)]
-        found = calibration.fit(positive, np.concatenate(raw))
-        self.slope.assign(found.slope)
-        self.intercept.assign(found.intercept)
+        raw = [self.probabilities(whole_vectors(part))[0][: len(part)] for part in _batches(rows)]
+        fit = calibration.fit(positive, np.concatenate(raw))
+        self.slope.assign(fit.slope)
+        self.intercept.assign(fit.intercept)
         choice = candidates.choose(definition, positive, self.scores(rows), validation_loss)
         self.threshold.assign(choice.threshold)
-        return found, choice
+        return fit, choice
 
     def scores(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """What `score` is for raw rows [n, F]."""
-        parts = [self.serve(part)["score"].numpy() for part in in_batches(rows)]
+        parts = [self.serve(part)["score"].numpy() for part in _batches(rows)]
         return np.concatenate(parts).astype(np.float64)
 
     def scale(self, features: tf.Tensor) -> tf.Tensor:
@@ -92,19 +94,15 @@ class Serving(tf.Module):
         values = self.scale(features)
         for number, (step, (weights, bias)) in enumerate(zip(self.steps, self.layers, strict=True)):
             values = tf.nn.leaky_relu(values, SLOPE_BELOW_ZERO) if number else values
-            values = exact.affine(values, weights, bias, step)
+            values = tf.matmul(tf.round(values / step) * step, weights) + bias
         return values
 
     def probabilities(self, features: tf.Tensor) -> list[tf.Tensor]:
         """Of each group, float64 [n]: the scarce one's is calibrated, the others share the rest."""
         scarce, *others = tf.unstack(self.logits(features), axis=1)
-        largest = others[0]
-        for other in others[1:]:
-            largest = tf.maximum(largest, other)
+        largest = functools.reduce(tf.maximum, others)
         shares = [tf.exp(other - largest) for other in others]
-        total = shares[0]
-        for share in shares[1:]:
-            total = total + share
+        total = functools.reduce(tf.add, shares)
         edge = -float(calibration.logit(np.array(calibration.EDGE)))
         margin = tf.clip_by_value(scarce - largest - tf.math.log(total), -edge, edge)
         score = 1 / (1 + tf.exp(-(self.slope * margin + self.intercept)))
@@ -112,7 +110,7 @@ class Serving(tf.Module):
 
     def _serve(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         count = tf.shape(features)[0]
-        columns = self.probabilities(exact.whole_vectors(features))
+        columns = self.probabilities(whole_vectors(features))
         probabilities = tf.cast(tf.stack(columns, axis=1), tf.float32)[:count]
         score = probabilities[:, 0]
         other = 1 + tf.argmax(probabilities[:, 1:], axis=1)
@@ -121,14 +119,32 @@ class Serving(tf.Module):
         return {"probabilities": probabilities, "score": score, "label": tf.gather(self.groups, code)}
 
 
-def in_batches(rows: NDArray[np.floating]) -> Iterator[tf.Tensor]:
-    """Raw rows as the signature takes them."""
-    for start in range(0, len(rows), BATCH):
-        yield tf.constant(rows[start : start + BATCH], tf.float32)
+class Grid(NamedTuple):
+    """A layer's weights [inputs, outputs] and bias [outputs], and the step that its inputs are rounded to."""
+
+    weights: Doubles
+    bias: Doubles
+    step: float
 
 
-def _number(value: float) -> tf.Variable:
-    return tf.Variable(value, trainable=False, dtype=tf.float64)
+def grids(layers: list[tuple[Doubles, Doubles]], bound: float) -> list[Grid]:
+    """Round layers of (weights, bias), for inputs of at most `bound` in size.
+
+    The activation between two layers must not enlarge its input. A layer with sums of up to 2**b has 53 - b
+    bits for a product's fraction; inputs and weights share them.
+    """
+    rounded = []
+    for weights, bias in layers:
+        bound = float(bound * np.abs(weights).sum(axis=0).max() + np.abs(bias).max())
+        fraction = MANTISSA - 1 - math.ceil(math.log2(max(1.0, bound)))
+        step = 2.0 ** -(fraction // 2)
+        rounded.append(Grid(*(np.round(values / step) * step for values in (weights, bias)), step))
+    return rounded
+
+
+def whole_vectors(rows: tf.Tensor) -> tf.Tensor:
+    """Rows [n, F] with rows of zeros up to a multiple of ROWS."""
+    return tf.pad(rows, [[0, -tf.shape(rows)[0] % ROWS], [0, 0]])
 
 
 def save(serving: Serving, scaler: Scaler, folder: Path) -> None:
@@ -138,6 +154,16 @@ def save(serving: Serving, scaler: Scaler, folder: Path) -> None:
     except tf.errors.OpError as error:
         reason = error.message.rpartition("}} ")[2]  # after the name of the graph's node
         raise InputError(
-            f"{folder}: cannot be written ({reason}); make room there, or move away what lies there"
+            f"{folder}: cannot be written ({reason}); make room there, or move it out of the way"
         ) from None
     scaler.save(folder / "scaler.json")
+
+
+def _batches(rows: NDArray[np.floating]) -> Iterator[tf.Tensor]:
+    """Raw rows as the signature takes them."""
+    for start in range(0, len(rows), BATCH):
+        yield tf.constant(rows[start : start + BATCH], tf.float32)
+
+
+def _constant(value: float | NDArray[np.float64]) -> tf.Variable:
+    return tf.Variable(value, trainable=False, dtype=tf.float64)

@@ -1,23 +1,17 @@
 """ScarceGAN: what one iteration does to the discriminator and the generator."""
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from model import losses
 from model.loop import Adam, Loop
 from model.networks import Perceptron
-from model.variants import Settings
 
 
 class ScarceGan(Loop):
     """ScarceGAN and those of its ablations that are GANs too, as the settings say."""
 
-    def __init__(
-        self, settings: Settings, labelled: list[NDArray[np.float32]], unlabelled: NDArray[np.float32]
-    ) -> None:
-        super().__init__(settings, labelled, unlabelled)
-        s = settings
+    def _build(self) -> None:
+        s = self.settings
         self.generator = Perceptron(
             "generator", s.noise_dim, s.generator_units, s.features, s.seed, self.precision
         )

@@ -4,15 +4,14 @@ Rows stay resident as one tensor. Where they are too many, a tf.data pipeline ga
 block ahead.
 """
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from model import distribution
-from model.distribution import ALONE
+from model.distribution import ALONE, Workers
 from model.networks import Discriminator, Network
 from model.variants import Settings
 
@@ -56,11 +55,16 @@ class Loop(tf.Module):
     """
 
     def __init__(
-        self, settings: Settings, labelled: list[NDArray[np.float32]], unlabelled: NDArray[np.float32]
+        self,
+        settings: Settings,
+        labelled: list[NDArray[np.float32]],
+        unlabelled: NDArray[np.float32],
+        workers: Workers = ALONE,
     ) -> None:
         super().__init__(name=settings.variant.replace("-", "_"))
         s = self.settings = settings
-        self.workers = ALONE
+        self.workers = workers
+        self._compiled = workers.compiled(self._run)
         self.precision = tf.bfloat16 if s.mixed_precision else tf.float32
         self.discriminator = Discriminator(s.features, s.groups, s.units, s.seed, self.precision)
         self.averaged = Discriminator(s.features, s.groups, s.units, s.seed)
@@ -75,6 +79,18 @@ class Loop(tf.Module):
         self.rows = tf.constant(np.concatenate(self.host_rows)) if is_resident else None
         draws = self._row_count() * s.features + 2 * s.batch_size * s.noise_dim
         self.block = max(1, min(BLOCK, DRAWS_AT_ONCE // draws))
+        self._build()
+
+    def _build(self) -> None:
+        """Make the variant's other networks, and their optimisers."""
+        raise NotImplementedError
+
+    def _step(self, rows: tf.Tensor, noise: tf.Tensor, step: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+        """One iteration on rows [n, F], labelled first, and noise [2, batch_size, noise_dim].
+
+        `step` counts from 1, `factor` scales the rates. Returns what `train` gives the means of, [4].
+        """
+        raise NotImplementedError
 
     def train(self, iterations: int, total: int) -> NDArray[np.float64]:
         """Run `iterations` steps of a training of `total`.
@@ -108,13 +124,6 @@ class Loop(tf.Module):
         parts = labelled[numbers[:, :width]], unlabelled[numbers[:, width:] - len(labelled)]
         return np.concatenate(parts, axis=1)
 
-    def _step(self, rows: tf.Tensor, noise: tf.Tensor, step: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-        """One iteration on rows [n, F], labelled first, and noise [2, batch_size, noise_dim].
-
-        `step` counts from 1, `factor` scales the rates. Returns what `train` gives the means of, [4].
-        """
-        raise NotImplementedError
-
     @tf.function(autograph=False)
     def _draw(self, block: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The random numbers of a block of iterations: they depend on seed, block and worker alone.
@@ -138,10 +147,6 @@ class Loop(tf.Module):
     def _seed(self, kind: int, block: tf.Tensor) -> tf.Tensor:
         workers = self.workers
         return tf.stack([self.settings.seed * 1000 + kind, block * workers.count + workers.rank])
-
-    @functools.cached_property
-    def _compiled(self) -> Callable[..., tf.Tensor]:
-        return self.workers.compiled(self._run)
 
     def _run(
         self,

@@ -4,7 +4,7 @@ Discriminator: one trunk with two heads. The supervised head separates the K gro
 `unknown`; the unsupervised head says whether a sample is real and known, real and unknown, or fake.
 The generator is a perceptron: noise -> scaled features.
 
-All weights and biases of a network lie in one variable: the optimiser and the averaging are one operation
+All weights and biases of a network are in one variable: the optimiser and the averaging are one operation
 per network, not one per layer.
 """
 
@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 KNOWN, UNKNOWN, FAKE = 0, 1, 2  # the classes of the unsupervised head
+SLOPE_BELOW_ZERO = 0.2  # of the leaky rectifier between the layers
 
 Layers = list[tuple[tf.Tensor, tf.Tensor]]  # weights [inputs, outputs] and bias [outputs] of each layer
 
@@ -44,7 +45,7 @@ class Network(tf.Module):
 
     def hidden(self, inputs: tf.Tensor, layers: Layers) -> tf.Tensor:
         for layer in layers:
-            inputs = tf.nn.leaky_relu(self.affine(inputs, layer), 0.2)
+            inputs = tf.nn.leaky_relu(self.affine(inputs, layer), SLOPE_BELOW_ZERO)
         return inputs
 
     def affine(self, inputs: tf.Tensor, layer: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

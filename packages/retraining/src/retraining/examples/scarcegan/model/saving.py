@@ -9,7 +9,7 @@ import pandas as pd
 
 from model import export
 from model.hyperparameters import Hyperparameters
-from model.progress import Best, Progress
+from model.training import Best, Progress
 from model.training_data import Data, Part
 from model.variants import Settings
 
@@ -21,7 +21,8 @@ def save(options: Hyperparameters, settings: Settings, data: Data, progress: Pro
     out.mkdir(parents=True, exist_ok=True)
     listing = []
     for best in progress.bests:
-        entry = _save_model(best.definition.name, best, options, settings, data, out / "candidates")
+        folder = out / "candidates" / best.definition.name
+        entry = _save_model(best, progress, options, settings, data, folder)
         listing.append(entry)
         print(
             f"Candidate={entry['name']}; Epoch={entry['epoch']}; "
@@ -36,10 +37,10 @@ def save_ablations(
     options: Hyperparameters, data: Data, trained: list[tuple[Settings, Progress]], out: Path
 ) -> None:
     """Write ablations/ and ablations.json: of each variant the candidate of the first definition."""
-    listing = [
-        _save_model(settings.variant, progress.bests[0], options, settings, data, out / "ablations")
-        for settings, progress in trained
-    ]
+    listing = []
+    for settings, progress in trained:
+        folder = out / "ablations" / settings.variant
+        listing.append(_save_model(progress.bests[0], progress, options, settings, data, folder))
     _write_json(listing, out / "ablations.json")
 
 
@@ -49,35 +50,30 @@ def save_folds(parts: list[Part], folds: list[Progress], epochs: dict[str, int],
     The threshold is chosen on the same rows: recall, precision and F1 are a little too good. What needs no
     threshold is not.
     """
-    rows = [
-        {"fold": number, "candidate": best.definition.name, "epoch": epochs[best.definition.name]}
-        | {metric: choice.metrics[metric] for metric in FOLD_METRICS}
-        | {"threshold": choice.threshold, "rows": len(part.held_out)}
-        | {"positives": int((part.held_out_groups == 0).sum())}
-        for number, (part, fold) in enumerate(zip(parts, folds, strict=True))
-        for best, choice in (
-            (best, fold.choices[epochs[best.definition.name] - 1][index])
-            for index, best in enumerate(fold.bests)
-        )
-    ]
+    rows = []
+    for number, (part, fold) in enumerate(zip(parts, folds, strict=True)):
+        for index, (name, epoch) in enumerate(epochs.items()):
+            choice = fold.choices[epoch - 1][index]
+            rows.append(
+                {"fold": number, "candidate": name, "epoch": epoch}
+                | {metric: choice.metrics[metric] for metric in FOLD_METRICS}
+                | {"threshold": choice.threshold, "rows": len(part.held_out)}
+                | {"positives": int((part.held_out_groups == 0).sum())}
+            )
     pd.DataFrame(rows).to_csv(out / "folds.csv", index=False)
 
 
 def _save_model(
-    name: str, best: Best, options: Hyperparameters, settings: Settings, data: Data, folder: Path
+    best: Best, progress: Progress, options: Hyperparameters, settings: Settings, data: Data, folder: Path
 ) -> dict[str, Any]:
     """Write the SavedModel; return its entry of the listing."""
-    assert best.choice is not None
     serving = export.Serving(best.weights, settings.units, data.scaler, options.groups)
-    calibration, choice = serving.decide(
-        data.validation_raw,
-        data.part.held_out_groups == 0,
-        best.definition,
-        best.choice.metrics["validation_loss"],
-    )
-    export.save(serving, data.scaler, folder / name)
+    loss = progress.history[best.epoch - 1]["validation_loss"]
+    positive = data.part.held_out_groups == 0
+    calibration, choice = serving.decide(data.validation_raw, positive, best.definition, loss)
+    export.save(serving, data.scaler, folder)
     return {
-        "name": name,
+        "name": folder.name,
         "definition": best.definition.document(),
         "definition_met": choice.met,
         "epoch": best.epoch,

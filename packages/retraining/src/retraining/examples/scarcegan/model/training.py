@@ -3,31 +3,110 @@
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 import candidates
-from failure import InputError
+from candidates import Choice, Definition
+from job_toolkit.failure import InputError
 from model import losses
 from model.autoencoder import AdversarialAutoencoder
 from model.checkpoint import ADVICE, Checkpoint
 from model.distribution import ALONE, Workers
 from model.gan import ScarceGan
 from model.hyperparameters import Hyperparameters
-from model.loop import Loop
-from model.progress import Progress
+from model.loop import Loop, Weights
 from model.training_data import Part
 from model.variants import AUTOENCODER, Settings
 
-OVERVIEW = candidates.Definition("overview", "f1", "max", {})  # what history.csv shows
+OVERVIEW = Definition("overview", "f1", "max", {})  # whose metrics history.csv shows
 
 
-def model(settings: Settings, part: Part, unlabelled: NDArray[np.float32]) -> Loop:
+@dataclass
+class Best:
+    """The epoch that a candidate definition takes, 0 before there is one: `wanted`, or the best so far."""
+
+    definition: Definition
+    wanted: int | None = None
+    epoch: int = 0
+    weights: Weights = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+@dataclass
+class Progress:
+    """Of each epoch that is done: `history` has a row of metrics, `choices` one for each of `bests`."""
+
+    bests: list[Best]
+    history: list[dict[str, float]] = field(default_factory=list)
+    choices: list[list[Choice]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        return len(self.history)
+
+    def end_epoch(self, metrics: dict[str, float], choices: list[Choice], weights: Weights) -> None:
+        self.history.append(metrics)
+        self.choices.append(choices)
+        for index, best in enumerate(self.bests):
+            if best.wanted is not None:
+                is_taken = self.epoch == best.wanted
+            else:
+                so_far = self.choices[best.epoch - 1][index]
+                rank, so_far_rank = choices[index].rank(best.definition), so_far.rank(best.definition)
+                is_taken = best.epoch == 0 or rank > so_far_rank
+            if is_taken:
+                best.epoch, best.weights = self.epoch, weights
+
+    def document(self) -> dict[str, Any]:
+        """All but the weights, as JSON."""
+        choices = [[asdict(choice) for choice in epoch] for epoch in self.choices]
+        return {"history": self.history, "choices": choices, "epochs": [best.epoch for best in self.bests]}
+
+    def arrays(self, model: Loop) -> dict[str, Any]:
+        """The state of the model, and the weights of the best epochs."""
+        state = {f"model_{index}": variable.numpy() for index, variable in enumerate(model.variables)}
+        return state | {f"best_{index}": best.weights for index, best in enumerate(self.bests)}
+
+    def restore(self, model: Loop, document: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take over what `document` and `arrays` gave, in the model too."""
+        for index, variable in enumerate(model.variables):
+            variable.assign(arrays[f"model_{index}"])
+        self.history = document["history"]
+        self.choices = [[Choice(**choice) for choice in epoch] for epoch in document["choices"]]
+        if [row["epoch"] for row in self.history] != list(range(1, len(self.choices) + 1)):
+            raise ValueError("its history has not the epochs of its choices")
+        if any(len(epoch) != len(self.bests) for epoch in self.choices):
+            raise ValueError("its choices are not those of the candidates")
+        for index, (best, epoch) in enumerate(zip(self.bests, document["epochs"], strict=True)):
+            best.epoch, best.weights = epoch, arrays[f"best_{index}"]
+            shape = model.weights().shape if epoch else (0,)
+            if best.weights.shape != shape or epoch not in range(self.epoch + 1):
+                raise ValueError(f"its best epoch {epoch} has weights of the shape {best.weights.shape}")
+
+
+def best_epochs(folds: list[Progress]) -> dict[str, int]:
+    """Of each candidate definition the epoch that is best on average over the folds' held-out rows.
+
+    One validation set has few scarce rows, and the best epoch on it is best by chance as often as not.
+    """
+    epochs = {}
+    for index, best in enumerate(folds[0].bests):
+        ranks = [
+            tuple(np.mean([fold.choices[epoch][index].rank(best.definition) for fold in folds], axis=0))
+            for epoch in range(folds[0].epoch)
+        ]
+        epochs[best.definition.name] = 1 + max(range(len(ranks)), key=ranks.__getitem__)
+    return epochs
+
+
+def build(settings: Settings, part: Part, unlabelled: NDArray[np.float32], workers: Workers = ALONE) -> Loop:
     """The untrained model of the settings' variant."""
     kind = AdversarialAutoencoder if settings.variant == AUTOENCODER else ScarceGan
-    return kind(settings, part.labelled, unlabelled)
+    return kind(settings, part.labelled, unlabelled, workers)
 
 
 def train(
@@ -45,10 +124,10 @@ def train(
     `epochs` says which epoch each definition of a candidate takes; without it, the best on the held-out rows.
     `tell` gets the metrics of each epoch. All `workers` come to the same result; the chief keeps checkpoints.
     """
-    built = model(settings, part, unlabelled)
-    built.workers = workers
-    progress = Progress.start(options.candidates, epochs)
-    if checkpoint.restore(functools.partial(progress.restore, built)):
+    model = build(settings, part, unlabelled, workers)
+    wanted = epochs or {}
+    progress = Progress([Best(definition, wanted.get(definition.name)) for definition in options.candidates])
+    if checkpoint.restore(functools.partial(progress.restore, model)):
         print(f"Checkpoint: going on after epoch {progress.epoch}", flush=True)
     workers.check_same(
         json.dumps(progress.document()),
@@ -56,33 +135,29 @@ def train(
     )
     steps = options.iterations_per_epoch
     while progress.epoch < options.epochs:
-        means = built.train(steps, options.epochs * steps)
-        _end_epoch(options, part, built, progress, means.tolist())
+        means = model.train(steps, options.epochs * steps)
+        _end_epoch(options, part, model, progress, means.tolist())
         if workers.is_chief:
             tell(progress.history[-1])
-            checkpoint.save(progress.document(), progress.arrays(built))
+            checkpoint.save(progress.document(), progress.arrays(model))
     return progress
 
 
 def _end_epoch(
-    options: Hyperparameters, part: Part, built: Loop, progress: Progress, means: list[float]
+    options: Hyperparameters, part: Part, model: Loop, progress: Progress, means: list[float]
 ) -> None:
     """Validate; `means` are those of Loop.train."""
-    epoch, positive = progress.epoch + 1, part.held_out_groups == 0
+    epoch, groups = progress.epoch + 1, part.held_out_groups
     supervised, unsupervised, generator, accuracy = means
-    logits = built.logits(part.held_out)
-    scores = tf.nn.softmax(logits)[:, 0].numpy()
-    loss = validation_loss(logits, part.held_out_groups, options.leeway)
+    logits = model.logits(part.held_out)
+    loss = validation_loss(logits, groups, options.leeway)
     if not np.isfinite([supervised, unsupervised, generator, loss]).all():
         raise InputError(
             f"training diverged in epoch {epoch}: a loss is not finite; lower the learning rates"
         )
+    positive, scores = groups == 0, tf.nn.softmax(logits)[:, 0].numpy()
     choices = [candidates.choose(best.definition, positive, scores, loss) for best in progress.bests]
-    shown = candidates.choose(OVERVIEW, positive, scores, loss).metrics
-    entropies = {
-        f"entropy_{group}": float(losses.conditional_entropy(logits[part.held_out_groups == code]))
-        for code, group in enumerate(options.groups)
-    }
+    overview = candidates.choose(OVERVIEW, positive, scores, loss).metrics
     metrics = {
         "epoch": epoch,
         "iteration": epoch * options.iterations_per_epoch,
@@ -91,13 +166,14 @@ def _end_epoch(
         "generator_loss": generator,
         "accuracy_supervised": accuracy,
         "validation_loss": loss,
-        "average_precision": shown["average_precision"],
-        "recall_at_1_percent": shown["recall_at_1_percent"],
-        "recall": shown["recall"],
-        "precision": shown["precision"],
-        "f1": shown["f1"],
     }
-    progress.end_epoch(metrics | entropies, choices, built.weights())
+    shown = ("average_precision", "recall_at_1_percent", "recall", "precision", "f1")
+    metrics |= {name: overview[name] for name in shown}
+    metrics |= {
+        f"entropy_{group}": float(losses.conditional_entropy(logits[groups == code]))
+        for code, group in enumerate(options.groups)
+    }
+    progress.end_epoch(metrics, choices, model.weights())
 
 
 def validation_loss(logits: NDArray[np.float32], groups: NDArray[np.int64], leeway: float) -> float:

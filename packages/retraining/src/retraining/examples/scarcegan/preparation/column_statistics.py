@@ -7,24 +7,40 @@ Lee, "DDSketch", VLDB 2019; here the buckets are bfloat16's.
 
 import threading
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-import moments
-from moments import Moments
+from data.scaler import Moments
 
 BUCKETS = 1 << 16
-SUMMARY = {
-    "missing": pl.all().null_count(),
-    "minimum": pl.all().min(),
-    "maximum": pl.all().max(),
-    "mean": pl.all().mean(),
-    "variance": pl.all().var(ddof=0),
-    "zeros": (pl.all() == 0).sum(),
-}
+Doubles = NDArray[np.float64]
 Part = tuple[str, int, int]  # the name of rows that were added together: group, and two numbers
+
+
+class Summary(NamedTuple):
+    """Of a block's rows: an array [F] of each."""
+
+    missing: Doubles
+    minimum: Doubles
+    maximum: Doubles
+    mean: Doubles
+    variance: Doubles
+    zeros: Doubles
+
+
+def summary(rows: pl.DataFrame) -> Summary:
+    """What is counted of each column, all of them of numbers, in one pass."""
+    every = pl.all()
+    asked = Summary(
+        every.null_count(), every.min(), every.max(), every.mean(), every.var(ddof=0), (every == 0).sum()
+    )  # type: ignore[arg-type]
+    named = [
+        expression.name.suffix(f" {name}") for name, expression in zip(Summary._fields, asked, strict=True)
+    ]
+    return Summary(*np.array(rows.select(named).row(0), dtype=np.float64).reshape(len(asked), -1))
 
 
 def position(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -32,7 +48,7 @@ def position(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return _ordered(_bits(values + np.float32(0)))  # -0 becomes 0
 
 
-def value(positions: NDArray[np.uint16]) -> NDArray[np.float64]:
+def value(positions: NDArray[np.uint16]) -> Doubles:
     """The number of eight significant bits that stands for a bucket: of its values the nearest to zero."""
     positions = np.asarray(positions, dtype=np.uint16)
     positive = positions >> np.uint16(15) == 1
@@ -50,14 +66,7 @@ def _ordered(bits: NDArray[np.uint32]) -> NDArray[np.uint16]:
 
 
 _PLACES = _ordered(np.arange(BUCKETS, dtype=np.uint32))
-_ZEROS = (int(_PLACES[0]), int(_PLACES[0x8000]))  # the buckets of 0 and -0
-
-
-def summary(rows: pl.DataFrame) -> pl.DataFrame:
-    """What is counted of each column of numbers: `column`, then one column per entry of SUMMARY."""
-    asked = [expression.name.suffix(f" {name}") for name, expression in SUMMARY.items()]
-    numbers = np.array(rows.select(asked).row(0), dtype=np.float64).reshape(len(SUMMARY), -1)
-    return pl.DataFrame({"column": rows.columns} | dict(zip(SUMMARY, numbers, strict=True)))
+_ZERO, _MINUS_ZERO = int(_PLACES[0]), int(_PLACES[0x8000])
 
 
 class ColumnStatistics:
@@ -81,19 +90,18 @@ class ColumnStatistics:
         """Rows per bucket, [F, BUCKETS]."""
         ordered = np.empty_like(self._by_bits)
         ordered[:, _PLACES] = self._by_bits
-        zero, minus_zero = _ZEROS
-        ordered[:, zero] += ordered[:, minus_zero]
-        ordered[:, minus_zero] = 0
+        ordered[:, _ZERO] += ordered[:, _MINUS_ZERO]
+        ordered[:, _MINUS_ZERO] = 0
         return ordered
 
     @property
     def moments(self) -> Moments:
         """Merged in the order of the parts' names, so that threads do not matter."""
-        parts = [self._moments[name] for name in sorted(self._moments)]
-        return reduce(Moments.merged, parts, moments.none(len(self.columns)))
+        none = Moments.of(np.empty((0, len(self.columns))))
+        return reduce(Moments.merged, (self._moments[name] for name in sorted(self._moments)), none)
 
     def update(
-        self, height: int, found: pl.DataFrame, part: Part, sample: pl.DataFrame, weight: int = 1
+        self, counted: Summary, part: Part, sample: pl.DataFrame, height: int, weight: int = 1
     ) -> None:
         """Add the summary of `height` rows under a name of their own, and a sample of them to the histogram.
 
@@ -101,11 +109,9 @@ class ColumnStatistics:
         """
         with np.errstate(over="ignore"):  # what is too large for float32 is not in the schema's range
             columns = [_bits(column.to_numpy().astype(np.float32)) for column in sample.iter_columns()]
-        minimum, maximum, zeros, mean, variance = (
-            found[name].to_numpy() for name in ("minimum", "maximum", "zeros", "mean", "variance")
-        )
+        moments = Moments(height, counted.mean, counted.variance * height)
         with self._lock:
-            self._add(minimum, maximum, zeros, {part: Moments(height, mean, variance * height)})
+            self._add(counted.minimum, counted.maximum, counted.zeros, {part: moments})
             for line, bits in zip(self._by_bits, columns, strict=True):
                 np.add.at(line, bits, np.uint32(weight))  # in place: a new array of BUCKETS costs far more
 
@@ -114,27 +120,20 @@ class ColumnStatistics:
         self._add(other.minimum, other.maximum, other.zeros, other._moments)
         self._by_bits += other._by_bits
 
-    def quantiles(self, shares: list[float]) -> NDArray[np.float64]:
+    def quantiles(self, shares: list[float]) -> Doubles:
         """[F, len(shares)]; the lower one where a quantile lies between two values."""
         below = self.histogram.cumsum(axis=1, dtype=np.int64)
-        last = np.maximum(below[:, -1:] - 1, 0)
-        ranks = np.floor(np.array(shares) * last)
+        ranks = np.floor(np.array(shares) * np.maximum(below[:, -1:] - 1, 0))
         pairs = zip(below, ranks, strict=True)
         places = np.array([np.searchsorted(line, rank, side="right") for line, rank in pairs])
-        found = value(places.astype(np.uint16))
-        return np.clip(found, self.minimum[:, None], self.maximum[:, None])
+        return np.clip(value(places), self.minimum[:, None], self.maximum[:, None])
 
     def constant(self) -> list[str]:
         """Columns with the same value in all rows."""
-        same = self.minimum == self.maximum
-        return [name for name, found in zip(self.columns, same, strict=True) if found]
+        return [self.columns[number] for number in np.flatnonzero(self.minimum == self.maximum)]
 
     def _add(
-        self,
-        minimum: NDArray[np.float64],
-        maximum: NDArray[np.float64],
-        zeros: NDArray[np.generic],
-        parts: dict[Part, Moments],
+        self, minimum: Doubles, maximum: Doubles, zeros: NDArray[np.generic], parts: dict[Part, Moments]
     ) -> None:
         self.minimum, self.maximum = np.minimum(self.minimum, minimum), np.maximum(self.maximum, maximum)
         self.zeros = self.zeros + zeros.astype(np.int64)

@@ -1,8 +1,7 @@
 """Is every value a number within its range? A quick look at all blocks, and a slow one at the faulty.
 
-The quick look is at the blocks' summaries, a row per column: pandera holds the rule for these, so that its
-cost does not grow with the rows. Only where the rule is broken the block's text is gone through value by
-value, to name row, column and value.
+The quick look is at a block's summary. Only where that breaks the rule, or the block cannot be parsed, its
+text is gone through value by value, to name row, column and value.
 """
 
 import csv
@@ -12,37 +11,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandera.polars as pandera
+import numpy as np
 import polars as pl
-from pandera.errors import SchemaErrors
 from polars.exceptions import PolarsError
 
-import csv_blocks
-from csv_blocks import UNREADABLE
-from key_hash import LONGEST_KEY
+from data import csv_blocks
+from data.csv_blocks import UNREADABLE
+from data.key_hash import LONGEST_KEY
+from preparation.column_statistics import Summary
+from preparation.schema import Feature, Schema
 from preparation.table import Block, Source
-from preparation.table_schema import Feature, Schema
 
-
-def _inside(data: pandera.PolarsData) -> pl.LazyFrame:
-    inside = pl.col("minimum").ge(pl.col("low")) & pl.col("maximum").le(pl.col("high"))
-    return data.lazyframe.select(inside.fill_null(False))
-
-
-def _finite(data: pandera.PolarsData) -> pl.LazyFrame:
-    return data.lazyframe.select(pl.col(data.key).is_finite())
-
-
-# The mean is finite where all values are: neither minimum nor maximum tell of a NaN.
-RULE = pandera.DataFrameSchema(
-    {
-        "block": pandera.Column(pl.Int64),
-        "column": pandera.Column(pl.String),
-        "missing": pandera.Column(pl.Float64, pandera.Check.equal_to(0)),
-        "mean": pandera.Column(pl.Float64, pandera.Check(_finite)),
-    },
-    checks=pandera.Check(_inside),
-)
 CONTROL = "[\x00-\x1f\x7f\ufeff]"  # in a key; the last is UTF-8's mark, lost where it starts a text
 
 
@@ -50,7 +29,6 @@ CONTROL = "[\x00-\x1f\x7f\ufeff]"  # in a key; the last is UTF-8's mark, lost wh
 class Fault:
     source: Source
     row: int  # of the file; data rows count from 1
-    column: str  # "" for a row that is none
     text: str
 
 
@@ -60,44 +38,35 @@ def are_keys(keys: pl.Series) -> bool:
     return bool(fine.fill_null(False).all())
 
 
-def breaking(summaries: list[pl.DataFrame], schema: Schema) -> list[int]:
-    """Which of the blocks with these summaries hold a value that is not allowed."""
-    if not summaries:
-        return []
-    limits = {
-        "column": schema.names,
-        "low": [feature.minimum for feature in schema.features],
-        "high": [feature.maximum for feature in schema.features],
-    }
-    blocks = pl.concat(one.with_columns(block=pl.lit(n, pl.Int64)) for n, one in enumerate(summaries))
-    asked = blocks.join(pl.DataFrame(limits), on="column", maintain_order="left")
-    try:
-        RULE.validate(asked, lazy=True)
-    except SchemaErrors as errors:
-        rows = errors.failure_cases.get_column("index").drop_nulls().cast(pl.Int64).unique()
-        return sorted(set(asked["block"].gather(rows)))
-    return []
+def are_allowed(counted: Summary, schema: Schema) -> bool:
+    """Is each value of these rows a finite number within its feature's range?"""
+    low = np.array([feature.minimum for feature in schema.features])
+    high = np.array([feature.maximum for feature in schema.features])
+    inside = (counted.minimum >= low) & (counted.maximum <= high)
+    # The mean is finite where all values are: neither minimum nor maximum tell of a NaN.
+    return bool((inside & (counted.missing == 0) & np.isfinite(counted.mean)).all())
 
 
-def faults(block: Block, schema: Schema, error: PolarsError | None) -> list[Fault]:
+def faults(block: Block, schema: Schema, error: PolarsError | None = None) -> list[Fault]:
     """Every fault of a block, in the order of the rows; `error` is why it could not be parsed."""
-    found, ranges = [], {feature.name: feature for feature in schema.features}
-    for number, row in _texts(block):
-        for column, text in _in_row(row, block.source.columns, schema.key, ranges):
-            found.append(Fault(block.source, number, column, text))
-    if found:
-        return found
+    ranges = {feature.name: feature for feature in schema.features}
+    every = [
+        Fault(block.source, number, text)
+        for number, row in _rows(block)
+        for text in _in_row(row, block.source.columns, schema.key, ranges)
+    ]
     reason = str(error).split("\n")[0] if error else "a value is not allowed by the schema"
-    return [Fault(block.source, block.first, "", f"from here on cannot be read as CSV ({reason})")]
+    return every or [Fault(block.source, block.first, f"from here on cannot be read as CSV ({reason})")]
 
 
-def _texts(block: Block) -> Iterator[tuple[int, list[str] | str]]:
+def _rows(block: Block) -> Iterator[tuple[int, list[str] | str]]:
     """Row numbers and fields; in place of the last fields, why nothing can be read from there on."""
     if not isinstance(block.data, bytes):
         for number, row in enumerate(block.data.iter_rows(), start=block.first):
             yield number, ["" if value is None else str(value) for value in row]
         return
-    reader, number = csv.reader(_lines(block.data), strict=True), block.first
+    lines = (line.decode() for line in io.BytesIO(block.data))
+    reader, number = csv.reader(lines, strict=True), block.first
     try:
         for fields in reader:
             following = block.first + reader.line_num
@@ -112,27 +81,20 @@ def _texts(block: Block) -> Iterator[tuple[int, list[str] | str]]:
         yield number, f'cannot be read as CSV ({error}); look at its quotes (")'
 
 
-def _lines(data: bytes) -> Iterator[str]:
-    return (line.decode() for line in io.BytesIO(data))
-
-
 def _in_row(
     row: list[str] | str, columns: tuple[str, ...], key: str, ranges: dict[str, Feature]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[str]:
     if isinstance(row, str):
-        yield "", row
-        return
-    if not row:
-        yield "", "is an empty line; take it out"
-        return
-    if len(row) != len(columns):
+        yield row
+    elif not row:
+        yield "is an empty line; take it out"
+    elif len(row) != len(columns):
         semicolons = f", and semicolons: {row[0][:40]!r}" if len(row) == 1 and ";" in row[0] else ""
-        yield "", f"has {len(row)} fields where the header has {len(columns)}{semicolons}"
-        return
-    for name, text in zip(columns, row, strict=True):
-        wrong = _in_key(text) if name == key else _in_feature(text, ranges[name])
-        if wrong:
-            yield name, f"column {name!r} {wrong}"
+        yield f"has {len(row)} fields where the header has {len(columns)}{semicolons}"
+    else:
+        for name, text in zip(columns, row, strict=True):
+            if wrong := _in_key(text) if name == key else _in_feature(text, ranges[name]):
+                yield f"column {name!r} {wrong}"
 
 
 def _in_key(text: str) -> str | None:

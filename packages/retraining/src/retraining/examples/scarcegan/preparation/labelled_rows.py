@@ -1,25 +1,109 @@
-"""The labelled groups: their rows go through buckets, so that each split has its exact share of each."""
+"""The labelled groups, each split with its exact share of each group.
+
+Rows go through buckets on disk, so that one bucket is in memory at once: while files are read, lines go to
+the bucket of their key's hash; a bucket is sorted when it is loaded. So the rows have one order, whatever
+the files were and in whatever order they came, and equal keys are in one bucket.
+"""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-import scaler
-from key_hash import Hashes
-from preparation import column_statistics, parallel, reading, splits, table
-from preparation.buckets import Buckets
+from data import key_hash
+from data.key_hash import Hashes
+from data.scaler import Statistics
+from preparation import column_statistics, reading, splits, table
 from preparation.column_statistics import ColumnStatistics
 from preparation.outputs import Outputs
-from preparation.problems import Problems
+from preparation.schema import Schema
 from preparation.splits import Fractions, Range
 from preparation.table import Source
-from preparation.table_schema import Schema
-from scaler import Statistics
 
 BUCKET = 32 << 20  # bytes of CSV
 MOST_BUCKETS = 4096
+_ENTRY = np.dtype([("hash", "<u8"), ("length", "<u4")])
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The lines of a block that belong to one bucket, and their hashes and lengths."""
+
+    bucket: int
+    lines: bytes
+    entries: NDArray[np.void]
+
+
+class Buckets:
+    """The rows of a group as CSV lines, in `number` buckets, which are files in `folder`."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        folder.mkdir(parents=True)
+        self.folder, self.number = folder, number
+        self.counts = np.zeros(number, dtype=np.int64)
+
+    def cut(
+        self, rows: pl.DataFrame, lines: pl.Series, hashes: Hashes
+    ) -> tuple[pl.DataFrame, Hashes, list[_Piece]]:
+        """Cut lines by bucket; the rows and hashes as they were, and pieces. Threads may do so at once."""
+        bucket = key_hash.part(hashes, self.number)
+        order = np.argsort(bucket, kind="stable")
+        ordered = lines.gather(order)
+        entries = np.empty(len(lines), dtype=_ENTRY)
+        entries["hash"] = hashes[order]
+        entries["length"] = ordered.str.len_bytes() + 1
+        limits = np.concatenate([[0], np.cumsum(np.bincount(bucket, minlength=self.number))]).tolist()
+        pieces = [
+            _Piece(number, table.joined(ordered[low:high]), entries[low:high])
+            for number, (low, high) in enumerate(pairwise(limits))
+            if low < high
+        ]
+        return rows, hashes, pieces
+
+    def add(self, pieces: list[_Piece]) -> None:
+        """Append to the buckets' files."""
+        for piece in pieces:
+            for kind, content in (("lines", piece.lines), ("entries", piece.entries.tobytes())):
+                with self._path(piece.bucket, kind).open("ab") as file:
+                    file.write(content)
+            self.counts[piece.bucket] += len(piece.entries)
+
+    def hashes(self, bucket: int) -> Hashes:
+        """[n], as they were added."""
+        return self._entries(bucket)["hash"]
+
+    def keys(self, bucket: int) -> pl.Series:
+        """[n], as they were added."""
+        if not self.counts[bucket]:
+            return pl.Series("key", [], dtype=pl.String)
+        lines = self._path(bucket, "lines").read_bytes()
+        return pl.read_csv(lines, has_header=False, columns=[0], infer_schema=False).to_series().alias("key")
+
+    def load(self, bucket: int) -> list[bytes]:
+        """The bucket's lines in order; its file is gone then."""
+        entries, path = self._entries(bucket), self._path(bucket, "lines")
+        if not len(entries):
+            return []
+        text = path.read_bytes()
+        path.unlink()
+        ends = np.cumsum(entries["length"], dtype=np.int64)
+        starts, order = ends - entries["length"], np.argsort(entries["hash"], kind="stable")
+        places = zip(starts[order].tolist(), ends[order].tolist(), strict=True)
+        lines, hashes = [text[start:end] for start, end in places], entries["hash"][order].tolist()
+        if len(set(hashes)) == len(hashes):
+            return lines
+        # Two keys with one hash: their order must not be that of the files.
+        return [line for _, line in sorted(zip(hashes, lines, strict=True))]
+
+    def _entries(self, bucket: int) -> NDArray[np.void]:
+        path = self._path(bucket, "entries")
+        return np.fromfile(path, dtype=_ENTRY) if self.counts[bucket] else np.empty(0, dtype=_ENTRY)
+
+    def _path(self, bucket: int, kind: str) -> Path:
+        return self.folder / f"{bucket:05d}.{kind}"
 
 
 @dataclass(frozen=True)
@@ -36,44 +120,43 @@ class Labelled:
 
 
 def read(
-    sources: dict[str, list[Source]], schema: Schema, seed: int, folder: Path, problems: Problems
+    sources: dict[str, list[Source]], schema: Schema, seed: int, folder: Path, problems: list[str]
 ) -> Labelled:
-    """Read the groups into buckets below `folder`."""
-    size = sum(table.size(source.path) for found in sources.values() for source in found)
+    """Read the groups into buckets below `folder`, and check their keys."""
+    size = sum(table.size(source.path) for files in sources.values() for source in files)
     number = min(MOST_BUCKETS, size // BUCKET + 1)
-    buckets, statistics = {}, {}
-    for group, found in sources.items():
+    labelled = Labelled({}, {})
+    for group, files in sources.items():
         rows = Buckets(folder / group, number)
-        columns, pieces = reading.go_through(found, schema, seed, rows.split, problems)
-        for piece in pieces:
-            rows.add(piece)
+        statistics, blocks = reading.go_through(files, schema, seed, rows.cut, problems)
+        for pieces in blocks:
+            rows.add(pieces)
         if rows.counts.sum():
-            buckets[group], statistics[group] = rows, columns
-    return Labelled(buckets, statistics)
+            labelled.buckets[group], labelled.statistics[group] = rows, statistics
+    _check_keys(labelled.buckets, schema, problems)
+    return labelled
 
 
-def check_keys(labelled: Labelled, schema: Schema, problems: Problems) -> None:
+def _check_keys(buckets: dict[str, Buckets], schema: Schema, problems: list[str]) -> None:
     """Add a line for each group, and each pair of groups, with repeated keys: the first of them."""
     repeated: dict[tuple[str, ...], list[str]] = {}
-    for bucket in range(max((rows.number for rows in labelled.buckets.values()), default=0)):
-        hashes = np.concatenate([rows.hashes(bucket) for rows in labelled.buckets.values()])
+    for bucket in range(max((rows.number for rows in buckets.values()), default=0)):
+        hashes = np.concatenate([rows.hashes(bucket) for rows in buckets.values()])
         if len(np.unique(hashes)) == len(hashes):
             continue
         keys = pl.concat(
-            pl.DataFrame({"key": rows.keys(bucket)}).with_columns(pl.lit(group).alias("group"))
-            for group, rows in labelled.buckets.items()
+            rows.keys(bucket).to_frame().with_columns(group=pl.lit(group)) for group, rows in buckets.items()
         )
         twice = keys.filter(pl.col("key").is_duplicated()).group_by("key", maintain_order=True)
         for key, groups in twice.agg("group").iter_rows():
-            same = tuple(dict.fromkeys(groups))
-            repeated.setdefault(same[:2], []).append(key)
-    for groups, found in repeated.items():
-        key = f"{schema.key} {min(found)!r}"
-        if len(groups) == 1:
-            problems.add(f"group {groups[0]!r}: {key} occurs twice ({len(found)} keys do)")
+            repeated.setdefault(tuple(dict.fromkeys(groups))[:2], []).append(key)
+    for (first, *others), keys_of_both in repeated.items():
+        key, count = f"{schema.key} {min(keys_of_both)!r}", len(keys_of_both)
+        if others:
+            names = f"{first!r} and {others[0]!r}"
+            problems.append(f"{key} is in the groups {names}; keep it in one ({count} keys are)")
         else:
-            names = f"{groups[0]!r} and {groups[1]!r}"
-            problems.add(f"{key} is in the groups {names}; keep it in one ({len(found)} keys are)")
+            problems.append(f"group {first!r}: {key} occurs twice ({count} keys do)")
 
 
 @dataclass(frozen=True)
@@ -83,32 +166,7 @@ class _Part:
     rows: Range
     data: bytes
     labels: bytes
-    statistics: Statistics | None
-
-
-class _Cutter:
-    """Cuts the rows of one group by their ranges."""
-
-    def __init__(self, group: str, rows: Buckets, schema: Schema, ranges: list[Range]) -> None:
-        self.group, self.rows, self.schema, self.ranges = group, rows, schema, ranges
-        self.training = ColumnStatistics(schema.names)
-        self._starts = np.concatenate([[0], np.cumsum(rows.counts)])
-
-    def parts(self, bucket: int) -> list[_Part]:
-        start, stop = self._starts[bucket : bucket + 2].tolist()
-        lines = self.rows.load(bucket)
-        parts = filter(None, (one.within(start, stop) for one in self.ranges))
-        return [self._part(part, b"".join(lines[part.start - start : part.stop - start])) for part in parts]
-
-    def _part(self, part: Range, lines: bytes) -> _Part:
-        rows = pl.read_csv(lines, has_header=False, schema=self.schema.types)
-        labels = table.as_csv(rows.select(self.schema.key, pl.lit(self.group).alias("label")))
-        if part.split != "train":
-            return _Part(part, lines, labels, None)
-        values = rows.select(self.schema.names)
-        name = (self.group, part.start, part.stop)
-        self.training.update(values.height, column_statistics.summary(values), name, values)
-        return _Part(part, lines, labels, scaler.statistics(self.schema.names, values.to_numpy()))
+    statistics: list[Statistics]
 
 
 def write(
@@ -119,9 +177,27 @@ def write(
     Raises InputError when it has too few rows.
     """
     ranges = splits.labelled(group, int(rows.counts.sum()), wanted)
-    cutter, statistics = _Cutter(group, rows, schema, ranges), []
-    for parts in parallel.in_order(cutter.parts, range(rows.number)):
+    limits = [0, *np.cumsum(rows.counts).tolist()]
+    training = ColumnStatistics(schema.names)
+    statistics: list[Statistics] = []
+
+    def cut(bucket: int) -> list[_Part]:
+        (start, stop), lines = limits[bucket : bucket + 2], rows.load(bucket)
+        parts = [part for one in ranges for part in one.within(start, stop)]
+        return [describe(part, b"".join(lines[part.start - start : part.stop - start])) for part in parts]
+
+    def describe(part: Range, lines: bytes) -> _Part:
+        parsed = pl.read_csv(lines, has_header=False, schema=schema.types)
+        labels = table.as_csv(parsed.select(schema.key, pl.lit(group).alias("label")))
+        if part.split != "train":
+            return _Part(part, lines, labels, [])
+        values = parsed.select(schema.names)
+        name = (group, part.start, part.stop)
+        training.update(column_statistics.summary(values), name, values, values.height)
+        return _Part(part, lines, labels, [Statistics.of(schema.names, values.to_numpy())])
+
+    for parts in reading.in_order(cut, range(rows.number)):
         for part in parts:
             outputs.append(part.rows, part.data, part.labels)
-            statistics += [part.statistics] if part.statistics else []
-    return splits.sizes(ranges), cutter.training, statistics
+            statistics += part.statistics
+    return splits.sizes(ranges), training, statistics

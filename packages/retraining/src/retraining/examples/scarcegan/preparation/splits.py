@@ -3,10 +3,11 @@
 Appended rows shift the limits between the parts a little: few of the other rows change their part.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ class Range:
     split: str  # "train", "validation", "test" or "unlabelled"
     fold: int | None
 
-    def within(self, start: int, stop: int) -> "Range | None":
-        """The part of it in start..stop."""
+    def within(self, start: int, stop: int) -> list["Range"]:
+        """The part of it in start..stop, if there is one."""
         low, high = max(self.start, start), min(self.stop, stop)
-        return Range(low, high, self.split, self.fold) if low < high else None
+        return [Range(low, high, self.split, self.fold)] if low < high else []
 
 
 def labelled(group: str, count: int, wanted: Fractions) -> list[Range]:
@@ -37,22 +38,24 @@ def labelled(group: str, count: int, wanted: Fractions) -> list[Range]:
 
     The folds are over the rows of train and validation together. Raises InputError when the rows are too few.
     """
+    folds = wanted.folds
     test, validation = (max(1, round(fraction * count)) for fraction in (wanted.test, wanted.validation))
     rest = count - test
-    if rest - validation < 1 or rest < wanted.folds:
-        least = max(3, wanted.folds + 1)
+    if rest - validation < 1 or rest < folds:
+        least = max(3, folds + 1)
         remedy = (
             "take lower fractions for validation and test" if count >= least else f"it needs {least} or more"
         )
         raise InputError(
-            f"group {group!r}: {count} rows are too few for train, validation, test and {wanted.folds}"
-            f" folds; {remedy}"
+            f"group {group!r}: {count} rows are too few for train, validation, test and {folds} folds;"
+            f" {remedy}"
         )
-    held_out = _equal(test, count, wanted.folds)
+    limits = pairwise(test + rest * fold // folds for fold in range(folds + 1))
+    held_out = list(enumerate(limits))
     ranges = [Range(0, test, "test", None)]
     for split, start, stop in (("validation", test, test + validation), ("train", test + validation, count)):
-        parts = [Range(low, high, split, fold) for fold, (low, high) in enumerate(held_out)]
-        ranges += [found for part in parts if (found := part.within(start, stop))]
+        for fold, (low, high) in held_out:
+            ranges += Range(low, high, split, fold).within(start, stop)
     return ranges
 
 
@@ -71,12 +74,7 @@ def unlabelled(group: str, counts: list[int]) -> list[Range]:
 
 def sizes(ranges: list[Range]) -> dict[str, int]:
     """Rows per split."""
-    found: dict[str, int] = {}
-    for one in ranges:
-        found[one.split] = found.get(one.split, 0) + one.stop - one.start
-    return found
-
-
-def _equal(start: int, stop: int, parts: int) -> list[tuple[int, int]]:
-    limits = [start + (stop - start) * number // parts for number in range(parts + 1)]
-    return list(pairwise(limits))
+    rows: Counter[str] = Counter()
+    for part in ranges:
+        rows[part.split] += part.stop - part.start
+    return dict(rows)

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PolarsError
 
-import csv_blocks
-from csv_blocks import UNREADABLE
-from failure import InputError
-from preparation.table_schema import Schema
+from data import csv_blocks
+from data.csv_blocks import UNREADABLE
+from job_toolkit.failure import InputError
+from preparation.schema import Schema
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")  # in capitals too
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -49,29 +49,25 @@ def files(folder: Path) -> list[Path]:
 
     Those that are no data files are among them: open_source refuses them, as nobody would miss their rows.
     """
-    found = (path for path in folder.glob("**/*") if path.is_symlink() or not path.is_dir())
-    return sorted(path for path in found if not _is_left_behind(path, folder))
+    paths = (path for path in folder.glob("**/*") if path.is_symlink() or not path.is_dir())
+    return sorted(path for path in paths if not _is_left_behind(path, folder))
 
 
 def _is_left_behind(path: Path, folder: Path) -> bool:
     """Such as .DS_Store, _SUCCESS, _delta_log/0.json, and the empty risky_$folder$."""
     place = f"/{path.relative_to(folder)}"
-    if "/." in place or _is_data(path):
+    if "/." in place or _ends(path, *SUFFIXES):
         return "/." in place
     return "/_" in place or (not path.suffix and path.is_file() and not path.stat().st_size)
 
 
-def _is_data(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(".parquet")
+def _ends(path: Path, *suffixes: str) -> bool:
+    return path.name.lower().endswith(suffixes)
 
 
 def size(path: Path) -> int:
     """About how many bytes the file's rows have as plain CSV."""
-    return path.stat().st_size * (1 if path.name.lower().endswith(".csv") else 4)
+    return path.stat().st_size * (1 if _ends(path, ".csv") else 4)
 
 
 def open_source(path: Path, group: str, schema: Schema) -> Source:
@@ -84,25 +80,9 @@ def open_source(path: Path, group: str, schema: Schema) -> Source:
         raise InputError(
             f"{where}: is no plain file, but a link to a folder or to nothing; put the file there"
         )
-    if not _is_data(path):
+    if not _ends(path, *SUFFIXES):
         raise InputError(f"{where}: is no {', '.join(SUFFIXES)} file; convert it, or move it away")
-    if _is_parquet(path):
-        if not str(path).isprintable():
-            raise InputError(f"{where}: Parquet is read where the name is UTF-8 text; rename it")
-        try:
-            types = dict(pl.read_parquet_schema(path))
-        except (PolarsError, OSError) as error:
-            raise InputError(f"{where}: cannot be read as Parquet ({_short(error)})") from None
-        _check_names(where, list(types), schema)
-        _check_types(where, types, schema)
-        return Source(group, path, tuple(types))
-    try:
-        with csv_blocks.open_file(path) as file:
-            header = csv_blocks.read_header(file)
-    except UNREADABLE as error:
-        raise InputError(f"{where}: cannot be read as CSV ({csv_blocks.reason(error)})") from None
-    columns = _header_columns(where, header, schema)
-    _check_names(where, columns, schema)
+    columns = (_parquet_columns if _ends(path, ".parquet") else _csv_columns)(path, where, schema)
     return Source(group, path, tuple(columns))
 
 
@@ -110,7 +90,7 @@ def blocks(source: Source) -> Iterator[Block]:
     """The file's rows. Raises InputError when it cannot be read to its end."""
     first = 1
     try:
-        if _is_parquet(source.path):
+        if _ends(source.path, ".parquet"):
             for table in pl.scan_parquet(source.path).collect_batches(chunk_size=PARQUET_ROWS):
                 if table.height:
                     yield Block(source, first, table)
@@ -124,7 +104,7 @@ def blocks(source: Source) -> Iterator[Block]:
     except UNREADABLE as error:
         raise InputError(f"{source.where}: cannot be read as CSV ({csv_blocks.reason(error)})") from None
     except PolarsError as error:
-        raise InputError(f"{source.where}: cannot be read as Parquet ({_short(error)})") from None
+        raise InputError(f"{source.where}: cannot be read as Parquet ({_first_line(error)})") from None
 
 
 def parse(block: Block, schema: Schema) -> pl.DataFrame:
@@ -134,7 +114,7 @@ def parse(block: Block, schema: Schema) -> pl.DataFrame:
     """
     table = block.data
     if isinstance(table, bytes):
-        types = {name: pl.String if name == schema.key else pl.Float64 for name in block.source.columns}
+        types = {name: schema.types[name] for name in block.source.columns}
         table = pl.read_csv(table, has_header=False, schema=types)
     return table.select(
         pl.col(schema.key).cast(pl.String).str.strip_chars(), pl.col(schema.names).cast(pl.Float64)
@@ -172,7 +152,28 @@ def _lines(text: bytes) -> pl.Series:
     return pl.read_csv(text, has_header=False, schema=line, separator="\0", quote_char=None).to_series()
 
 
-def _header_columns(where: str, header: str, schema: Schema) -> list[str]:
+def _parquet_columns(path: Path, where: str, schema: Schema) -> list[str]:
+    if not str(path).isprintable():
+        raise InputError(f"{where}: Parquet is read where the name is UTF-8 text; rename it")
+    try:
+        types = dict(pl.read_parquet_schema(path))
+    except (PolarsError, OSError) as error:
+        raise InputError(f"{where}: cannot be read as Parquet ({_first_line(error)})") from None
+    _check_names(where, list(types), schema)
+    for name in schema.columns:
+        is_key, kind = name == schema.key, types[name]
+        if not (kind.is_integer() or kind == pl.String if is_key else kind.is_numeric()):
+            allowed = "text or whole numbers" if is_key else "numbers"
+            raise InputError(f"{where}: column {name!r} is of the type {kind}; {allowed} are expected")
+    return list(types)
+
+
+def _csv_columns(path: Path, where: str, schema: Schema) -> list[str]:
+    try:
+        with csv_blocks.open_file(path) as file:
+            header = csv_blocks.read_header(file)
+    except UNREADABLE as error:
+        raise InputError(f"{where}: cannot be read as CSV ({csv_blocks.reason(error)})") from None
     if "\r" in header:
         raise InputError(f"{where}: its lines end in a carriage return alone; save it with line feeds")
     if not header:
@@ -183,22 +184,15 @@ def _header_columns(where: str, header: str, schema: Schema) -> list[str]:
             raise InputError(
                 f"{where}: its columns are separated by {SEPARATORS[likely]}; save it with commas"
             )
-        return _fields(header, ",", strict=True)
+        columns = _fields(header, ",", strict=True)
     except csv.Error as error:
         raise InputError(f"{where}: its first line names no columns ({error}); look at its quotes") from None
+    _check_names(where, columns, schema)
+    return columns
 
 
 def _fields(header: str, separator: str, strict: bool = False) -> list[str]:
     return next(csv.reader([header], delimiter=separator, strict=strict))
-
-
-def _check_types(where: str, types: dict[str, pl.DataType], schema: Schema) -> None:
-    for name in schema.columns:
-        is_key = name == schema.key
-        allowed = "text or whole numbers" if is_key else "numbers"
-        kind = types[name]
-        if not (kind.is_integer() or kind == pl.String if is_key else kind.is_numeric()):
-            raise InputError(f"{where}: column {name!r} is of the type {kind}; {allowed} are expected")
 
 
 def _check_names(where: str, header: list[str], schema: Schema) -> None:
@@ -209,15 +203,12 @@ def _check_names(where: str, header: list[str], schema: Schema) -> None:
     unexpected = [name for name in header if name not in schema.columns]
     if not missing and not unexpected:
         return
-    parts = []
-    if missing:
-        parts.append(f"missing column(s) {_listed(missing)}")
-    if unexpected:
-        parts.append(f"unexpected column(s) {_listed(unexpected)}")
-    near = [
-        (name, match) for name in missing for match in difflib.get_close_matches(name, unexpected, 1, 0.6)
-    ]
-    hint = f"; was {near[0][0]!r} renamed to {near[0][1][:60]!r}?" if near else ""
+    listed = {"missing": missing, "unexpected": unexpected}
+    parts = [f"{kind} column(s) {_listed(names)}" for kind, names in listed.items() if names]
+    hint = ""
+    for name in missing:
+        if not hint and (near := difflib.get_close_matches(name, unexpected, 1, 0.6)):
+            hint = f"; was {name!r} renamed to {near[0][:60]!r}?"
     raise InputError(f"{where}: {' and '.join(parts)}{hint}")
 
 
@@ -226,5 +217,5 @@ def _listed(names: list[str]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
-def _short(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]

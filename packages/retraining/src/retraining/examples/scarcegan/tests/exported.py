@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import candidates
-import scaler
+from data.scaler import Scaler, Statistics
 from model import export, networks
-from scaler import Scaler
 
 GROUPS = ["risky", "dormant", "normal", "heavy"]
 FEATURES = [f"f{number}" for number in range(6)]
@@ -25,7 +24,7 @@ def rows(count: int, seed: int = 0) -> NDArray[np.float64]:
 
 
 def fitted() -> Scaler:
-    return scaler.fit(FEATURES, rows(500, seed=1))
+    return Statistics.of(FEATURES, rows(500, seed=1)).scaler()
 
 
 def serving(seed: int = 0, size: float = 1.0, scale: Scaler | None = None) -> export.Serving:

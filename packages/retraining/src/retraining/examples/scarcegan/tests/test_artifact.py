@@ -1,5 +1,9 @@
+"""The model artifact: what is refused of one that was edited or damaged on its way."""
+
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import scaler
-from evaluation import artifact, scoring, unlabelled
-from failure import InputError
+from data.scaler import Statistics
+from evaluation import artifact, scoring
+from job_toolkit.failure import InputError
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def test_an_artifact_without_candidates_is_refused(tmp_path: Path) -> None:
 
 
 EDITS: list[tuple[str, Any, str]] = [
-    ("name", "../../outside", "has name '../../outside', where a name should be"),
+    ("name", "../../outside", "'../../outside' is no candidate name; use lower-case"),
     ("name", 5, "has name 5, where a name should be"),
     ("definition", "f1", "has definition 'f1', where a definition should be"),
     ("definition", {"metric": "x"}, "'only' has metric 'x'; allowed: recall"),
@@ -155,9 +159,8 @@ def test_a_candidate_without_its_model_is_refused(model: Path) -> None:
 def test_a_scaler_of_another_schema_is_refused(model: Path, features: list[str], message: str) -> None:
     (entry,) = artifact.candidates(model)
     assert artifact.folder(model, "candidates", entry) == model / "candidates" / "only"
-    scaler.fit(features, exported.rows(50)[:, : len(features)]).save(
-        model / "candidates" / "only" / "scaler.json"
-    )
+    rows = exported.rows(50)[:, : len(features)]
+    Statistics.of(features, rows).scaler().save(model / "candidates" / "only" / "scaler.json")
     with pytest.raises(InputError, match=message) as caught:
         artifact.folder(model, "candidates", entry)
     assert "candidates/only/scaler.json is of another schema than the model" in str(caught.value)
@@ -202,56 +205,20 @@ def test_a_candidate_that_gives_every_row_the_same_score_is_refused(model: Path)
     assert scoring.scored("ablation", candidate, same, same).verbosity in (0.0, 1.0)
 
 
-def write_folds(folder: Path, values: np.ndarray, names: list[str], order: np.ndarray) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, part in zip(names, np.array_split(order, len(names)), strict=True):
-        table = pd.DataFrame(values[part], columns=exported.FEATURES)
-        table.insert(0, "player_id", [f"p{index}" for index in part])
-        table.to_csv(folder / name, index=False)
-
-
-def test_the_sample_of_unlabelled_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values, rng = exported.rows(1000), np.random.default_rng(0)
-    write_folds(tmp_path / "a", values, ["fold_0.csv", "fold_1.csv", "fold_2.csv"], np.arange(1000))
-    everything = unlabelled.sample(tmp_path / "a", exported.FEATURES)
-    place = {row.tobytes(): index for index, row in enumerate(values)}
-    order = [place[row.tobytes()] for row in everything]
-    assert sorted(order) == list(range(1000))
-    few = unlabelled.sample(tmp_path / "a", exported.FEATURES, 300)
-    np.testing.assert_array_equal(few, everything[:300])
-    assert 60 <= sum(index < 333 for index in order[:300]) <= 140  # from all files evenly
-    # Other files, other parts of them, another order: the same sample.
-    parts = [f"fold_{fold}-algo-{host}.csv" for fold in (0, 1) for host in (1, 2)]
-    write_folds(tmp_path / "b", values, parts, rng.permutation(1000))
-    monkeypatch.setattr(unlabelled, "CHUNK", 64)
-    np.testing.assert_array_equal(unlabelled.sample(tmp_path / "b", exported.FEATURES, 300), few)
-
-
-def test_unlabelled_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"input unlabelled_folds: no fold_\*\.csv in"):
-        unlabelled.sample(tmp_path, exported.FEATURES)
-    write_folds(tmp_path, exported.rows(10), ["fold_0.csv"], np.arange(10))
-    with pytest.raises(InputError, match=r"the columns of fold_0\.csv are not the model's features"):
-        unlabelled.sample(tmp_path, exported.FEATURES[::-1])
-    path = tmp_path / "fold_0.csv"
-    path.write_text(path.read_text().splitlines()[0] + "\np1,1,2,3,4,5,x\n")
-    with pytest.raises(InputError, match=r"fold_0\.csv is no CSV of numbers"):
-        unlabelled.sample(tmp_path, exported.FEATURES)
-    path.write_text(path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(InputError, match="has no rows"):
-        unlabelled.sample(tmp_path, exported.FEATURES)
-
-
-@pytest.mark.parametrize("key", ["NA", "null", "nan", "1e5"])
-def test_every_text_is_a_key(key: str, tmp_path: Path) -> None:
-    write_folds(tmp_path, exported.rows(10), ["fold_0.csv"], np.arange(10))
-    path = tmp_path / "fold_0.csv"
-    path.write_text(path.read_text().replace("p3,", f"{key},"))
-    assert len(unlabelled.sample(tmp_path, exported.FEATURES)) == 10
-    path.write_text(path.read_text().replace(f"{key},", ","))
-    with pytest.raises(InputError, match="a row has no key"):
-        unlabelled.sample(tmp_path, exported.FEATURES)
-
-
 def test_listings_are_read_back_as_they_were_written(model: Path) -> None:
     assert artifact.candidates(model) == json.loads((model / "candidates.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "link"])
+def test_an_archive_that_leaves_its_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        if name == "link":
+            entry.type, entry.linkname = tarfile.SYMTYPE, "../../etc"
+        entry.size = 0 if name == "link" else 1
+        tar.addfile(entry, io.BytesIO(b"x"))
+    (tmp_path / "inside").mkdir()
+    with pytest.raises(InputError, match="refused"):
+        artifact.extract(tmp_path / "bad.tar.gz", tmp_path / "inside")
+    assert not list((tmp_path / "inside").iterdir())
+    assert not (tmp_path / "outside").exists()

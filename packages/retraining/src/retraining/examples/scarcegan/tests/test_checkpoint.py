@@ -1,3 +1,5 @@
+"""A training that is killed goes on from its checkpoint; damaged checkpoints are one line."""
+
 import errno
 import os
 import random
@@ -13,48 +15,36 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from jobs import MODEL, run_chain, succeed
+from jobs import FOLDED, MODEL, Chain, link, run
 
 import train
-from failure import InputError
-from model import hyperparameters, training
+from job_toolkit import failure, hyperparameters
+from job_toolkit.failure import InputError
+from job_toolkit.training import Folders
+from model import training, training_data
 from model.checkpoint import Arrays, Checkpoint
+from model.hyperparameters import Hyperparameters
 from model.training_data import Part
 
-OPTIONS = ("--epochs", 100, "--iterations_per_epoch", 20, "--batch_size", 32)
-FOLDS = ("--epochs", 12, "--iterations_per_epoch", 20, "--batch_size", 32)
-FOLDS += ("--cross_validation", "true", "--ablations", "true")
-KILLS = 10
-
-
-@pytest.fixture(scope="module")
-def whole(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that nobody interrupted, with its checkpoint."""
-    root = tmp_path_factory.mktemp("whole")
-    shutil.copytree(small, root / "preprocess" / "input")
-    (root / "train" / "checkpoints").mkdir(parents=True)
-    run_chain(root, preprocess=("--seed", 7), train=OPTIONS, evaluate=False)
-    return root / "train"
+KILLS, SEED = int(os.environ.get("SOAK_N", "3")), int(os.environ.get("SOAK_SEED", "7"))
 
 
 def content(model: Path) -> dict[str, object]:
     """What a model folder holds: texts, and the variables of each SavedModel."""
-    found: dict[str, object] = {
+    files: dict[str, object] = {
         path.name: path.read_bytes() for path in model.iterdir() if path.suffix in (".json", ".csv")
     }
     for folder in sorted([*model.glob("candidates/*"), *model.glob("ablations/*")]):
         reader = tf.train.load_checkpoint(str(folder / "1" / "variables" / "variables"))
-        shapes = reader.get_variable_to_shape_map()
-        found[folder.name] = {
-            name: reader.get_tensor(name).tobytes() for name in shapes if "OBJECT_GRAPH" not in name
-        }
-        assert any(shapes.values())
-    return found
+        names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+        assert names
+        files[folder.name] = {name: reader.get_tensor(name).tobytes() for name in names}
+    return files
 
 
-def kill_after_epochs(base: Path, options: tuple[object, ...], epochs: int, seconds: float = 0.0) -> int:
+def kill_after_epochs(base: Path, epochs: int, seconds: float) -> int:
     """Start the training; kill it `seconds` after so many more epochs. Returns its exit status."""
-    command = [sys.executable, str(MODEL / "train.py"), "--base", str(base), *map(str, options)]
+    command = [sys.executable, str(MODEL / "train.py"), "--base", str(base), *map(str, FOLDED)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     seen = 0
@@ -69,55 +59,53 @@ def kill_after_epochs(base: Path, options: tuple[object, ...], epochs: int, seco
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_ten_times_ends_with_the_same_models(whole: Path, tmp_path: Path) -> None:
-    """The kills come in an epoch, and before, in and after the writing of a checkpoint; in all trainings."""
-    bases = [tmp_path / name for name in ("whole", "killed")]
-    for base in bases:
-        base.mkdir()
-        (base / "input").symlink_to(whole / "input", target_is_directory=True)
-        (base / "checkpoints").mkdir()
-    succeed("train.py", "--base", bases[0], *FOLDS)
-    draw = random.Random(7)
-    for _ in range(KILLS):
-        epochs, seconds = draw.randint(4, 12), draw.choice([0, draw.random() / 10])
-        assert kill_after_epochs(bases[1], FOLDS, epochs, seconds) == -9
-        assert not (bases[1] / "model").exists()
-    log = succeed("train.py", "--base", bases[1], *FOLDS)
-    assert "Checkpoint: going on after epoch" in log
-    assert content(bases[1] / "model") == content(bases[0] / "model")
-    assert len(content(bases[1] / "model")) == 5 + 4 + 4
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_models(
+    folded: Chain, tmp_path: Path
+) -> None:
+    """The kills come in an epoch, and before, in and after the writing of a checkpoint; in all trainings.
 
-
-def test_a_training_goes_on_from_its_checkpoint(whole: Path, tmp_path: Path) -> None:
-    (tmp_path / "input").symlink_to(whole / "input", target_is_directory=True)
+    `make soak N=...` repeats it: SOAK_N kills, drawn with SOAK_SEED.
+    """
+    told = f"SOAK_N={KILLS} SOAK_SEED={SEED}"
+    link(folded.preprocessed, tmp_path / "input" / "data")
     (tmp_path / "checkpoints").mkdir()
-    assert kill_after_epochs(tmp_path, OPTIONS, 5) == -9
-    log = succeed("train.py", "--base", tmp_path, *OPTIONS)
-    assert "Checkpoint: going on after epoch" in log
-    assert log.count("Iteration=") < 100
-    assert content(tmp_path / "model") == content(whole / "model")
+    draw, total = random.Random(SEED), 8 * 4  # epochs of three folds, the model, four ablations
+    for _ in range(KILLS):
+        epochs, seconds = draw.randint(1, max(1, total // KILLS - 2)), draw.choice([0, draw.random() / 10])
+        assert kill_after_epochs(tmp_path, epochs, seconds) == -9, told
+        assert not (tmp_path / "model").exists(), told
+    done = run("train.py", "--base", tmp_path, *FOLDED)
+    assert done.returncode == 0, told + done.stderr
+    assert "Checkpoint: going on after epoch" in done.stdout, told
+    assert done.stdout.count("Iteration=") < total, told
+    assert content(tmp_path / "model") == content(folded.model), told
+    assert len(content(tmp_path / "model")) == 5 + 4 + 4
 
 
 def test_other_hyperparameters_data_or_code_do_not_meet_the_checkpoint(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(whole / "input" / "data", tmp_path / "data")
-    channel = {name: tmp_path / "data" / name for name in train.CHANNELS}
-    options = hyperparameters.parse([])
+    data = tmp_path / "input" / "data"
+    shutil.copytree(small / "output", data)
+    channel = training_data.channels(Folders(tmp_path))
+    options, other = (hyperparameters.parse(Hyperparameters, argv) for argv in ([], ["--leeway", "0.2"]))
     settings = train.settings(options, 10)
-    mark = train.mark(settings, options, channel)
-    assert mark == train.mark(settings, options, channel)
-    assert mark != train.mark(settings, hyperparameters.parse(["--leeway", "0.2"]), channel)
-    with (tmp_path / "data" / "train_data" / "data.csv").open("a") as opened:
+
+    def fingerprint(options: Hyperparameters = options) -> str:
+        return train.fingerprint(settings, options, channel)
+
+    first = fingerprint()
+    assert first == fingerprint() != fingerprint(other)
+    with (data / "train_data" / "data.csv").open("a") as opened:
         opened.write("\n")
-    assert mark != (mark := train.mark(settings, options, channel))
-    (tmp_path / "data" / "train_data" / "folder").mkdir()
+    assert first != (first := fingerprint())
+    (data / "train_data" / "folder").mkdir()
     shutil.copytree(MODEL, tmp_path / "code", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(train, "__file__", str(tmp_path / "code" / "train.py"))
-    assert mark == train.mark(settings, options, channel)
-    with (tmp_path / "code" / "losses.py").open("a") as opened:
+    assert first == fingerprint()
+    with (tmp_path / "code" / "model" / "losses.py").open("a") as opened:
         opened.write("\n")
-    assert mark != train.mark(settings, options, channel)
+    assert first != fingerprint()
 
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -140,81 +128,61 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, damage: str) -> None:
     kept.save({"history": []}, {"weights": np.arange(1000.0)})
     whole = kept.path.read_bytes()
     flipped = bytes([*whole[:3000], whole[3000] ^ 0xFF, *whole[3001:]])
-    kept.path.write_bytes(
-        {"cut": whole[:900], "empty": b"", "text": b"no archive", "flipped": flipped}[damage]
-    )
+    damaged = {"cut": whole[:900], "empty": b"", "text": b"no archive", "flipped": flipped}
+    kept.path.write_bytes(damaged[damage])
     with pytest.raises(InputError, match=r"model\.npz: it is damaged .*; delete it") as raised:
         kept.load()
     assert "\n" not in str(raised.value)
 
 
-def resized(document: dict[str, Any], arrays: Arrays) -> None:
-    arrays["model_0"] = np.zeros((3, 3))
+Change = Callable[[dict[str, Any], Arrays], object]
+CHANGES: dict[str, Change] = {
+    "a variable of another shape": lambda document, arrays: arrays.update(model_0=np.zeros((3, 3))),
+    "weights of another shape": lambda document, arrays: arrays.update(best_1=np.zeros((3, 3), np.float32)),
+    "a variable missing": lambda document, arrays: arrays.pop("model_3"),
+    "a variable of text": lambda document, arrays: arrays.update(
+        model_0=np.full(arrays["model_0"].shape, "x")
+    ),
+    "a longer history": lambda document, arrays: document.update(history=document["history"] * 2),
+    "a history without epochs": lambda document, arrays: document.update(history=[{}]),
+    "no history": lambda document, arrays: document.update(history=5),
+    "no choices": lambda document, arrays: document.update(choices=[[]]),
+    "other choices": lambda document, arrays: document.update(choices=[[{"a": 1}]]),
+    "no candidates": lambda document, arrays: document.update(epochs=[]),
+    "an epoch to come": lambda document, arrays: document.update(epochs=[9, 1, 1, 1]),
+    "no epoch": lambda document, arrays: document.update(epochs=[None, 1, 1, 1]),
+}
 
 
-def resized_best(document: dict[str, Any], arrays: Arrays) -> None:
-    arrays["best_1"] = np.zeros((3, 3), np.float32)
-
-
-def without_array(document: dict[str, Any], arrays: Arrays) -> None:
-    del arrays["model_3"]
-
-
-def of_text(document: dict[str, Any], arrays: Arrays) -> None:
-    arrays["model_0"] = np.full(arrays["model_0"].shape, "x")
-
-
-def longer_history(document: dict[str, Any], arrays: Arrays) -> None:
-    document["history"] *= 2
-
-
-def history_without_epochs(document: dict[str, Any], arrays: Arrays) -> None:
-    document["history"] = [{}]
-
-
-def without_history(document: dict[str, Any], arrays: Arrays) -> None:
-    document["history"] = 5
-
-
-def without_choices(document: dict[str, Any], arrays: Arrays) -> None:
-    document["choices"] = [[]]
-
-
-def other_choices(document: dict[str, Any], arrays: Arrays) -> None:
-    document["choices"] = [[{"a": 1}]]
-
-
-def without_candidates(document: dict[str, Any], arrays: Arrays) -> None:
-    document["bests"] = []
-
-
-def without_choice(document: dict[str, Any], arrays: Arrays) -> None:
-    document["bests"][0]["choice"] = None
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        resized, resized_best, without_array, of_text, longer_history, history_without_epochs,
-        without_history, without_choices, other_choices, without_candidates, without_choice,
-    ],
-)  # fmt: skip
-def test_a_checkpoint_that_does_not_fit_the_model_is_one_line(
-    change: Callable[[dict[str, Any], Arrays], None], tmp_path: Path
-) -> None:
-    options = hyperparameters.parse(["--epochs", "1", "--iterations_per_epoch", "2", "--batch_size", "8"])
+@pytest.fixture(scope="module")
+def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Callable[[Path], training.Progress], Path]:
+    """A training of one epoch, by the root of its checkpoints; and the checkpoint that it leaves."""
+    argv = ["--epochs", "1", "--iterations_per_epoch", "2", "--batch_size", "8"]
+    options = hyperparameters.parse(Hyperparameters, argv)
     settings, draw = train.settings(options, 5), np.random.default_rng(0)
     labelled = [draw.normal(size=(9, 5)).astype(np.float32) for _ in options.groups]
     part = Part(labelled, np.concatenate(labelled), np.repeat(np.arange(4), 9))
-    kept = Checkpoint(tmp_path, "a" * 64, "model")
-    training.train(options, settings, part, labelled[0], kept)
-    saved = kept.load()
+
+    def learn(root: Path) -> training.Progress:
+        return training.train(options, settings, part, labelled[0], Checkpoint(root, "a" * 64, "model"))
+
+    root = tmp_path_factory.mktemp("one-epoch")
+    learn(root)
+    return learn, root
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_that_does_not_fit_the_model_is_one_line(
+    change: str, one_epoch: tuple[Callable[[Path], training.Progress], Path], tmp_path: Path
+) -> None:
+    learn, root = one_epoch
+    assert learn(root).epoch == 1
+    saved = Checkpoint(root, "a" * 64, "model").load()
     assert saved is not None
-    assert training.train(options, settings, part, labelled[0], kept).epoch == 1
-    change(*saved)
-    kept.save(*saved)
+    CHANGES[change](*saved)
+    Checkpoint(tmp_path, "a" * 64, "model").save(*saved)
     with pytest.raises(InputError, match=r"model\.npz: it does not fit the model \(.*\); delete it"):
-        training.train(options, settings, part, labelled[0], kept)
+        learn(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -227,8 +195,10 @@ def test_a_checkpoint_that_cannot_be_written_is_one_line(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(np, "savez", refuse)
-    with pytest.raises(InputError, match=rf"model\.npz: cannot be opened or written \(.*\); {advice}"):
-        Checkpoint(tmp_path, "a" * 64, "model").save({}, {})
+    kept, reason = Checkpoint(tmp_path, "a" * 64, "model"), tmp_path / "output" / "failure"
+    assert failure.run(lambda: kept.save({}, {}), reason) == 1
+    line = f"Error: {kept.path}: cannot be opened or written ({os.strerror(code)}); {advice}"
+    assert reason.read_text().startswith(line)
 
 
 def test_a_checkpoint_of_another_training_is_one_line(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
+"""The SavedModel: what it answers, and that it answers the same in whatever company a row comes."""
+
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import exported
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import calibration
 from calibration import Calibration
 from evaluation import scoring
-from model import exact, networks
+from model import export, networks
 
 ROWS = 4096
 
@@ -45,7 +45,7 @@ def ask(signature: object, values: np.ndarray) -> dict[str, np.ndarray]:
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_an_answer_does_not_depend_on_the_rows_beside_it(
+def test_an_answer_does_not_depend_on_the_rows_next_to_it(
     data: st.DataObject, signature: object, whole: dict[str, np.ndarray]
 ) -> None:
     size = data.draw(st.sampled_from([1, 2, 7, 15, 16, 17, 50, 1000]) | st.integers(1, ROWS))
@@ -62,36 +62,11 @@ def test_an_answer_does_not_depend_on_the_rows_beside_it(
 def test_not_even_the_last_bit_of_the_float64_in_between_does(size: int) -> None:
     """float32 would hide it nearly always."""
     one, values = exported.serving(), tf.constant(exported.rows(1600), tf.float32)
-    whole = tf.stack(one.probabilities(exact.whole_vectors(values)), axis=1).numpy()
+    whole = tf.stack(one.probabilities(export.whole_vectors(values)), axis=1).numpy()
     for start in range(0, len(values), 16 * size):
         part = values[start : start + size]
-        found = tf.stack(one.probabilities(exact.whole_vectors(part)), axis=1).numpy()[: len(part)]
-        np.testing.assert_array_equal(found, whole[start : start + size], strict=True)
-
-
-THREADS = """
-import sys
-import numpy as np
-import tensorflow as tf
-tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[3]))
-tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[3]))
-serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-rows = np.load(sys.argv[2])
-np.save(sys.argv[4], serve(features=tf.constant(rows, tf.float32))["probabilities"].numpy())
-"""
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("kernels", ["0", "1"])
-def test_an_answer_does_not_depend_on_threads_or_kernels(
-    threads: int, kernels: str, saved: Path, whole: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    np.save(tmp_path / "rows.npy", exported.rows(ROWS))
-    model, rows, out = saved / "candidates" / "only" / "1", tmp_path / "rows.npy", tmp_path / "out.npy"
-    command = [sys.executable, "-c", THREADS, str(model), str(rows), str(threads), str(out)]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": kernels}
-    subprocess.run(command, check=True, env=quiet, capture_output=True)
-    np.testing.assert_array_equal(np.load(out), whole["probabilities"], strict=True)
+        own = tf.stack(one.probabilities(export.whole_vectors(part)), axis=1).numpy()[: len(part)]
+        np.testing.assert_array_equal(own, whole[start : start + size], strict=True)
 
 
 @settings(max_examples=20)
@@ -102,7 +77,7 @@ def test_sums_are_the_same_in_any_order(seed: int, size: float) -> None:
     shapes = [(50, 256), (256, 128), (128, 5)]
     layers = [(rng.normal(0, size / 10, shape), rng.normal(0, size, shape[1])) for shape in shapes]
     values = rng.uniform(-6, 6, (8, 50))
-    for grid in exact.grids(layers, 6.0):
+    for grid in export.grids(layers, 6.0):
         values = np.round(values / grid.step) * grid.step
         orders = [rng.permutation(len(grid.weights)) for _ in range(3)]
         sums = [sum(values[:, [i]] * grid.weights[i] for i in order) + grid.bias for order in orders]
@@ -142,7 +117,7 @@ def test_the_calibration_grows_and_the_other_groups_share_the_rest() -> None:
 
 
 def test_a_threshold_is_chosen_on_the_scores_that_are_served(saved: Path) -> None:
-    """So the metrics that candidates.json tells are those of the saved model, exactly."""
+    """So the metrics in candidates.json are those of the saved model, exactly."""
     (entry,) = json.loads((saved / "candidates.json").read_text())
     values = exported.rows(400, seed=2)
     answer = scoring.Model(saved / "candidates" / "only", entry).answer(values)

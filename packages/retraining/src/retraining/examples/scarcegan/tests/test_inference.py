@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jobs import Chain
 
 import inference
-from evaluation import archive
+from evaluation import artifact
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Packed:
 @pytest.fixture(scope="module")
 def packed(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Packed:
     folder = tmp_path_factory.mktemp("packed")
-    archive.extract(chain.evaluated / "candidates" / "best-recall" / "model.tar.gz", folder)
+    artifact.extract(chain.evaluated / "candidates" / "best-recall" / "model.tar.gz", folder)
     spec = importlib.util.spec_from_file_location("packed_inference", folder / "code" / "inference.py")
     assert spec is not None
     assert spec.loader is not None

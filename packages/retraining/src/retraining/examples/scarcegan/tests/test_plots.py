@@ -1,4 +1,4 @@
-"""Pictures that can be read: no legend over what is drawn, and those of the training of one width."""
+"""Pictures that can be read: no legend covers what is drawn, and those of the training of one width."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from evaluation import artifact, pictures
+from evaluation import artifact, plots
 from evaluation.scoring import Scored
 
 GROUPS = ["scarce", "common", "other"]
@@ -20,15 +20,17 @@ def models(rows: int, ablations: int = 0) -> tuple[list[Scored], np.ndarray]:
     actual = np.where(rng.random(rows) < 0.04, 0, rng.integers(1, 3, rows))
     entry = {"groups": GROUPS, "epoch": 3, "calibration": {"slope": 1.0, "intercept": 0.0}}
     kinds = {"candidate": 4, "ablation": ablations, "baseline": 3}
-    found = []
+    scored = []
     for kind, count in kinds.items():
         for number in range(count):
             scores = 1 / (1 + np.exp((actual == 0) * -2.0 * number - rng.normal(size=rows)))
             flagged = scores >= 0.6
             name = f"{kind}-of-a-long-name-{number}"
             groups = np.where(flagged, 0, 1)
-            found.append(Scored(kind, name, 0.6, scores, flagged, 1.0, groups, entry | {"epoch": number + 1}))
-    return found, actual
+            scored.append(
+                Scored(kind, name, 0.6, scores, flagged, 1.0, groups, entry | {"epoch": number + 1})
+            )
+    return scored, actual
 
 
 def history(epochs: int) -> pd.DataFrame:
@@ -40,29 +42,37 @@ def history(epochs: int) -> pd.DataFrame:
     return pd.DataFrame({"epoch": np.arange(1, epochs + 1)} | waves)
 
 
-def drawn(
-    monkeypatch: pytest.MonkeyPatch, out: Path, ablations: int = 0, epochs: int = 20
-) -> dict[str, Figure]:
+def drawn(out: Path, ablations: int, epochs: int) -> dict[str, Figure]:
     """The figures as they were saved, by the names of their files."""
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     save = Figure.savefig
 
     def keep(self: Figure, path: Path, **options: object) -> None:
         save(self, path, **options)
         self.draw_without_rendering()
-        found[path.stem] = self
+        figures[path.stem] = self
 
-    monkeypatch.setattr(Figure, "savefig", keep)
-    scored, actual = models(800, ablations)
-    pictures.draw(scored, actual, history(epochs), out)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", keep)
+        scored, actual = models(800, ablations)
+        plots.draw(scored, actual, history(epochs), out)
+    return figures
 
 
-@pytest.mark.parametrize("ablations", [0, 4])
-def test_no_legend_lies_over_what_is_drawn(
-    ablations: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, figure in drawn(monkeypatch, tmp_path, ablations).items():
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figure]:
+    return drawn(tmp_path_factory.mktemp("figures"), ablations=0, epochs=20)
+
+
+@pytest.fixture(scope="module")
+def with_ablations(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figure]:
+    """Of a training of one epoch."""
+    return drawn(tmp_path_factory.mktemp("figures"), ablations=4, epochs=1)
+
+
+@pytest.mark.parametrize("of", ["figures", "with_ablations"])
+def test_no_legend_covers_what_is_drawn(of: str, request: pytest.FixtureRequest) -> None:
+    for name, figure in request.getfixturevalue(of).items():
         legends = [legend.get_window_extent() for legend in figure.findobj(Legend)]
         assert len(legends) > 0 or name.startswith("confusion_")
         places = [axes.get_tightbbox() for axes in figure.get_axes()]
@@ -74,8 +84,7 @@ def test_no_legend_lies_over_what_is_drawn(
         assert max(place.y1 for place in places) <= figure.bbox.y1, name
 
 
-def test_the_pictures_of_the_training_have_one_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = drawn(monkeypatch, tmp_path)
+def test_the_pictures_of_the_training_have_one_width(figures: dict[str, Figure]) -> None:
     places = [axes for name in ("loss_curves", "entropy") for axes in figures[name].get_axes()]
     assert len(places) == 3
     assert figures["loss_curves"].get_figwidth() == figures["entropy"].get_figwidth()
@@ -83,17 +92,16 @@ def test_the_pictures_of_the_training_have_one_width(tmp_path: Path, monkeypatch
     assert max(widths) < 1.05 * min(widths)
 
 
-def test_one_epoch_can_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = drawn(monkeypatch, tmp_path, epochs=1)
+def test_one_epoch_can_be_seen(with_ablations: dict[str, Figure]) -> None:
     for name in ("loss_curves", "entropy"):
-        for axes in figures[name].get_axes():
+        for axes in with_ablations[name].get_axes():
             curves = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
             assert {line.get_marker() for line in curves} == {"o"}
             assert [tick for tick in axes.get_xticks() if tick != int(tick)] == []
 
 
-def test_flagging_at_random_has_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (axes,) = drawn(monkeypatch, tmp_path)["precision_recall"].get_axes()
+def test_flagging_at_random_has_its_own_line(figures: dict[str, Figure]) -> None:
+    (axes,) = figures["precision_recall"].get_axes()
     assert not axes.texts
     (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("flagging at random")]
     share = float((models(800)[1] == 0).mean())

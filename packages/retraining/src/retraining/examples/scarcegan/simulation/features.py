@@ -1,12 +1,10 @@
-"""From the play of D days to the 50 features of `schema.json`, one row per player."""
+"""The 50 features of `schema.json`, one row per player, from the play of D days."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simulation.telemetry import Telemetry
-
-Floats = NDArray[np.float64]
+from simulation.players import Floats, Telemetry
 
 
 def features(telemetry: Telemetry) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from failure import InputError
+from job_toolkit.failure import InputError
 
 LARGEST = 1e38  # the model takes float32
 
@@ -36,9 +36,9 @@ class Schema:
         return [self.key, *self.names]
 
     @property
-    def types(self) -> dict[str, pl.DataType]:
+    def types(self) -> dict[str, type[pl.DataType]]:
         """Of the columns, as they are worked with."""
-        return {name: pl.String() if name == self.key else pl.Float64() for name in self.columns}
+        return dict.fromkeys(self.columns, pl.Float64) | {self.key: pl.String}
 
 
 def load(path: Path) -> Schema:
@@ -52,37 +52,36 @@ def load(path: Path) -> Schema:
         raise InputError(f"schema {path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"schema {path}: not JSON ({error})") from None
-    if not isinstance(document, dict) or not isinstance(document.get("key"), str) or not document["key"]:
+    if not isinstance(document, dict) or not _is_name(document.get("key")):
         raise InputError(f"schema {path}: 'key' must name the key column")
     entries = document.get("features")
     if not isinstance(entries, list) or not entries:
         raise InputError(f"schema {path}: 'features' must be a list with at least one feature")
-    features = tuple(_feature(path, number, entry) for number, entry in enumerate(entries, start=1))
-    schema = Schema(document["key"], features)
-    repeated = {name for name in schema.columns if schema.columns.count(name) > 1}
-    if repeated:
-        raise InputError(f"schema {path}: column {min(repeated)!r} is listed twice")
-    odd = [name for name in schema.columns if name != name.strip() or not name.isprintable()]
-    if odd:
-        raise InputError(
-            f"schema {path}: column {odd[0]!r} must be text on one line, without spaces around it"
-        )
+    features = (_feature(f"schema {path}: feature {n}", entry) for n, entry in enumerate(entries, start=1))
+    schema = Schema(document["key"], tuple(features))
+    for name in schema.columns:
+        if schema.columns.count(name) > 1:
+            raise InputError(f"schema {path}: column {name!r} is listed twice")
+        if name != name.strip() or not name.isprintable():
+            raise InputError(
+                f"schema {path}: column {name!r} must be text on one line, without spaces around it"
+            )
     if schema.key == "label":
         raise InputError(f"schema {path}: the key column must not be 'label', as the labels' is; rename it")
     return schema
 
 
-def _feature(path: Path, number: int, entry: Any) -> Feature:
-    where = f"schema {path}: feature {number}"
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
+def _feature(where: str, entry: Any) -> Feature:
+    if not isinstance(entry, dict) or not _is_name(entry.get("name")):
         raise InputError(f"{where} has no name")
-    low, high = entry.get("min"), entry.get("max")
-    if (
-        not all(isinstance(bound, (int, float)) and abs(bound) <= LARGEST for bound in (low, high))
-        or low > high
-    ):
+    name, low, high = entry["name"], entry.get("min"), entry.get("max")
+    are_numbers = all(isinstance(bound, (int, float)) and abs(bound) <= LARGEST for bound in (low, high))
+    if not are_numbers or low > high:
         raise InputError(
-            f"{where} ({entry['name']!r}): 'min' and 'max' must be numbers with min <= max, of at most"
-            f" {LARGEST:g}"
+            f"{where} ({name!r}): 'min' and 'max' must be numbers with min <= max, of at most {LARGEST:g}"
         )
-    return Feature(entry["name"], float(low), float(high), str(entry.get("description", "")))
+    return Feature(name, float(low), float(high), str(entry.get("description", "")))
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""

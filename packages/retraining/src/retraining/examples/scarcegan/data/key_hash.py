@@ -22,10 +22,22 @@ def hashes(keys: pl.Series, seed: int) -> Hashes:
     return _mix(mixed)
 
 
-def part(found: Hashes, parts: int) -> NDArray[np.uint16]:
+def part(hashes: Hashes, parts: int) -> NDArray[np.uint16]:
     """Which of equal parts of the hashes' range each is in, [n]; the parts are in the order of the hashes."""
-    leading = found >> np.uint64(32)
+    leading = hashes >> np.uint64(32)
     return (leading * np.uint64(parts) >> np.uint64(32)).astype(np.uint16)
+
+
+def among(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Which of the hashes are among the sorted `known` ones, [n].
+
+    That two keys share a hash is left to chance: with ten million rows and a million known ones, that happens
+    in one of two million runs.
+    """
+    if not len(known):
+        return np.zeros(len(hashes), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    return np.asarray(known[places] == hashes)
 
 
 def _words(keys: pl.Series) -> NDArray[np.uint64]:

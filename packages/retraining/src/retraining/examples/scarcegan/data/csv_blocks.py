@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 BLOCK = 16 << 20  # bytes
 _LONGEST_HEADER = 1 << 20
 _LINES_IN_QUOTES = 1000
-_NO_TEXT = {
+_OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive or an Excel file",
     b"\x1f\x8b": "packed by gzip; name it .csv.gz",
     b"PAR1": "Parquet; name it .parquet",
@@ -18,11 +18,11 @@ _NO_TEXT = {
 }
 
 
-class NoText(ValueError):
+class OtherKindError(ValueError):
     """The file is of another kind."""
 
 
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, NoText)
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, OtherKindError)
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -31,18 +31,18 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_header(file: BinaryIO) -> str:
-    """The first line, without its end. Raises NoText where it is none."""
+    """The first line, without its end. Raises OtherKindError or UnicodeDecodeError."""
     line = file.readline(_LONGEST_HEADER)
-    for start, kind in _NO_TEXT.items():
+    for start, kind in _OTHER_KINDS.items():
         if line.startswith(start):
-            raise NoText(f"it is {kind}")
+            raise OtherKindError(f"it is {kind}")
     if b"\0" in line:
-        raise NoText("it holds zero bytes, as programs' own formats and UTF-16 do; save it as UTF-8")
+        raise OtherKindError("it holds zero bytes, as programs' own formats and UTF-16 do; save it as UTF-8")
     return line.decode("utf-8-sig").rstrip("\r\n")
 
 
 def reason(error: Exception) -> str:
-    """Why a file cannot be read, for one who can save it anew."""
+    """Why a file cannot be read, in words that tell how to save it."""
     if not isinstance(error, UnicodeDecodeError):
         return str(error)
     return f"it is not UTF-8, by its byte {error.object[error.start]:#04x}; save it as UTF-8"
