@@ -15,7 +15,9 @@ schedule_app = typer.Typer(
 
 @schedule_app.command("on")
 def switch_on(on: On = "aws") -> None:
-    """Let EventBridge start the deployed pipeline as `schedule` in conf/project.yaml says.
+    """Let EventBridge start the deployed pipeline.
+
+    It starts the pipeline at the times of `schedule` in conf/project.yaml.
 
     Example: retrain schedule on
     """
