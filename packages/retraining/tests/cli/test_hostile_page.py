@@ -1,6 +1,7 @@
 """A real browser opens a page of somebody else, which attacks every port that a project opens."""
 
 import base64
+import http.client
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,22 @@ def visit(port: int, profile: Path, reports: "queue.Queue[list[list[Any]]]") -> 
             list(map(str, words)), stdout=log, stderr=log, start_new_session=True, env=os.environ
         )
         try:
-            return reports.get(timeout=120)
+            return reports.get(timeout=300)
         except queue.Empty:
             pytest.fail((profile.parent / "browser.log").read_text())
         finally:
             os.killpg(browser.pid, signal.SIGKILL)
             browser.wait()
+
+
+def status(port: int, method: str, headers: dict[str, str]) -> int:
+    """Of MLflow's answer to the creation of an experiment (POST) or to the list of them (GET)."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    action = "create" if method == "POST" else "search?max_results=9"
+    body = b'{"name": "evil"}' if method == "POST" else None
+    with closing(connection):
+        connection.request(method, f"/api/2.0/mlflow/experiments/{action}", body, headers)
+        return connection.getresponse().status
 
 
 def experiments(port: int) -> list[str]:
@@ -148,7 +159,7 @@ def test_nothing_that_a_page_sends_has_an_effect(settings: Settings, tmp_path: P
         with site(page) as (port, reports):
             outcomes = visit(port, tmp_path / "profile", reports)
         assert len(outcomes) == 3 * (2 * 16 + 6) + 3, "the page did all that it came for"
-        for kind, method, url, response, status, text in outcomes:
+        for kind, method, url, response, code, text in outcomes:
             # To read any answer would be a fault too: that none of them is readable makes them all "error".
             assert (kind, response, text) in [
                 ("cors", "error", ""),
@@ -156,7 +167,11 @@ def test_nothing_that_a_page_sends_has_an_effect(settings: Settings, tmp_path: P
                 ("no-cors", "opaque", ""),
                 ("form", "loaded", ""),
                 ("websocket", "error", ""),
-            ], f"{method} {url}: {status}"
+            ], f"{method} {url}: {code}"
+        assert status(mlflow, "GET", {}) == 200
+        for method in ("GET", "POST"):  # as after DNS rebinding, when all is one origin for the browser
+            assert status(mlflow, method, {"Host": f"{NAME}:{mlflow}"}) == 403
+        assert status(mlflow, "POST", {"Origin": f"https://{NAME}", "Content-Type": "text/plain"}) == 403
         assert experiments(mlflow) == before
     assert [function["FunctionName"] for function in functions.list_functions()["Functions"]] == ["known"]
     assert [name for name, mark in marks.items() if mark.exists()] == []
