@@ -23,7 +23,12 @@ def prepare(settings: Settings) -> None:
     check(settings)
     make(settings.root)
     mark(settings.root)
-    settings.root.chmod(0o700)  # earlier versions let everybody on this machine in
+    try:
+        settings.root.chmod(0o700)  # earlier versions let everybody on this machine in
+    except PermissionError as error:
+        raise LocalError(
+            f"{settings.root} belongs to another user: make it yours (chown), or move it away"
+        ) from error
     tokens.make(settings.root)
     folders = (settings.jobs, settings.environments, settings.logs, settings.s3, settings.ministack_state)
     for folder in folders:

@@ -4,6 +4,7 @@ What ministack hands out as credentials (to functions, by STS) or as signed addr
 carries tokens that `Access` knows. These few of its functions are replaced, as ministack has no settings.
 """
 
+import sys
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
@@ -52,25 +53,28 @@ def _without_administration(app: App) -> App:
 
 
 def _hand_out(token: str) -> None:
+    credentials = lambda_runtime.execution_credentials
+    lambda_runtime.execution_credentials = lambda config: (
+        credentials(config) | {"AWS_SESSION_TOKEN": tokens.of_role(token, config.get("Role", ""))}
+    )
+    # Whole services take long to load: they are adapted when ministack loads them, or now if it has.
     load = ministack.app._get_module
     waiting = {"lambda_svc": _adapt_lambda, "sts": _adapt_sts}
 
     def load_and_adapt(name: str) -> Any:
         module = load(name)
-        if name in waiting:
-            waiting.pop(name)(module, token)
+        if adapt := waiting.pop(name, None):
+            adapt(module, token)
         return module
 
     ministack.app._get_module = load_and_adapt
-    # Modules that are loaded later take the name from here.
-    credentials = lambda_runtime.execution_credentials
-    lambda_runtime.execution_credentials = lambda config: (
-        credentials(config) | {"AWS_SESSION_TOKEN": tokens.of_role(token, config.get("Role", ""))}
-    )
+    for name in [name for name in waiting if f"ministack.services.{name}" in sys.modules]:
+        load_and_adapt(name)
 
 
 def _adapt_lambda(module: Any, token: str) -> None:
     own = tokens.of_role(token, "lambda.amazonaws.com").replace(":", "%3A")
+    module.execution_credentials = lambda_runtime.execution_credentials
     code, layer = module._presigned_code_url, module._layer_content_url
     module._presigned_code_url = lambda name: f"{code(name)}&X-Amz-Security-Token={own}"
     module._layer_content_url = lambda *names: f"{layer(*names)}?X-Amz-Security-Token={own}"

@@ -17,7 +17,8 @@ from typing import Any
 from local_sagemaker.core import ports, root, tokens
 from local_sagemaker.core.errors import LocalError, PortsInUse
 from local_sagemaker.core.settings import HOST, Settings
-from local_sagemaker.daemon import server, shell
+from local_sagemaker.daemon import server
+from local_sagemaker.daemon.shell import for_pip, for_services
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
 
@@ -135,7 +136,7 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "local_sagemaker", "serve", *arguments],
             cwd=settings.root,
-            env=shell.for_services(os.environ),
+            env=for_services(os.environ),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -144,7 +145,7 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
     _children[process.pid] = process
     # Not in its environment: what pip needs may hold passwords, and any process can read an environment.
     with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
-        pipe.write(json.dumps(shell.for_pip(os.environ)).encode())
+        pipe.write(json.dumps(for_pip(os.environ)).encode())
     return process
 
 

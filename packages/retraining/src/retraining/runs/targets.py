@@ -95,7 +95,8 @@ def service_environment(configuration: Configuration) -> dict[str, str]:
 
     Any process of the user can read them: nothing of the shell is among them that may be secret.
     """
-    chosen = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_SERVER_")}
+    wanted = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SERVER_")
+    chosen = {name: value for name, value in os.environ.items() if name.startswith(wanted)}
     shell = local_sagemaker.shell.for_services(os.environ)
     return shell | chosen | local_settings(configuration).environment()
 
