@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from local_sagemaker.core.errors import LocalError, PortsInUse
     from local_sagemaker.core.settings import Settings
-    from local_sagemaker.daemon import programs, stack
+    from local_sagemaker.daemon import programs, shell, stack
     from local_sagemaker.definition.durations import duration
 
-__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "programs", "stack"]
+__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "programs", "shell", "stack"]
 
 _MODULES = {
     "LocalError": "core.errors",
@@ -19,6 +19,7 @@ _MODULES = {
     "Settings": "core.settings",
     "duration": "definition.durations",
     "programs": "daemon.programs",
+    "shell": "daemon.shell",
     "stack": "daemon.stack",
 }
 

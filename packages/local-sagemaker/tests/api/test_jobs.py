@@ -147,9 +147,10 @@ def test_which_objects_a_prefix_means(processing: Processing, name: str, uri: st
 
 
 def test_a_job_with_network_isolation_reaches_no_service(processing: Processing, name: str) -> None:
-    script = (
-        "python3 -c \"import os, urllib.request as u; u.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/health')\""
+    program = (
+        "import os, urllib.request as u; u.urlopen(os.environ['AWS_ENDPOINT_URL_SAGEMAKER'] + '/health')"
     )
+    script = f'python3 -c "{program}"'
     assert processing.run(name, script)["ProcessingJobStatus"] == "Completed"
     isolated = processing.run(f"{name}-2", script, NetworkConfig={"EnableNetworkIsolation": True})
     if "rewritten paths" in processing.log(name):

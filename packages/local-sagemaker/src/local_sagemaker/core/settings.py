@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_sagemaker.core import tokens
+
 HOST = "127.0.0.1"
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -23,7 +25,8 @@ class Settings:
     `account` is 12 digits, `bucket` the default bucket, made at the start; `sagemaker_port` and `aws_port`
     are TCP ports on 127.0.0.1. `python` is the interpreter that jobs run with: they see its packages, except
     the distributions `hidden` and local-sagemaker itself. `variables` are given to clients and jobs in
-    addition to those of AWS.
+    addition to those of AWS. `pip_variables` are the environment in which jobs' requirements are installed:
+    the user's settings of indexes and proxies, which no job sees.
 
     The rest are words for messages: `command` is what users type before ``down``, ``reset`` and so on;
     `port_advice` says how to choose another port, with the fields ``{key}`` (such as sagemaker_port) and
@@ -39,6 +42,7 @@ class Settings:
     python: Path = field(default_factory=lambda: Path(sys.executable))
     hidden: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    pip_variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     command: str = field(default="local-sagemaker", compare=False)
     port_advice: str = field(default="set the variable {variable}", compare=False)
 
@@ -86,8 +90,11 @@ class Settings:
 
     @property
     def session_token(self) -> str:
-        """What clients send as AWS_SESSION_TOKEN; no secret, nobody checks it."""
-        return "local-sagemaker"
+        """What clients send as AWS_SESSION_TOKEN: a secret of `root`, made when services first start in it.
+
+        Raises LocalError when they never did.
+        """
+        return tokens.read(self.root)
 
     def job_log(self, name: str) -> Path:
         """Everything the job `name` printed, and what was done around it."""
@@ -98,15 +105,17 @@ class Settings:
         file = self.s3 / self.account / uri.removeprefix("s3://")
         return str(file) if file.is_file() else uri
 
-    def environment(self, shell: Mapping[str, str] | None = None) -> dict[str, str]:
+    def environment(self, shell: Mapping[str, str] | None = None, role: str | None = None) -> dict[str, str]:
         """Variables that point boto3, the SDK and other AWS clients at these services, and at nothing else.
 
         `shell` is the environment to which they are added: they override what would lead its clients
-        elsewhere (a profile, endpoints of single services, a proxy).
+        elsewhere (a profile, endpoints of single services, a proxy). `role` is the name or ARN of the role
+        whose credentials they hold, None for the root's own.
 
         The access key id is the account: ministack takes a 12-digit key id as the account.
         """
         shell = shell or {}
+        token = self.session_token
         variables = {
             _ENDPOINT: self.aws_url,
             f"{_ENDPOINT}_SAGEMAKER": self.sagemaker_url,
@@ -115,7 +124,7 @@ class Settings:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.account,
             "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_SESSION_TOKEN": self.session_token,
+            "AWS_SESSION_TOKEN": token if role is None else tokens.of_role(token, role),
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -134,8 +143,9 @@ class Settings:
 
         One per service, for all threads.
         """
+        token = self.session_token  # another one after `root` was removed and made again
         with _client_lock:
-            return _client(self, service)
+            return _client(self, service, token)
 
 
 def _proxy_exception(shell: Mapping[str, str]) -> dict[str, str]:
@@ -149,7 +159,7 @@ _client_lock = threading.Lock()
 
 
 @functools.cache
-def _client(settings: Settings, service: str) -> Any:
+def _client(settings: Settings, service: str, _token: str) -> Any:
     from botocore.config import Config
 
     ours = service in ("sagemaker", "sagemaker-runtime")

@@ -42,7 +42,10 @@ def _serve_here(configuration: Configuration) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("w") as words:
         # In a session of its own: the server has helpers, and all of them are ended together.
-        server = subprocess.Popen(command, stdout=words, stderr=words, start_new_session=True)
+        environment = targets.service_environment(configuration)
+        server = subprocess.Popen(
+            command, env=environment, stdout=words, stderr=words, start_new_session=True
+        )
         try:
             _wait_for(url, server, log)
             console.out().print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)

@@ -90,6 +90,17 @@ def local_environment(configuration: Configuration) -> dict[str, str]:
     return _said_to_users(local_sagemaker.programs.environment, configuration)
 
 
+def service_environment(configuration: Configuration) -> dict[str, str]:
+    """The variables of a process that stays in the background and uses the local services.
+
+    Any process of the user can read them: nothing of the shell is among them that may be secret.
+    """
+    wanted = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SERVER_")
+    chosen = {name: value for name, value in os.environ.items() if name.startswith(wanted)}
+    shell = local_sagemaker.shell.for_services(os.environ)
+    return shell | chosen | local_settings(configuration).environment()
+
+
 def local_exports(configuration: Configuration) -> str:
     """The same as lines for a shell."""
     return local_sagemaker.programs.exports(local_environment(configuration))
