@@ -126,7 +126,7 @@ class _Ministack:
         record = {"sagemaker": os.getpid(), "aws": process.pid, "settings": describe(self._settings)}
         target = self._settings.root / SERVICES
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps(record))
+        draft.write_text(json.dumps(record, allow_nan=False))
         draft.replace(target)
         return process
 
