@@ -15,8 +15,9 @@ OTHERS = ("serving/tensorflow/", "serving/toolkit/defaults.py")
 def lenient(text: str) -> Iterator[int]:
     """The lines in which `json` writes without `allow_nan=False`."""
     for node in ast.walk(ast.parse(text)):
-        is_call = isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dump", "json.dumps")
-        if is_call and "allow_nan=False" not in map(ast.unparse, node.keywords):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("json.dump", "json.dumps"):
+            continue
+        if "allow_nan=False" not in map(ast.unparse, node.keywords):
             yield node.lineno
 
 

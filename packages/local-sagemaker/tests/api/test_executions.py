@@ -316,9 +316,7 @@ def test_a_number_that_json_does_not_know_fails_the_gate(
     done = runner.run(name, definition(evaluate, gate(0.5)))
     assert runner.statuses(done["PipelineExecutionArn"]) == {"Evaluate": "Succeeded", "Gate": "Failed"}
     uri = f"s3://{local.bucket}/{name}/report/report.json"
-    words = (
-        f"property file 'Report' of step 'Evaluate': {uri} is not JSON: metrics.score is {number}, which is"
-    )
+    words = f"property file 'Report' of step 'Evaluate': {uri} is not JSON: metrics.score: {number} is not a"
     assert words in done["FailureReason"]
 
 

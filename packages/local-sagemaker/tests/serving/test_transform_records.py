@@ -124,7 +124,7 @@ def test_joined_json_lines_line_up(tmp_path: Path, values: list[Any], many: bool
 def test_a_result_that_is_no_json_is_not_joined(answer: bytes) -> None:
     whole = json_path.parse("$")
     processing = data_processing.DataProcessing(data_processing.Json(), whole, whole, joins=True)
-    with pytest.raises(RecordError, match="^Failed to parse output from the algorithm as JSON: .* is no fin"):
+    with pytest.raises(RecordError, match=r"^Failed to parse output from the algorithm as JSON: .* is no f"):
         processing.result([Record(b"{}", {})], answer)
 
 

@@ -71,7 +71,7 @@ def read_json(text: str | bytes) -> Any:
     for _ in range(_DEEPEST):
         for path, item in level:
             if isinstance(item, _Refused):
-                raise ValueError(f"{path or 'it'} is {item.shown}")
+                raise ValueError(f"{path}: {item.words}" if path else item.words)
         level = [inner for path, item in level for inner in _items(path, item)]
         if not level:
             return value
@@ -189,9 +189,9 @@ class _Refused:
     """Stands for a number in a JSON text until its path is known."""
 
     def __init__(self, text: str) -> None:
-        short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         is_word = text.lstrip("-").isalpha()
-        self.shown = f"{short}, which is {'not a number of JSON' if is_word else 'too large for a number'}"
+        self.words = f"{shown} is not a number {'of JSON' if is_word else 'that a double holds'}"
 
 
 def _float(text: str) -> float | _Refused:

@@ -16,6 +16,7 @@ from typing import IO
 
 from local_sagemaker.core.root import MARKER
 from local_sagemaker.core.settings import HOST, Settings
+from local_sagemaker.daemon import s3_files
 
 STATE_TIMEOUT = 10.0  # seconds that ministack gets to write its state
 
@@ -64,6 +65,7 @@ def run(parent: int, root: Path) -> None:
     sys.argv[1:] = []  # ministack reads them
     from ministack.app import main
 
+    s3_files.follow()
     main()
 
 
