@@ -60,7 +60,7 @@ def handler(event: Event, context: object) -> dict[str, str]:
             f"{event['model_package_group']}: {len(metrics) - len(failed)} of {len(metrics)} candidates are "
             f"registered; failed: {'; '.join(failed)}"
         )
-    return {"model_packages": json.dumps(arns), "registered": str(new)}
+    return {"model_packages": json.dumps(arns, allow_nan=False), "registered": str(new)}
 
 
 def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, float]]:

@@ -193,7 +193,7 @@ def _run(words: list[str]) -> int:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _print_status(settings: Settings) -> None:

@@ -212,6 +212,30 @@ def test_a_name_is_taken_for_ever(processing: Processing, name: str, sagemaker: 
         ),
         ({"ProcessingInputs": [source("a", "s3://b/c", "/data")]}, "LocalPath '/data'"),
         (
+            {
+                "ProcessingInputs": [
+                    source("a", "s3://b/c"),
+                    source("b", "s3://b/d", "/opt/ml/processing/in/"),
+                ]
+            },
+            "LocalPath '/opt/ml/processing/in/' is also ProcessingInputs[a].S3Input.LocalPath",
+        ),
+        *(
+            (
+                {
+                    "ProcessingInputs": [source("a", "s3://b/c", read)],
+                    "ProcessingOutputConfig": {"Outputs": [target("o", "s3://b/d", written)]},
+                },
+                f"ProcessingInputs[a].S3Input.LocalPath '{read}' and"
+                f" ProcessingOutputConfig.Outputs[o].S3Output.LocalPath '{written}' overlap",
+            )
+            for read, written in (
+                ("/opt/ml/processing/x", "/opt/ml/processing/x/"),
+                ("/opt/ml/processing/x/y", "/opt/ml/processing/x"),
+                ("/opt/ml/processing/x", "/opt/ml/processing/x/y"),
+            )
+        ),
+        (
             {"ProcessingInputs": [{"InputName": "a", "DatasetDefinition": {"LocalPath": "/x"}}]},
             "DatasetDefinition",
         ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from jobs_to_run import ROLE, beside
 
 from local_sagemaker.container import sandbox
@@ -348,3 +349,11 @@ def test_a_defect_is_not_tried_again(jobs: Jobs, settings: Settings, monkeypatch
     assert reason == "LocalServiceError: TypeError: of ours"
     assert retrying.kind_of(reason) is None
     assert retrying.kind_of(retrying.reason_of(OSError("no space"))) == retrying.INTERNAL_ERROR
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, None), (404, None), (503, retrying.INTERNAL_ERROR)])
+def test_what_a_service_refuses_for_good_is_not_tried_again(status: int, kind: str | None) -> None:
+    said = {"Error": {"Code": "NoSuchKey", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    reason = retrying.reason_of(ClientError(said, "GetObject"))  # type: ignore[arg-type]
+    assert retrying.kind_of(reason) == kind
+    assert "NoSuchKey" in reason

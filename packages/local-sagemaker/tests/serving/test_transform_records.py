@@ -120,6 +120,14 @@ def test_joined_json_lines_line_up(tmp_path: Path, values: list[Any], many: bool
     assert joined == [{k: v for k, v in value.items() if k != "SageMakerOutput"} for value in kept]
 
 
+@pytest.mark.parametrize("answer", [b'{"score": NaN}', b"[1e999]", b"-Infinity"])
+def test_a_result_that_is_no_json_is_not_joined(answer: bytes) -> None:
+    whole = json_path.parse("$")
+    processing = data_processing.DataProcessing(data_processing.Json(), whole, whole, joins=True)
+    with pytest.raises(RecordError, match=r"^Failed to parse output from the algorithm as JSON: .* is no f"):
+        processing.result([Record(b"{}", {})], answer)
+
+
 def test_a_document_is_one_record(tmp_path: Path) -> None:
     document = {"features": [1, 2], "id": 7, "x": {"y": 1}}
     output = run(

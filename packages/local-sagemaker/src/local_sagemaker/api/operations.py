@@ -179,4 +179,4 @@ class _Serialization(ApiError):
 
 def _respond(status: int, body: Document) -> Response:
     headers = {"x-amzn-RequestId": secrets.token_hex(16)}
-    return Response(json.dumps(body), status, headers, media_type=_MEDIA_TYPE)
+    return Response(json.dumps(body, allow_nan=False), status, headers, media_type=_MEDIA_TYPE)

@@ -17,6 +17,7 @@ from typing import IO
 from local_sagemaker.core import tokens
 from local_sagemaker.core.root import MARKER
 from local_sagemaker.core.settings import HOST, Settings
+from local_sagemaker.daemon import s3_files
 
 STATE_TIMEOUT = 10.0  # seconds that ministack gets to write its state
 
@@ -75,6 +76,7 @@ def run(parent: int, port: int, command: str, root: Path) -> None:
 
     from local_sagemaker.daemon import gateway
 
+    s3_files.follow()
     ministack.app.app = gateway.create_app(tokens.read(root), port, command)
     ministack.app.main()
 

@@ -132,7 +132,7 @@ class _Ministack:
         }
         target = self._settings.root / SERVICES
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps(record))
+        draft.write_text(json.dumps(record, allow_nan=False))
         draft.replace(target)
         return process
 

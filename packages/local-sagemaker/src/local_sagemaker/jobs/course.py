@@ -243,7 +243,7 @@ def _environment(instance: Instance, work: Work, places: Sequence[str]) -> dict[
 
 def _remember(folder: Path, running: sandbox.Running) -> None:
     record = {"pid": running.pid, "link": str(running.link) if running.link else None}
-    (folder / _PROCESS).write_text(json.dumps(record))
+    (folder / _PROCESS).write_text(json.dumps(record, allow_nan=False))
 
 
 def end_left_over(folder: Path) -> None:

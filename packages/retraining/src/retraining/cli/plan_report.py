@@ -22,14 +22,14 @@ _CACHE = {
 
 
 def show(plan: Plan) -> None:
-    """Print the steps with what the cache does for each, newer objects in their inputs, and what changes."""
+    """Print the steps with what the cache does for each, what changed in their inputs, and what changes."""
     out().print(_summary(plan), markup=False)
     out().print()
     print_table(_table(plan))
-    if plan.newer_inputs:
+    if plan.changed_inputs:
         out().print()
-    for newer in plan.newer_inputs:
-        out().print(Text(f"! {newer}", style="yellow"))
+    for changed in plan.changed_inputs:
+        out().print(Text(f"! {changed}", style="yellow"))
     # The table has what matters to the cache already.
     unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
     if any(unsaid.values()) or plan.others:

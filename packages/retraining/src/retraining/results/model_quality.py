@@ -14,9 +14,9 @@ METRICS, HISTORY = "metrics.csv", "history.csv"
 
 
 def metrics_table(text: str) -> list[metrics.Model]:
-    """The models of a metrics.csv; a file of another form has none."""
+    """The models of a metrics.csv, without cells that are no numbers; a file of another form has none."""
     try:
-        return metrics.parse(text)
+        return metrics.parse(text, lenient=True)
     except InputError:
         return []
 

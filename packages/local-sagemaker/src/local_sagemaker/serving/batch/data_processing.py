@@ -8,6 +8,7 @@ of CSV are lists of texts, joined by appending; JSON values are objects, joined 
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -74,7 +75,7 @@ class Json:
         return _json(text, "input")
 
     def write(self, value: Any) -> bytes:
-        return json.dumps(value, ensure_ascii=False).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
     def results(self, body: bytes, count: int | None) -> list[Any]:
         what = "output from the algorithm"
@@ -205,6 +206,13 @@ def _rows(text: bytes, what: str) -> list[list[str]]:
 
 def _json(text: bytes, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"Failed to parse {what} as JSON: {error}") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
