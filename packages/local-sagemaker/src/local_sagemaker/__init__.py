@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from local_sagemaker.core.settings import Settings
     from local_sagemaker.daemon import programs, shell, stack
     from local_sagemaker.definition.durations import duration
+    from local_sagemaker.serving.browsers import OwnPages
 
-__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "programs", "shell", "stack"]
+__all__ = ["LocalError", "OwnPages", "PortsInUse", "Settings", "duration", "programs", "shell", "stack"]
 
 _MODULES = {
     "LocalError": "core.errors",
+    "OwnPages": "serving.browsers",
     "PortsInUse": "core.errors",
     "Settings": "core.settings",
     "duration": "definition.durations",

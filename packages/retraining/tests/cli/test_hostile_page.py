@@ -98,11 +98,11 @@ def site(page: str) -> Iterator[tuple[int, "queue.Queue[list[list[Any]]]"]]:
         server.shutdown()
 
 
-def visit(port: int, profile: Path, reports: "queue.Queue[list[list[Any]]]") -> list[list[Any]]:
-    """What the page at `port` reports when the browser has opened it."""
+def visit(host: str, port: int, profile: Path, reports: "queue.Queue[list[list[Any]]]") -> list[list[Any]]:
+    """What the page at `port` reports when the browser has opened it as one of `host`."""
     words = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     words += ["--no-first-run", "--no-proxy-server", f"--user-data-dir={profile}"]
-    words += [f"--host-resolver-rules=MAP {NAME} 127.0.0.1", f"http://{NAME}:{port}/"]
+    words += [f"--host-resolver-rules=MAP {NAME} 127.0.0.1", f"http://{host}:{port}/"]
     with (profile.parent / "browser.log").open("wb") as log:
         browser = subprocess.Popen(
             list(map(str, words)), stdout=log, stderr=log, start_new_session=True, env=os.environ
@@ -134,6 +134,7 @@ def experiments(port: int) -> list[str]:
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome")
 def test_nothing_that_a_page_sends_has_an_effect(settings: Settings, tmp_path: Path) -> None:
+    """A page from elsewhere, and one of another program on this machine."""
     s3, functions, sagemaker = (settings.client(name) for name in ("s3", "lambda", "sagemaker"))
     marks = {name: tmp_path / f"{name} ran" for name in ("known", "evil")}
     functions.create_function(
@@ -157,9 +158,10 @@ def test_nothing_that_a_page_sends_has_an_effect(settings: Settings, tmp_path: P
         }
         page = PAGE.replace("/*given*/ {}", json.dumps(given))
         with site(page) as (port, reports):
-            outcomes = visit(port, tmp_path / "profile", reports)
-        assert len(outcomes) == 3 * (2 * 16 + 6) + 3, "the page did all that it came for"
-        for kind, method, url, response, code, text in outcomes:
+            outcomes = visit(NAME, port, tmp_path / "profile", reports)
+            more = visit("127.0.0.1", port, tmp_path / "another profile", reports)
+        assert len(outcomes) == len(more) == 3 * (2 * 16 + 6) + 3, "the page did all that it came for"
+        for kind, method, url, response, code, text in [*outcomes, *more]:
             # To read any answer would be a fault too: that none of them is readable makes them all "error".
             assert (kind, response, text) in [
                 ("cors", "error", ""),
@@ -171,7 +173,12 @@ def test_nothing_that_a_page_sends_has_an_effect(settings: Settings, tmp_path: P
         assert status(mlflow, "GET", {}) == 200
         for method in ("GET", "POST"):  # as after DNS rebinding, when all is one origin for the browser
             assert status(mlflow, method, {"Host": f"{NAME}:{mlflow}"}) == 403
-        assert status(mlflow, "POST", {"Origin": f"https://{NAME}", "Content-Type": "text/plain"}) == 403
+        for origin in (f"https://{NAME}", "null", "http://127.0.0.1:1"):
+            assert status(mlflow, "POST", {"Origin": origin, "Content-Type": "text/plain"}) == 403
+        navigation = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        link = {"Sec-Fetch-Site": "cross-site"} | navigation
+        assert [status(mlflow, method, link) for method in ("GET", "POST")] == [200, 403]
+        assert status(mlflow, "GET", link | {"Sec-Fetch-Dest": "iframe"}) == 403
         assert experiments(mlflow) == before
     assert [function["FunctionName"] for function in functions.list_functions()["Functions"]] == ["known"]
     assert [name for name, mark in marks.items() if mark.exists()] == []

@@ -5,19 +5,13 @@ Every port that speaks AWS's protocols stands behind this: it is ASGI, and knows
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from local_sagemaker.api import refusals
 from local_sagemaker.core import tokens
 from local_sagemaker.serving import browsers
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from local_sagemaker.serving.browsers import App, Message, Receive, Scope, Send
 
 TOKEN = "x-amz-security-token"
 _FORM_START = 64 * 1024  # bytes of a form in which its token has to come
@@ -71,20 +65,7 @@ class Access:
                 action = headers.get("x-amz-target") or f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
                 call = f"{refusals.service(headers, query)} {action}".strip()
                 print(f"{time.strftime('%F %T')} role {role}: {call!a}", flush=True)
-        await self._app(scope, receive, _without_cors(send))
-
-
-def _without_cors(send: Send) -> Send:
-    """No page of another origin may read an answer, whatever `app` thinks of it."""
-
-    async def send_without(message: Message) -> None:
-        if "headers" in message:
-            headers: Iterable[tuple[bytes, bytes]] = message["headers"]
-            kept = [pair for pair in headers if not pair[0].lower().startswith(b"access-control-")]
-            message = {**message, "headers": kept}
-        await send(message)
-
-    return send_without
+        await self._app(scope, receive, browsers.without_cors(send))
 
 
 async def _of_form(receive: Receive) -> tuple[str | None, Receive]:

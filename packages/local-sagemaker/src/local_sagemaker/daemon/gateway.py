@@ -12,8 +12,9 @@ from urllib.parse import parse_qs
 import ministack.app
 from ministack.core import lambda_runtime
 
-from local_sagemaker.api.access import Access, App, Receive, Scope, Send
+from local_sagemaker.api.access import Access
 from local_sagemaker.core import tokens
+from local_sagemaker.serving.browsers import App, Receive, Scope, Send
 
 HEALTH = "/_ministack/health"
 # Addresses that CloudFormation gives to custom resources and wait conditions; each holds its own secret.

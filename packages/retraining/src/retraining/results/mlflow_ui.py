@@ -34,10 +34,8 @@ def _serve_here(configuration: Configuration) -> None:
     _catch_up(configuration)
     url = f"http://127.0.0.1:{port}"
     runs = url + experiments.page(configuration)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--serve-artifacts"]
-    command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
-    command += ["--artifacts-destination", f"s3://{configuration.project.bucket}/mlflow"]
+    command = [sys.executable, "-P", "-m", "retraining.results.mlflow_server", str(port)]
+    command += [os.environ["MLFLOW_TRACKING_URI"], f"s3://{configuration.project.bucket}/mlflow"]
     log = configuration.root / ".local" / "logs" / "mlflow.log"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("w") as words:

@@ -101,6 +101,11 @@ def service_environment(configuration: Configuration) -> dict[str, str]:
     return shell | chosen | local_settings(configuration).environment()
 
 
+def own_pages(app: Any, port: int) -> Any:
+    """The ASGI application `app` on `port` of this machine, closed to the pages of other sites."""
+    return local_sagemaker.OwnPages(app, port)
+
+
 def local_exports(configuration: Configuration) -> str:
     """The same as lines for a shell."""
     return local_sagemaker.programs.exports(local_environment(configuration))
