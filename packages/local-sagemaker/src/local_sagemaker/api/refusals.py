@@ -51,7 +51,7 @@ def _refusal(
         xml = f"<ErrorResponse>{error}<RequestId>{identity}</RequestId></ErrorResponse>"
         return xml.encode(), known | {"content-type": "text/xml"}
     if name not in ("", *_S3) or "x-amz-target" in headers:
-        text = json.dumps({"__type": others, "message": message})
+        text = json.dumps({"__type": others, "message": message}, allow_nan=False)
         return text.encode(), known | {"content-type": "application/json", "x-amzn-errortype": others}
     error = f"<Code>{s3}</Code><Message>{escape(message)}</Message><RequestId>{identity}</RequestId>"
     return f"<Error>{error}</Error>".encode(), known | {"content-type": "application/xml"}

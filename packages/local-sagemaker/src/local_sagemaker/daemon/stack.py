@@ -145,7 +145,7 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
     _children[process.pid] = process
     # Not in its environment: what pip needs may hold passwords, and any process can read an environment.
     with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
-        pipe.write(json.dumps(for_pip(os.environ)).encode())
+        pipe.write(json.dumps(for_pip(os.environ), allow_nan=False).encode())
     return process
 
 

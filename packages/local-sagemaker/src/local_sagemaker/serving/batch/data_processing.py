@@ -198,7 +198,9 @@ def _check_positions(paths: dict[str, JsonPath]) -> None:
 
 def _rows(text: bytes, what: str) -> list[list[str]]:
     try:
-        lines = csv.reader(io.StringIO(text.decode("utf-8", "surrogateescape"), newline=""), strict=True)
+        # A byte order mark is no part of the first value, which may be in quotes.
+        decoded = text.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        lines = csv.reader(io.StringIO(decoded, newline=""), strict=True)
         return [row for row in lines if row]
     except csv.Error as error:
         raise RecordError(f"Failed to parse {what} as CSV: {error}") from error
