@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from retraining.config.checks import project as project_checks
 from retraining.config.checks.model import check_model
 from retraining.config.checks.platform import check_platform
+from retraining.config.checks.programs import check_pipeline_file, check_scripts
 from retraining.config.checks.steps import check_steps
 from retraining.config.files.problems import Problems
 from retraining.config.files.reader import Reader
@@ -26,7 +27,7 @@ from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema import aws_names
 from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
-from retraining.config.schema.pipeline import Pipeline
+from retraining.config.schema.pipeline import Pipeline, Step
 from retraining.config.schema.project import Project
 from retraining.errors import Location, Problem, UserError
 
@@ -113,7 +114,8 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     if project is not None:
         project_checks.check_project(problems.at(document=reader.project), project, names)
     project_checks.check_models(in_models, project, models)
-    project_checks.check_parameters(in_models, models, pipeline)
+    check_pipeline_file(problems, root)
+    project_checks.check_parameters(in_models, root, models, pipeline)
     if problems.collected or project is None or pipeline is None:
         raise UserError(*dict.fromkeys(problems.collected))
     active = order.without_disabled(pipeline, models)
@@ -140,6 +142,7 @@ def _models(
         model, wrong = _validated(Model, own, refused)
         if model is not None:
             check_model(own, root, model)
+            check_scripts(own, root, model)
             yield name, model
         elif rest := _rest(own, wrong):
             further = Problems(problems.document, own.below)
@@ -199,8 +202,17 @@ def _notes(pipeline: Pipeline, active: Pipeline, models: dict[str, Model]) -> It
         elif name in active.models:
             for section in sections.unused(model, active.models[name].steps):
                 yield f"model {name!r} has a section {section}, but no step runs it"
+            yield from _registration_notes(active.models[name].steps)
             if any(step.step_class == "CreateModel" for step in active.models[name].steps):
                 yield from _serving_notes(name, model)
+
+
+def _registration_notes(steps: list[Step]) -> Iterator[str]:
+    for step in steps:
+        if step.step_class == "RegisterModel":
+            words = "SageMaker's RegisterModel adds a version in each run, also where nothing was trained"
+            advice = "for each model once, write step_class: Lambda, step_type: registry"
+            yield f"step {step.step_name!r}: {words}: {advice}"
 
 
 def _serving_notes(name: str, model: Model) -> Iterator[str]:

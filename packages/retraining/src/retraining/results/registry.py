@@ -61,13 +61,17 @@ def groups(configuration: Configuration) -> list[str]:
 
 
 def find(configuration: Configuration, name: str) -> ModelPackage:
-    """A package by version number, ``group/version`` or ARN.
+    """A package by version number, ``group/version`` or ARN; of a group's name, the project's part may be
+    left out, or the model's name be given.
 
     Raises:
-        UserError: there is none, or the number is ambiguous among groups.
+        UserError: there is none, or the name is ambiguous among groups.
     """
     known = packages(configuration)
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
+    if not named:
+        short = _short_groups(configuration)
+        named = [item for item in known if name in {f"{group}/{item.version}" for group in short[item.group]}]
     if len(named) == 1:
         return named[0]
     if named:
@@ -75,6 +79,16 @@ def find(configuration: Configuration, name: str) -> ModelPackage:
         raise UserError(f"model {name!r}: several groups have that version: {versions}")
     versions = ", ".join(item.shown for item in known) or "none yet: `retrain run` registers some"
     raise UserError(f"model {name!r}: no such version; registered: {versions}")
+
+
+def _short_groups(configuration: Configuration) -> dict[str, set[str]]:
+    """Of each group, its name without the project's, and those of the models that are registered in it."""
+    prefix = f"{configuration.project.project}-"
+    short = {group: {group.removeprefix(prefix)} for group in groups(configuration)}
+    for model, described in configuration.models.items():
+        if described.registry:
+            short[configuration.package_group(model)].add(model)
+    return short
 
 
 def details(package: ModelPackage) -> dict[str, Any]:
