@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import functools
+import ipaddress
 import json
 import os
 import re
@@ -10,9 +12,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from local_sagemaker.core import ports, root
 from local_sagemaker.core.errors import LocalError, PortsInUse
@@ -27,8 +30,14 @@ _CLOSING = 3.0  # seconds in which the system takes the port from a process that
 _children: "dict[int, subprocess.Popen[bytes]]" = {}
 
 
-def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
+def up(
+    settings: Settings,
+    on_progress: Callable[[str], None] = lambda _: None,
+    shell: Mapping[str, str] = os.environ,
+) -> None:
     """Start what is not running and wait until it answers. Does nothing when all is well.
+
+    The services get the environment `shell`, without what concerns AWS in it.
 
     Services that run with other settings, or only in part, are stopped first. Raises LocalError
     for a foreign or broken root, or services that do not start (with the reason from their log);
@@ -45,7 +54,12 @@ def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) 
             on_progress("stopped services that did not answer or ran with other settings")
         _require_free(settings)
         on_progress(f"starting the local services on ports {settings.sagemaker_port} and {settings.aws_port}")
-        _wait_until_well(settings, _start(settings))
+        process = _start(settings, shell)
+        try:
+            _wait_until_well(settings, process)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
 
 
 def down(settings: Settings) -> bool:
@@ -88,6 +102,17 @@ def running(folder: Path) -> Settings | None:
     return settings if health.get("root") == str(settings.root) else None
 
 
+@functools.cache
+def is_local(url: str) -> bool:
+    """True when local services, of whichever folder, answer at ``http://host:port``. Asks this machine only."""
+    host = urlsplit(url).hostname or ""
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        is_here = host.rpartition(".")[2] == "localhost"
+    return is_here and ("root" in server.fetch(f"{url}/health") or server.is_ministack(url))
+
+
 def reset(settings: Settings) -> None:
     """Stop the services and remove all that the root holds, also when it is broken.
 
@@ -121,7 +146,7 @@ def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
     return state["running"] and _record(settings.root).get("settings") == server.describe(settings)
 
 
-def _start(settings: Settings) -> "subprocess.Popen[bytes]":
+def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     arguments = [f"--root={settings.root}"]
     for name, value in server.describe(settings).items():
         option = f"--{name.replace('_', '-')}"
@@ -132,8 +157,7 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "local_sagemaker", "serve", *arguments],
             cwd=settings.root,
-            # What the user has set for AWS does not concern the services.
-            env=os.environ | settings.environment(os.environ),
+            env=settings.environment(shell),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

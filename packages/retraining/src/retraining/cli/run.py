@@ -61,7 +61,7 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
     began = time.monotonic()
     values = arguments.parse(configuration, given)
     with ThreadPoolExecutor(2) as pool:
-        services = pool.submit(targets.prepare, place_name, configuration, note)
+        services = pool.submit(targets.prepare, place_name, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         services.result()

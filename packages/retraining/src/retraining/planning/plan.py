@@ -1,5 +1,6 @@
 """`retrain plan`: what `retrain run` would change, and which steps it would really run."""
 
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) 
     """
     values = arguments.parse(configuration, given)
     with ThreadPoolExecutor(1) as pool:
-        services = pool.submit(targets.prepare, place, configuration, note)
+        services = pool.submit(targets.prepare, place, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         services.result()

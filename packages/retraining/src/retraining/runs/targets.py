@@ -6,10 +6,11 @@ Both are boto3 with other endpoint variables; after `enter` no code knows the di
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 # Its names are imported when they are used: every command imports this module.
 import local_sagemaker
@@ -56,7 +57,13 @@ def local_settings(configuration: Configuration) -> local_sagemaker.Settings:
         sagemaker_port=sagemaker_port,
         aws_port=aws_port,
         hidden=_HIDDEN,
-        variables={"MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}"},
+        variables={
+            **dict.fromkeys(
+                ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"), f"sqlite:///{root / 'mlflow.db'}"
+            ),
+            "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{aws_port}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        },
         command="retrain local",
         port_advice="set local.{key} in conf/project.yaml or the variable {variable}",
     )
@@ -81,8 +88,8 @@ def local_status(configuration: Configuration) -> dict[str, Any]:
     return _said_to_users(local_sagemaker.stack.status, configuration)
 
 
-def local_environment(configuration: Configuration) -> dict[str, str]:
-    """The variables with which other programs use the local services.
+def local_environment(configuration: Configuration) -> dict[str, str | None]:
+    """The variables with which other programs use the local services; None for those to be unset.
 
     Raises:
         UserError: the services do not run.
@@ -145,8 +152,15 @@ def mlflow_port(configuration: Configuration) -> int:
     return port
 
 
-def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> None:
+def prepare(
+    name: PlaceName,
+    configuration: Configuration,
+    on_progress: Callable[[str], None],
+    shell: Mapping[str, str] = os.environ,
+) -> None:
     """Start what the place needs running; may be called from another thread than `enter`.
+
+    `shell` is the user's environment; another thread needs a copy, for compiling changes os.environ.
 
     Raises:
         UserError: the local services cannot start.
@@ -154,7 +168,7 @@ def prepare(name: PlaceName, configuration: Configuration, on_progress: Callable
     if name != "local":
         return
     try:
-        _said_to_users(lambda settings: local_sagemaker.stack.up(settings, on_progress), configuration)
+        _said_to_users(lambda settings: local_sagemaker.stack.up(settings, on_progress, shell), configuration)
     except local_sagemaker.PortsInUse as error:
         # Who has to choose ports wants to know at once that the third is taken as well.
         mlflow = _port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
@@ -174,23 +188,32 @@ def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[
 def _enter_local(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
     prepare("local", configuration, on_progress)
     settings = local_settings(configuration)
-    os.environ.update(settings.environment(os.environ))
+    for name, value in settings.changes(os.environ).items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
     return Place("local", lambda kind, job: str(settings.job_log(job)), settings.file_of)
 
 
 def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
     import boto3
+    import botocore.session
     from botocore.exceptions import BotoCoreError, ClientError
 
     project = configuration.project
+    _leave_local(local_settings(configuration))
     os.environ["AWS_DEFAULT_REGION"] = project.SMP_REGION
     os.environ.pop("AWS_REGION", None)
     if project.mlflow_tracking_uri:
         os.environ["MLFLOW_TRACKING_URI"] = project.mlflow_tracking_uri
     on_progress("asking AWS who you are")
     try:
+        core = botocore.session.Session()
+        core.register("before-send", _refuse_local)
+        boto3.setup_default_session(botocore_session=core)
         account = boto3.client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         raise UserError(
             f"AWS: {error}: set AWS_PROFILE to a profile with access to account {project.SMP_ACCOUNTID}"
         ) from None
@@ -200,3 +223,27 @@ def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None])
             f"{project.SMP_ACCOUNTID}: set AWS_PROFILE, or SMP_ACCOUNTID, SMP_ROLE and SMP_S3BUCKETNAME"
         )
     return Place("aws", lambda kind, job: f"CloudWatch /aws/sagemaker/{kind}Jobs {job}", lambda uri: uri)
+
+
+def _leave_local(settings: local_sagemaker.Settings) -> None:
+    """Take back what `retrain local env` set in this shell."""
+    ours = settings.environment()
+    if os.environ.get("AWS_ENDPOINT_URL") == ours["AWS_ENDPOINT_URL"]:
+        for name, value in ours.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+
+
+def _refuse_local(request: Any, **_: Any) -> None:
+    """Called by botocore before it sends: a variable or a profile may still lead to local services.
+
+    Raises:
+        UserError: it does.
+    """
+    url = urlsplit(request.url)
+    server = f"{url.scheme}://{url.netloc}"
+    if local_sagemaker.stack.is_local(server):
+        raise UserError(
+            f"--on aws: {server} is no AWS but local services: unset AWS_ENDPOINT_URL and the others of "
+            "`retrain local env`, and take endpoint_url out of your profile in ~/.aws/config"
+        )
