@@ -104,7 +104,7 @@ def running(folder: Path) -> Settings | None:
 
 @functools.cache
 def is_local(url: str) -> bool:
-    """True when local services, of whichever folder, answer at ``http://host:port``. Asks this machine only."""
+    """True when local services, of whichever folder, answer at ``http://host:port`` of this machine."""
     host = urlsplit(url).hostname or ""
     try:
         is_here = ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
