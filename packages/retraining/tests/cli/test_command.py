@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -92,33 +90,6 @@ def test_a_closed_pipe_makes_no_noise(project: Path) -> None:
         process.stdout.close()
         said = process.stderr.read()
         assert (process.wait(), said) == (1, "")
-
-
-def test_ctrl_c_in_a_command_is_one_line(project: Path) -> None:
-    """Pressed on a terminal, all processes of the command get it; here while it simulates data."""
-    (project / "models" / "scarcegan" / "simulate.py").write_text(
-        "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"
-    )
-    environment = {"PATH": os.environ["PATH"], "HOME": str(project)}
-    process = subprocess.Popen(
-        [*COMMAND, "data"],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        while not (project / "started").exists() and process.poll() is None:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate()
-    finally:
-        retrain(project, "local", "down")
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted"
-    assert "Traceback" not in said
 
 
 def test_another_shell_finds_the_services_where_they_run(

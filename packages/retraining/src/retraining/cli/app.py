@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +17,7 @@ from retraining.cli.plan import graph, plan
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
+from retraining.runs import interruption
 
 # So many of the listed executions are shown with their parameters, which costs a call each.
 _WITH_PARAMETERS = 20
@@ -57,19 +58,28 @@ def main() -> None:
             app(global_options_first(sys.argv[1:]))
         finally:
             sys.stdout.flush()  # here, where a closed pipe is handled
-    except (KeyboardInterrupt, _Interrupted) as error:
-        console.err().print(str(error) or "interrupted", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
+    except _Interrupted as error:
+        interruption.flush()
+        interruption.end(str(error))
+    except BaseException as error:
+        if interruption.received():  # whatever a library has made of it
+            interruption.flush()
+            interruption.end()
+        if not isinstance(error, Exception):
+            raise
+        _end(error)
+
+
+def _end(error: Exception) -> NoReturn:
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
-        problems = _problems(error)
-        if not problems or "RETRAIN_DEBUG" in os.environ:
-            raise
-        for line in (line for problem in problems for line in str(problem).splitlines()):
-            console.err().print(f"Error: {line}", style="red", markup=False)
-        sys.exit(2)
+    problems = _problems(error)
+    if not problems or "RETRAIN_DEBUG" in os.environ:
+        raise error
+    for line in (line for problem in problems for line in str(problem).splitlines()):
+        console.err().print(f"Error: {line}", style="red", markup=False)
+    sys.exit(2)
 
 
 def _problems(error: Exception) -> tuple[Problem | str, ...]:

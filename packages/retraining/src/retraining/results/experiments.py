@@ -11,8 +11,9 @@ import os
 from typing import Any
 
 from retraining.config.configuration import Configuration
+from retraining.console import note
 from retraining.results import experiment_results
-from retraining.runs import executions
+from retraining.runs import executions, interruption
 from retraining.runs.executions import Execution
 
 ARN_TAG = "sagemaker.pipeline_execution_arn"
@@ -70,6 +71,8 @@ def finish(configuration: Configuration, execution: Execution) -> str:
 def catch_up(configuration: Configuration) -> int:
     """Log the ended executions that have no complete run: scheduled ones, and interrupted ones.
 
+    One that cannot be logged is left out, with a line.
+
     Returns:
         How many were logged.
     """
@@ -87,21 +90,33 @@ def catch_up(configuration: Configuration) -> int:
             break
     late = [arn for arn in executions.arns(configuration.pipeline.pipelineName) if arn not in logged]
     described = (executions.describe(arn) for arn in reversed(late))
-    ended = [execution for execution in described if not execution.running]
-    for execution in ended:
-        finish(configuration, execution)
-    return len(ended)
+    count = 0
+    for execution in (execution for execution in described if not execution.running):
+        try:
+            finish(configuration, execution)
+            count += 1
+        except Exception as error:
+            if "RETRAIN_DEBUG" in os.environ:
+                raise
+            note(f"execution {execution.id} was not logged: {in_one_line(error)}")
+    return count
 
 
-def page(configuration: Configuration) -> str:
-    """The path of the experiment's list of runs on MLflow's pages."""
-    return f"/#/experiments/{_experiment(_client(), configuration)}/runs"
+def in_one_line(error: Exception) -> str:
+    """What an error of MLflow or AWS says, without line breaks and not too long."""
+    return " ".join(str(error).split())[:200]
+
+
+def page(experiment_id: str) -> str:
+    """The path of an experiment's list of runs on MLflow's pages."""
+    return f"/#/experiments/{experiment_id}/runs"
 
 
 def _client() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
+    interruption.take_back()
     logging.getLogger("mlflow").setLevel(logging.WARNING)
 
     return MlflowClient()

@@ -1,11 +1,12 @@
 """MLflow's own pages."""
 
-import contextlib
+import json
 import os
-import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 import webbrowser
 from pathlib import Path
@@ -16,7 +17,7 @@ from retraining import console
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 from retraining.results import experiments
-from retraining.runs import targets
+from retraining.runs import interruption, targets
 from retraining.runs.targets import PlaceName
 
 
@@ -31,43 +32,40 @@ def serve(configuration: Configuration, place: PlaceName) -> None:
 
 def _serve_here(configuration: Configuration) -> None:
     port = targets.mlflow_port(configuration)
-    _catch_up(configuration)
     url = f"http://127.0.0.1:{port}"
-    runs = url + experiments.page(configuration)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--serve-artifacts"]
-    command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"]]
-    command += ["--artifacts-destination", f"s3://{configuration.project.bucket}/mlflow"]
+    artifacts = f"s3://{configuration.project.bucket}/mlflow"
+    words = [sys.executable, "-P", "-m", "retraining.results.mlflow_server", str(port)]
+    words += [os.environ["MLFLOW_TRACKING_URI"], artifacts]
     log = configuration.root / ".local" / "logs" / "mlflow.log"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with log.open("w") as words:
-        # In a session of its own: the server has helpers, and all of them are ended together.
-        server = subprocess.Popen(command, stdout=words, stderr=words, start_new_session=True)
-        try:
-            _wait_for(url, server, log)
-            console.out().print(f"MLflow: {runs} (stop with Ctrl-C)", markup=False)
-            if sys.stdout.isatty():
-                webbrowser.open(runs)
-            server.wait()
-        except KeyboardInterrupt:
-            console.note("stopping")
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    console.note(f"starting MLflow's pages on port {port}")
+    with log.open("w") as said, interruption.started(words, stdout=said, stderr=said) as server:
+        pages = url + _runs(url, configuration, server, log)
+        console.out().print(f"MLflow: {pages} (stop with Ctrl-C)", markup=False)
+        sys.stdout.flush()
+        if sys.stdout.isatty():
+            webbrowser.open(pages)
+        _catch_up(configuration)
+        server.wait()
+        raise UserError(f"MLflow's server ended with code {server.returncode}; see {log}")
 
 
-def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Until the server answers.
+def _runs(url: str, configuration: Configuration, server: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The path of the experiment's list of runs, once the server answers; of all experiments before the first.
 
     Raises:
         UserError: it ends before.
     """
+    name = urllib.parse.quote(configuration.pipeline.pipelineName)
+    question = f"{url}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2):
-            return
-        time.sleep(0.2)
+        try:
+            with opener.open(question, timeout=30) as response:
+                return experiments.page(json.load(response)["experiment"]["experiment_id"])
+        except urllib.error.HTTPError:
+            return "/"
+        except OSError:
+            time.sleep(0.1)
     raise UserError(f"MLflow's server ended with code {server.returncode}; see {log}")
 
 
@@ -85,6 +83,13 @@ def _open_managed(configuration: Configuration) -> None:
 
 
 def _catch_up(configuration: Configuration) -> None:
-    late = experiments.catch_up(configuration)
+    """Log what is not in MLflow yet; the pages open whatever becomes of it."""
+    try:
+        late = experiments.catch_up(configuration)
+    except Exception as error:
+        if "RETRAIN_DEBUG" in os.environ:
+            raise
+        console.note(f"the newest executions were not logged: {experiments.in_one_line(error)}")
+        return
     if late:
-        console.note(f"logged {late} executions that had no complete run")
+        console.note(f"logged {late} executions that had no complete run: reload the page to see them")
