@@ -1,4 +1,4 @@
-"""Each command that takes a while ends when it is asked to, and leaves no process; what it began stays sound."""
+"""Each command that takes a while ends when it is asked to, and leaves no process."""
 
 import signal
 import subprocess
@@ -89,7 +89,7 @@ def test_run(tiny: Tiny, mark: str, words: str, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ui(tiny: Tiny, mark: str, number: signal.Signals) -> None:
-    """Also once MLflow is loaded here, whose polars takes SIGINT for itself; and there is one server, no jobs."""
+    """There is one server, without workers for jobs."""
     command = Command(tiny.root, mark, "ui")
     said = command.wait_for("MLflow: ")
     url = said.split()[1].partition("/#")[0]

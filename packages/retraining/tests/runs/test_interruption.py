@@ -28,7 +28,7 @@ COURSES = {
     "clears up for long": "try: time.sleep(600)\nfinally: time.sleep(600)",
 }
 CHILDREN = (
-    "child = 'import subprocess; subprocess.run([\"sleep\", \"600\"])'\n"
+    'child = \'import subprocess; subprocess.run(["sleep", "600"])\'\n'
     "with interruption.started([sys.executable, '-c', child]) as process:\n"
 )
 
@@ -127,8 +127,9 @@ def test_polars_does_not_keep_ctrl_c_from_a_wait(mark: str) -> None:
     program = (
         BEGIN
         + "import polars; interruption.take_back(); polars.DataFrame({'a': [1]})\n"
-        + "try:\n    with interruption.started(['sh', '-c', 'sleep 1; echo ready; exec sleep 600']) as child:\n"
-        + "        child.wait()\nexcept KeyboardInterrupt: interruption.end('in order')"
+        + "say = 'sleep 1; echo ready; exec sleep 600'\n"
+        + "try:\n    with interruption.started(['sh', '-c', say]) as child: child.wait()\n"
+        + "except KeyboardInterrupt: interruption.end('in order')"
     )
     process = start(program, mark)
     process.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -53,6 +54,9 @@ app.add_typer(schedule_app, name="schedule")
 
 def main() -> None:
     """Entry point: a UserError is a line per problem on stderr and exit code 2, Ctrl-C one line and 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the terminal may lack characters
     try:
         try:
             app(global_options_first(sys.argv[1:]))
@@ -78,7 +82,7 @@ def _end(error: Exception) -> NoReturn:
     if not problems or "RETRAIN_DEBUG" in os.environ:
         raise error
     for line in (line for problem in problems for line in str(problem).splitlines()):
-        console.err().print(f"Error: {line}", style="red", markup=False)
+        console.error(line)
     sys.exit(2)
 
 
@@ -102,7 +106,7 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
 def _print_versions(is_asked: bool) -> None:
     if is_asked:
         for name, version in installed().items():
-            print(f"{name} {version}")
+            console.plain_line(f"{name} {version}")
         raise typer.Exit
 
 
@@ -145,7 +149,9 @@ def check(json: Json = False) -> None:
         console.print_json({"pipeline": name, "steps": steps, "parameters": list(parameters)})
     else:
         # Without rich, which takes longer to load than the configuration to check.
-        print(f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})")
+        console.plain_line(
+            f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})"
+        )
         for note in configuration.notes:
             console.note(note)
         width = max(map(len, parameters), default=0)
@@ -153,7 +159,7 @@ def check(json: Json = False) -> None:
             default = str(parameter.default)
             if parameter.type == "Boolean":
                 default = default.lower()
-            print(f"  {name:{width}}  {default}".rstrip())
+            console.plain_line(f"  {name:{width}}  {default}".rstrip())
 
 
 @app.command()
@@ -174,7 +180,7 @@ def definition(
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror}") from None
-    print(f"wrote {out}")
+    console.plain_line(f"wrote {out}")
 
 
 app.command()(graph)
@@ -201,13 +207,13 @@ def new_model(
     created = create(root, name, like, data)
     counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
     words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
-    console.out().print(words, markup=False)
+    console.line(words)
     for note in created.notes:
         console.note(note)
     folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
     ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
-    console.out().print(f"Next: make {folders} your own, and check it with `retrain check`;", markup=False)
-    console.out().print(f"      {ready}retrain run", markup=False)
+    console.line(f"Next: make {folders} your own, and check it with `retrain check`;")
+    console.line(f"      {ready}retrain run")
 
 
 @app.command()
@@ -253,7 +259,7 @@ def stop(
         raise UserError(f"no execution {execution + ' ' if execution else ''}is running")
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
-        console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
+        console.line(f"stopping {arn.rsplit('/', 1)[-1]}")
 
 
 @app.command()
@@ -276,7 +282,7 @@ def runs(on: On = "local", json: Json = False) -> None:
         newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
         console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
     else:
-        console.out().print("no executions yet: `retrain run` makes the first")
+        console.line("no executions yet: `retrain run` makes the first")
 
 
 @app.command()

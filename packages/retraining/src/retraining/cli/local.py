@@ -37,9 +37,7 @@ def down() -> None:
     from retraining.runs.targets import stop_local
 
     stopped = stop_local(load())
-    console.out().print(
-        "the local services are stopped" if stopped else "the local services were not running"
-    )
+    console.line("the local services are stopped" if stopped else "the local services were not running")
 
 
 @local_app.command()
@@ -69,7 +67,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     from retraining.runs.targets import reset_local
 
     reset_local(load())
-    console.out().print("the local services are empty")
+    console.line("the local services are empty")
 
 
 @local_app.command()
@@ -112,7 +110,7 @@ def _print_status(configuration: Configuration) -> None:
     state = local_status(configuration)
     for service in state["services"]:
         health = "healthy" if service["healthy"] else "not running"
-        console.out().print(f"{service['name']:16} {service['url']:24} {health}", markup=False)
-    console.out().print(f"{'data':16} {state['root']}", markup=False)
+        console.line(f"{service['name']:16} {service['url']:24} {health}")
+    console.line(f"{'data':16} {state['root']}")
     if state["running"]:
-        console.out().print('for other programs in this shell: eval "$(retrain local env)"', markup=False)
+        console.line('for other programs in this shell: eval "$(retrain local env)"')

@@ -30,7 +30,7 @@ def models_list(on: On = "local", json: Json = False) -> None:
     elif packages:
         console.print_table(tables.model_table(packages))
     else:
-        console.out().print("no model versions yet: `retrain run` registers some")
+        console.line("no model versions yet: `retrain run` registers some")
 
 
 @models_app.command("show")
@@ -51,7 +51,7 @@ def models_show(
         console.print_json(details)
     else:
         for line in lines(details):
-            console.out().print(line, markup=False)
+            console.line(line)
 
 
 def lines(details: dict[str, Any]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     status = registry.STATUSES[verb]
     shown = f"{package.shown}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:
-        console.out().print(f"{shown} is {status} already", markup=False)
+        console.line(f"{shown} is {status} already")
         return
     registry.decide(package, status, reason)
-    console.out().print(f"{shown}: {package.status} -> {status}", markup=False)
+    console.line(f"{shown}: {package.status} -> {status}")

@@ -3,13 +3,11 @@
 import re
 import shlex
 
-from rich.text import Text
-
+from retraining import console
 from retraining.cli.run import Result
 from retraining.cli.tables import candidate_table, model_table, step_table
 from retraining.config.configuration import Configuration
 from retraining.config.schema.parameter import declared
-from retraining.console import out, print_table, seconds
 from retraining.results import registry
 from retraining.results.evaluations import Evaluation, evaluations_of
 from retraining.results.registry import ModelPackage
@@ -28,10 +26,10 @@ def show(configuration: Configuration, result: Result) -> None:
     _show_steps(execution)
     if mine:
         plural = "s" if len(mine) > 1 else ""
-        out().print(Text(f"{len(mine)} model version{plural} registered", style="bold"))
-        print_table(model_table(mine))
+        console.line(f"{len(mine)} model version{plural} registered", "bold")
+        console.print_table(model_table(mine))
     else:
-        out().print(Text(_nothing_new(configuration, execution), style="bold"))
+        console.line(_nothing_new(configuration, execution), "bold")
     _show_places(configuration, result, measured)
     _show_next(
         configuration, [*_decide(configuration, mine, bool(known)), *_following(configuration, result)]
@@ -45,8 +43,8 @@ def show_failed(configuration: Configuration, result: Result) -> None:
     if not candidates:
         return
     _show_steps(result.execution)
-    out().print(Text("Measured on the test set", style="bold"))
-    print_table(candidate_table(candidates))
+    console.line("Measured on the test set", "bold")
+    console.print_table(candidate_table(candidates))
     _show_places(configuration, result, measured)
     passing = gate_reason.passing(configuration, result.definition, result.execution)
     lower = [(_again(result, passing), "the same models, with a bound that they meet")] if passing else []
@@ -54,34 +52,34 @@ def show_failed(configuration: Configuration, result: Result) -> None:
 
 
 def _show_steps(execution: Execution) -> None:
-    out().print()
-    out().print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
-    print_table(step_table(execution))
-    out().print()
+    console.line()
+    console.line(f"Execution {execution.id}: {execution.status}", "bold")
+    console.print_table(step_table(execution))
+    console.line()
 
 
 def _show_places(configuration: Configuration, result: Result, measured: list[Evaluation]) -> None:
     """Where the time went, and where to read more."""
     other = result.total_seconds - result.job_seconds
-    out().print()
-    out().print(
-        f"Time: {seconds(result.total_seconds)} (jobs {seconds(result.job_seconds)}, "
-        f"everything else {seconds(other)})"
+    console.line()
+    console.line(
+        f"Time: {console.seconds(result.total_seconds)} (jobs {console.seconds(result.job_seconds)}, "
+        f"everything else {console.seconds(other)})"
     )
     if result.run_id:
-        out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
+        console.line(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
     for evaluation in measured:
         if evaluation.report is not None:
-            out().print(f"Report: {result.place.file_of(evaluation.report)}", markup=False)
-    out().print(f"Project: {configuration.root}", markup=False)
+            console.line(f"Report: {result.place.file_of(evaluation.report)}")
+    console.line(f"Project: {configuration.root}")
 
 
 def _show_next(configuration: Configuration, lines: list[tuple[str, str]]) -> None:
-    out().print("Next:")
-    out().print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
+    console.line("Next:")
+    console.line(f"  cd {shlex.quote(str(configuration.root))}")
     width = max((len(command) for command, _ in lines if len(command) <= _ALIGNED), default=0)
     for command, purpose in lines:
-        out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
+        console.line(f"  .venv/bin/retrain {command:{width}}  # {purpose}")
 
 
 def _nothing_new(configuration: Configuration, execution: Execution) -> str:

@@ -23,7 +23,7 @@ def switch_on(on: On = "aws") -> None:
 
     configuration = _entered(on)
     expression = schedule.put(configuration)
-    console.out().print(f"EventBridge starts the pipeline: {expression} (UTC)", markup=False)
+    console.line(f"EventBridge starts the pipeline: {expression} (UTC)")
     _note_reuse(configuration, expression)
 
 
@@ -36,7 +36,7 @@ def switch_off(on: On = "aws") -> None:
     from retraining.planning import schedule
 
     removed = schedule.remove(_entered(on))
-    console.out().print("the schedule is removed" if removed else "there was no schedule")
+    console.line("the schedule is removed" if removed else "there was no schedule")
 
 
 @schedule_app.command()
@@ -49,8 +49,8 @@ def show(on: On = "aws") -> None:
 
     configuration = _entered(on)
     present = schedule.present(configuration)
-    console.out().print(f"deployed:          {present or 'none'}", markup=False)
-    console.out().print(f"conf/project.yaml: {configuration.project.schedule}", markup=False)
+    console.line(f"deployed:          {present or 'none'}")
+    console.line(f"conf/project.yaml: {configuration.project.schedule}")
     if present is not None:
         _note_reuse(configuration, present)
 

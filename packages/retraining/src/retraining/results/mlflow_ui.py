@@ -40,7 +40,7 @@ def _serve_here(configuration: Configuration) -> None:
     console.note(f"starting MLflow's pages on port {port}")
     with log.open("w") as said, interruption.started(words, stdout=said, stderr=said) as server:
         pages = url + _runs(url, configuration, server, log)
-        console.out().print(f"MLflow: {pages} (stop with Ctrl-C)", markup=False)
+        console.line(f"MLflow: {pages} (stop with Ctrl-C)")
         sys.stdout.flush()
         if sys.stdout.isatty():
             webbrowser.open(pages)
@@ -50,7 +50,7 @@ def _serve_here(configuration: Configuration) -> None:
 
 
 def _runs(url: str, configuration: Configuration, server: "subprocess.Popen[bytes]", log: Path) -> str:
-    """The path of the experiment's list of runs, once the server answers; of all experiments before the first.
+    """The path of the list of runs, once the server answers; of all experiments before the first run.
 
     Raises:
         UserError: it ends before.
@@ -78,7 +78,7 @@ def _open_managed(configuration: Configuration) -> None:
     _catch_up(configuration)
     client = boto3.client("sagemaker")
     answer = client.create_presigned_mlflow_tracking_server_url(TrackingServerName=arn.rsplit("/", 1)[-1])
-    console.out().print(answer["AuthorizedUrl"], markup=False)
+    console.line(answer["AuthorizedUrl"])
     webbrowser.open(answer["AuthorizedUrl"])
 
 

@@ -59,7 +59,7 @@ def received() -> bool:
 
 
 def end(words: str = "interrupted") -> None:
-    """End the process and what it started, with one line and the exit code that shells give for the signal."""
+    """End the process and what it started, with one line and the exit code that shells give."""
     _kill(*_groups)
     with contextlib.suppress(OSError):
         if os.isatty(2):
