@@ -12,7 +12,7 @@ from typing import Any
 
 from retraining.config.configuration import Configuration
 from retraining.console import note
-from retraining.results import experiment_results
+from retraining.results import experiment_results, mlflow_names
 from retraining.runs import executions, interruption
 from retraining.runs.executions import Execution
 
@@ -129,7 +129,12 @@ def _experiment(client: Any, configuration: Configuration) -> str:
     if experiment is not None:
         return str(experiment.experiment_id)
     location = f"s3://{configuration.project.bucket}/{name}/mlflow"
-    tags = {**configuration.project.tags, "mlflow.experimentKind": "custom_model_development"}
+    own = configuration.project.tags
+    names = mlflow_names.distinct(list(own), {})
+    tags = {
+        **{names[key]: value for key, value in own.items()},
+        "mlflow.experimentKind": "custom_model_development",
+    }
     return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
 
@@ -146,7 +151,7 @@ def _links(execution: Execution) -> dict[str, str]:
             item["Name"]: item["Value"]
             for item in step.metadata.get("Lambda", {}).get("OutputParameters", [])
         }
-        packages += json.loads(outputs.get("model_packages", "[]"))
+        packages += _arns(outputs.get("model_packages", ""))
         packages += (
             [step.metadata["RegisterModel"]["Arn"]] if "Arn" in step.metadata.get("RegisterModel", {}) else []
         )
@@ -154,3 +159,12 @@ def _links(execution: Execution) -> dict[str, str]:
     if execution.failure:
         links["sagemaker.failure_reason"] = execution.failure
     return links
+
+
+def _arns(output: str) -> list[str]:
+    """The model packages in a Lambda function's output; it may be another function, which means other things."""
+    try:
+        arns = json.loads(output)
+    except ValueError:
+        return []
+    return [str(arn) for arn in arns] if isinstance(arns, list) else []
