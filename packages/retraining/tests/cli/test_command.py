@@ -100,7 +100,7 @@ def test_another_shell_finds_the_services_where_they_run(
     for name, port in zip(VARIABLES, (first, second), strict=True):
         monkeypatch.setenv(name, str(port))
     targets.prepare("local", loaded, lambda _: None)
-    pids = [service["pid"] for service in targets.local_status(loaded)["services"]]
+    pids = [service["pid"] for service in targets.local_status(targets.local_settings(loaded))["services"]]
     try:
         for name in VARIABLES:
             monkeypatch.delenv(name)
@@ -109,7 +109,7 @@ def test_another_shell_finds_the_services_where_they_run(
         assert (running.sagemaker_port, running.aws_port) == (first, second)
         said: list[str] = []
         targets.prepare("local", loaded, said.append)
-        status = targets.local_status(loaded)
+        status = targets.local_status(targets.local_settings(loaded))
         assert (said, [service["pid"] for service in status["services"]]) == ([], pids)
         assert status["running"]
         for name, port in zip(VARIABLES, other, strict=True):
@@ -118,7 +118,7 @@ def test_another_shell_finds_the_services_where_they_run(
     finally:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        assert targets.stop_local(loaded)
+        assert targets.stop_local(targets.local_settings(loaded))
     assert stack.running(project / ".local") is None
     assert targets.local_settings(loaded).sagemaker_port == loaded.project.local.sagemaker_port
 

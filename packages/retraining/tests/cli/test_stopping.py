@@ -87,9 +87,13 @@ def test_run(tiny: Tiny, mark: str, words: str, number: signal.Signals) -> None:
     tiny.reset()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ui(tiny: Tiny, mark: str, number: signal.Signals) -> None:
-    """There is one server, without workers for jobs."""
+@pytest.mark.parametrize(
+    ("number", "mistake"), [(signal.SIGINT, ""), (signal.SIGTERM, ""), (signal.SIGHUP, "mistake: 1\n")]
+)
+def test_ui(tiny: Tiny, mark: str, number: signal.Signals, mistake: str) -> None:
+    """There is one server, without workers for jobs. A mistake in a model does not keep it from opening."""
+    with (tiny.root / "models" / "tiny" / "conf.yaml").open("a") as file:
+        file.write(mistake)
     command = Command(tiny.root, mark, "ui")
     said = command.wait_for("MLflow: ")
     url = said.split()[1].partition("/#")[0]
@@ -99,6 +103,8 @@ def test_ui(tiny: Tiny, mark: str, number: signal.Signals) -> None:
     lines = command.end_by(number)
     assert_clean(lines, mark)
     assert any(line.startswith("starting MLflow's pages on port ") for line in lines)
+    assert ("the configuration has mistakes, which `retrain check` names" in lines) == bool(mistake)
+    tiny.reset()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

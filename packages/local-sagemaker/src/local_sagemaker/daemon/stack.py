@@ -1,6 +1,7 @@
 """The local services as daemons: start, stop, look at, empty."""
 
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import ipaddress
@@ -90,6 +91,18 @@ def status(settings: Settings) -> dict[str, Any]:
         for name, url in urls.items()
     ]
     return {"running": all(healthy.values()), "services": services, "root": str(settings.root)}
+
+
+def recorded(folder: Path, command: str) -> Settings:
+    """The settings with which the services of the root `folder` were started, for `down`, `reset`, `status`.
+
+    Where nothing is recorded, none run, and only the folder counts. `command` is as in Settings.
+    """
+    description = _record(folder).get("settings")
+    settings = server.described(folder, description) if isinstance(description, dict) else None
+    if settings is None:
+        settings = Settings(folder, "", "", "", sagemaker_port=0, aws_port=0)
+    return dataclasses.replace(settings, command=command)
 
 
 def running(folder: Path) -> Settings | None:

@@ -13,7 +13,7 @@ from retraining import console
 from retraining.cli.data import data
 from retraining.cli.local import local_app
 from retraining.cli.models import models_app
-from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
+from retraining.cli.options import ENVIRONMENT, Json, On, entered_outline, global_options_first, load
 from retraining.cli.plan import graph, plan
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
@@ -252,7 +252,7 @@ def stop(
 
     from retraining.runs import executions
 
-    pipeline = entered(on).pipeline.pipelineName
+    pipeline = entered_outline(on).pipeline_name
     running = executions.arns(pipeline, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
     if not chosen:
@@ -272,13 +272,14 @@ def runs(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.runs import executions
 
-    configuration = entered(on)
-    arns = executions.arns(configuration.pipeline.pipelineName)
+    outline = entered_outline(on)
+    arns = executions.arns(outline.pipeline_name)
     listed = [executions.describe(arn) for arn in arns]
     if json:
         console.print_json([execution.as_json() for execution in listed])
     elif listed:
-        defaults = {name: str(parameter.default) for name, parameter in configuration.parameters.items()}
+        parameters = outline.whole.parameters if outline.whole else {}
+        defaults = {name: str(parameter.default) for name, parameter in parameters.items()}
         newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
         console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
     else:
@@ -293,4 +294,4 @@ def ui(on: On = "local") -> None:
     """
     from retraining.results import mlflow_ui
 
-    mlflow_ui.serve(entered(on), on)
+    mlflow_ui.serve(entered_outline(on), on)

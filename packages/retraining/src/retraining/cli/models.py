@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from retraining import console
-from retraining.cli.options import Json, On, entered
+from retraining.cli.options import Json, On, entered_outline
 from retraining.runs.targets import PlaceName
 
 models_app = typer.Typer(
@@ -23,8 +23,8 @@ def models_list(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.results import registry
 
-    configuration = entered(on)
-    packages = registry.packages(configuration)
+    groups = entered_outline(on).package_groups
+    packages = registry.packages(groups)
     if json:
         console.print_json([package.as_json() for package in packages])
     elif packages:
@@ -45,8 +45,8 @@ def models_show(
     """
     from retraining.results import registry
 
-    configuration = entered(on)
-    details = registry.details(registry.find(configuration, version))
+    groups = entered_outline(on).package_groups
+    details = registry.details(registry.find(groups, version))
     if json:
         console.print_json(details)
     else:
@@ -115,8 +115,8 @@ def reject(
 def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     from retraining.results import registry
 
-    configuration = entered(on)
-    package = registry.find(configuration, version)
+    groups = entered_outline(on).package_groups
+    package = registry.find(groups, version)
     status = registry.STATUSES[verb]
     shown = f"{package.shown}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:

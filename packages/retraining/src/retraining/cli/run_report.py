@@ -20,7 +20,7 @@ _ALIGNED = 60  # characters; a longer command has its purpose directly after it
 def show(configuration: Configuration, result: Result) -> None:
     """Steps with their times, models with their metrics, experiment run, project, what to type next."""
     execution = result.execution
-    known = registry.packages(configuration)
+    known = registry.packages(configuration.package_groups)
     mine = [package for package in known if package.execution == execution.arn]
     measured = evaluations_of(configuration, execution)
     _show_steps(execution)
@@ -121,6 +121,6 @@ def _decide(
 ) -> list[tuple[str, str]]:
     if not mine:
         return [("models list", "see the versions that are registered")] if has_versions else []
-    several = len(registry.groups(configuration)) > 1
+    several = len(configuration.package_groups) > 1
     name = mine[0].shown if several else str(mine[0].version)
     return [(f"models approve {name}", "decide on a model version")]

@@ -162,7 +162,7 @@ def _links(execution: Execution) -> dict[str, str]:
 
 
 def _arns(output: str) -> list[str]:
-    """The model packages in a Lambda function's output; it may be another function, which means other things."""
+    """The model packages in a Lambda function's output; another function's may mean other things."""
     try:
         arns = json.loads(output)
     except ValueError:

@@ -7,7 +7,6 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 from retraining.results import model_quality
 
@@ -36,11 +35,11 @@ class ModelPackage:
         return asdict(self)
 
 
-def packages(configuration: Configuration) -> list[ModelPackage]:
-    """All versions in the project's model package groups, oldest first in each."""
+def packages(groups: list[str]) -> list[ModelPackage]:
+    """All versions in model package groups, oldest first in each."""
     client = boto3.client("sagemaker")
     versions: list[ModelPackage] = []
-    for group in groups(configuration):
+    for group in groups:
         try:
             pages = client.get_paginator("list_model_packages").paginate(
                 ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
@@ -54,19 +53,13 @@ def packages(configuration: Configuration) -> list[ModelPackage]:
     return versions
 
 
-def groups(configuration: Configuration) -> list[str]:
-    """The model package groups that the configuration registers to."""
-    names = [name for name, model in configuration.models.items() if model.registry]
-    return list(dict.fromkeys(map(configuration.package_group, names)))
-
-
-def find(configuration: Configuration, name: str) -> ModelPackage:
-    """A package by version number, ``group/version`` or ARN.
+def find(groups: list[str], name: str) -> ModelPackage:
+    """A package of these groups by version number, ``group/version`` or ARN.
 
     Raises:
         UserError: there is none, or the number is ambiguous among groups.
     """
-    known = packages(configuration)
+    known = packages(groups)
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
     if len(named) == 1:
         return named[0]

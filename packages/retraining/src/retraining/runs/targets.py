@@ -9,19 +9,23 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 # Its names are imported when they are used: every command imports this module.
 import local_sagemaker
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import AnyConfiguration
 from retraining.config.schema.project import Project
 from retraining.errors import UserError
+
+if TYPE_CHECKING:
+    from local_sagemaker import Settings as Settings
 
 PlaceName = Literal["local", "aws"]  # in the words of the option --on
 
 _Result = TypeVar("_Result")
 
+FOLDER = ".local"
 _PORTS = {"LOCAL_SAGEMAKER_PORT": "sagemaker_port", "LOCAL_AWS_PORT": "aws_port"}
 # What a job must not see: in AWS its image has none of it.
 _HIDDEN = ("retraining", "job-toolkit")
@@ -37,7 +41,7 @@ class Place:
     file_of: Callable[[str], str]
 
 
-def local_settings(configuration: Configuration) -> local_sagemaker.Settings:
+def local_settings(configuration: AnyConfiguration) -> local_sagemaker.Settings:
     """The local services of this project, as conf/project.yaml and LOCAL_*_PORT variables set them.
 
     Where no variable is set and the services run, on the ports on which they run: they may have been
@@ -47,7 +51,7 @@ def local_settings(configuration: Configuration) -> local_sagemaker.Settings:
         UserError: a port variable is not a port, or both ports are the same.
     """
     project = configuration.project
-    root = configuration.root / ".local"
+    root = configuration.root / FOLDER
     sagemaker_port, aws_port = _ports(project, root)
     return local_sagemaker.Settings(
         root=root,
@@ -83,47 +87,55 @@ def _ports(project: Project, root: Path) -> tuple[int, int]:
     return sagemaker, aws
 
 
-def local_status(configuration: Configuration) -> dict[str, Any]:
+def recorded_settings(root: Path) -> local_sagemaker.Settings:
+    """Those with which the services of the project in `root` were started; where none run, good to empty
+    their folder only."""
+    return local_sagemaker.stack.recorded(root / FOLDER, "retrain local")
+
+
+def local_status(settings: local_sagemaker.Settings) -> dict[str, Any]:
     """``{"running": bool, "services": [{"name", "url", "pid", "healthy"}], "root": folder}``."""
-    return _said_to_users(local_sagemaker.stack.status, configuration)
+    return _said_to_users(local_sagemaker.stack.status, settings)
 
 
-def local_environment(configuration: Configuration) -> dict[str, str | None]:
+def local_environment(settings: local_sagemaker.Settings) -> dict[str, str | None]:
     """The variables with which other programs use the local services; None for those to be unset.
 
     Raises:
         UserError: the services do not run.
     """
-    return _said_to_users(local_sagemaker.programs.environment, configuration)
+    return _said_to_users(local_sagemaker.programs.environment, settings)
 
 
-def local_exports(configuration: Configuration) -> str:
+def local_exports(variables: Mapping[str, str | None]) -> str:
     """The same as lines for a shell."""
-    return local_sagemaker.programs.exports(local_environment(configuration))
+    return local_sagemaker.programs.exports(variables)
 
 
-def run_local(configuration: Configuration, words: list[str], on_progress: Callable[[str], None]) -> int:
+def run_local(
+    settings: local_sagemaker.Settings, words: list[str], on_progress: Callable[[str], None]
+) -> int:
     """Run a program with these variables; start the services when they are down. Its exit code."""
     return _said_to_users(
-        lambda settings: local_sagemaker.programs.run(settings, words, on_progress), configuration
+        lambda settings: local_sagemaker.programs.run(settings, words, on_progress), settings
     )
 
 
-def stop_local(configuration: Configuration) -> bool:
+def stop_local(settings: local_sagemaker.Settings) -> bool:
     """Stop the local services; True where some ran."""
-    return _said_to_users(local_sagemaker.stack.down, configuration)
+    return _said_to_users(local_sagemaker.stack.down, settings)
 
 
-def reset_local(configuration: Configuration) -> None:
+def reset_local(settings: local_sagemaker.Settings) -> None:
     """Stop the local services and remove what they hold."""
-    _said_to_users(local_sagemaker.stack.reset, configuration)
+    _said_to_users(local_sagemaker.stack.reset, settings)
 
 
 def _said_to_users(
-    action: Callable[[local_sagemaker.Settings], _Result], configuration: Configuration
+    action: Callable[[local_sagemaker.Settings], _Result], settings: local_sagemaker.Settings
 ) -> _Result:
     try:
-        return action(local_settings(configuration))
+        return action(settings)
     except local_sagemaker.PortsInUse:
         raise
     except local_sagemaker.LocalError as error:
@@ -139,7 +151,7 @@ def _port(variable: str, default: int) -> int:
         raise UserError(str(error)) from None
 
 
-def mlflow_port(configuration: Configuration) -> int:
+def mlflow_port(configuration: AnyConfiguration) -> int:
     """The port of MLflow's pages.
 
     Raises:
@@ -154,7 +166,7 @@ def mlflow_port(configuration: Configuration) -> int:
 
 def prepare(
     name: PlaceName,
-    configuration: Configuration,
+    configuration: AnyConfiguration,
     on_progress: Callable[[str], None],
     shell: Mapping[str, str] = os.environ,
 ) -> None:
@@ -168,7 +180,10 @@ def prepare(
     if name != "local":
         return
     try:
-        _said_to_users(lambda settings: local_sagemaker.stack.up(settings, on_progress, shell), configuration)
+        _said_to_users(
+            lambda settings: local_sagemaker.stack.up(settings, on_progress, shell),
+            local_settings(configuration),
+        )
     except local_sagemaker.PortsInUse as error:
         # Who has to choose ports wants to know at once that the third is taken as well.
         mlflow = _port("LOCAL_MLFLOW_PORT", configuration.project.local.mlflow_port)
@@ -176,7 +191,7 @@ def prepare(
         raise UserError("\n".join(filter(None, [str(error), taken]))) from None
 
 
-def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+def enter(name: PlaceName, configuration: AnyConfiguration, on_progress: Callable[[str], None]) -> Place:
     """Make boto3, the SDK and MLflow of this process talk to the place; local services are started.
 
     Raises:
@@ -185,7 +200,7 @@ def enter(name: PlaceName, configuration: Configuration, on_progress: Callable[[
     return {"local": _enter_local, "aws": _enter_aws}[name](configuration, on_progress)
 
 
-def _enter_local(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+def _enter_local(configuration: AnyConfiguration, on_progress: Callable[[str], None]) -> Place:
     prepare("local", configuration, on_progress)
     settings = local_settings(configuration)
     for name, value in settings.changes(os.environ).items():
@@ -196,7 +211,7 @@ def _enter_local(configuration: Configuration, on_progress: Callable[[str], None
     return Place("local", lambda kind, job: str(settings.job_log(job)), settings.file_of)
 
 
-def _enter_aws(configuration: Configuration, on_progress: Callable[[str], None]) -> Place:
+def _enter_aws(configuration: AnyConfiguration, on_progress: Callable[[str], None]) -> Place:
     import boto3
     import botocore.session
     from botocore.exceptions import BotoCoreError, ClientError
