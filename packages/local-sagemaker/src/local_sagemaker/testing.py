@@ -12,6 +12,7 @@ The fixture `local_sagemaker` starts them once for all tests, on free ports and 
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+_PLACES = r"LOCAL_(SAGEMAKER_PORT|SAGEMAKER_HOME|AWS_PORT|MLFLOW_PORT)"
+
 # Every run of pytest in this environment imports this module: the services are imported where they are used.
 if TYPE_CHECKING:
     from local_sagemaker import Settings
+
+
+def pytest_configure() -> None:
+    """Tests start services of their own: where the user's shell wants others does not concern them."""
+    for name in [name for name in os.environ if re.fullmatch(_PLACES, name)]:
+        del os.environ[name]
 
 
 def free_ports(count: int) -> list[int]:

@@ -75,8 +75,11 @@ def main() -> None:
 
 
 def _end(error: Exception) -> NoReturn:
-    if isinstance(error, BrokenPipeError):
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left cannot be written at the end either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
         sys.exit(1)
     problems = _problems(error)
     if not problems or "RETRAIN_DEBUG" in os.environ:
@@ -92,6 +95,10 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
         return error.problems
     if isinstance(error, RecursionError):
         return (f"something nests too deeply: {error}; `retrain --debug ...` shows where",)
+    if isinstance(error, OSError) and error.strerror:  # a folder that is read-only, a disk that is full
+        where = " and ".join(repr(str(name)) for name in (error.filename, error.filename2) if name)
+        words = f"{where}: {error.strerror}" if where else error.strerror
+        return (f"{words}; `retrain --debug ...` shows what needed it",)
     if "botocore" not in sys.modules:  # importing it takes longer than most commands
         return ()
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
