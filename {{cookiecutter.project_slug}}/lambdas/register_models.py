@@ -60,14 +60,14 @@ def handler(event: Event, context: object) -> dict[str, str]:
             f"{event['model_package_group']}: {len(metrics) - len(failed)} of {len(metrics)} candidates are "
             f"registered; failed: {'; '.join(failed)}"
         )
-    return {"model_packages": json.dumps(arns), "registered": str(new)}
+    return {"model_packages": json.dumps(arns, allow_nan=False), "registered": str(new)}
 
 
 def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, float]]:
     """``{candidate: {metric: number}}`` in the order of evaluation.json, which the evaluation wrote."""
     uri = f"{evaluation_uri.rstrip('/')}/evaluation.json"
     try:
-        document = json.loads(read(s3, uri))
+        document = json.loads(read(s3, uri), parse_constant=no_number)
     except ValueError as error:
         raise RegistrationError(f"{uri}: cannot be read as JSON: {error}") from None
     metrics = document.get("candidates") if isinstance(document, dict) else None
@@ -76,6 +76,11 @@ def candidate_metrics(s3: Any, evaluation_uri: str) -> dict[str, dict[str, float
     if not all(isinstance(values, dict) for values in metrics.values()):
         raise RegistrationError(f"{uri}: candidates must hold an object of metrics for each name")
     return metrics
+
+
+def no_number(text: str) -> float:
+    """Refuse what Python's json.dumps writes for a number that is not finite."""
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def ensure_group(sagemaker: Any, name: str, description: str) -> None:

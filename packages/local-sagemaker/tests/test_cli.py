@@ -115,7 +115,7 @@ def test_up_status_down_reset(shell: Shell) -> None:
     assert "give --yes" in shell.refuses("reset")
     assert (shell.folder / ".local" / "sagemaker.db").exists()
     assert shell.succeeds("reset", "--yes") == "the local services are empty\n"
-    assert [path.name for path in (shell.folder / ".local").iterdir()] == ["LOCAL_SAGEMAKER"]
+    assert {path.name for path in (shell.folder / ".local").iterdir()} == {"LOCAL_SAGEMAKER", "token"}
 
 
 def test_env_is_lines_for_a_shell(running: Shell) -> None:

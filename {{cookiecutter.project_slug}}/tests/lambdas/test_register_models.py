@@ -143,6 +143,10 @@ def test_one_that_fails_is_named_and_completed_later(
         ("[]", r"evaluation\.json: no candidates in it"),
         ('{"candidates": {"a": 0.4}}', r"evaluation\.json: candidates must hold an object of metrics"),
         ("{", r"evaluation\.json: cannot be read as JSON"),
+        (
+            '{"candidates": {"a": {"auc": NaN}}}',
+            r"evaluation\.json: cannot be read as JSON: NaN is not a number of JSON",
+        ),
     ],
 )
 def test_an_evaluation_without_candidates(

@@ -90,7 +90,7 @@ def error(words: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, and nothing else."""
-    print(json.dumps(value, indent=2, default=str))
+    print(json.dumps(value, indent=2, default=str, allow_nan=False))
 
 
 def print_table(table: Table) -> None:

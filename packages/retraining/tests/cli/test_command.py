@@ -54,6 +54,14 @@ def test_a_global_option_without_its_value_is_refused() -> None:
         global_options_first(["check", "--env"])
 
 
+@pytest.mark.parametrize("group", [[], ["models"], ["local"], ["schedule"]])
+def test_the_help_cuts_no_summary_short(group: list[str], tmp_path: Path) -> None:
+    words = retrain(tmp_path, *group, "--help").stdout
+    summaries = words.partition("Commands:\n")[2].splitlines()
+    assert summaries
+    assert [line for line in summaries if line.endswith("...")] == []
+
+
 def test_the_project_is_found_from_a_folder_below_it(project: Path) -> None:
     below = project / "models" / "scarcegan"
     done = retrain(below, "definition", "--out", "here.json")

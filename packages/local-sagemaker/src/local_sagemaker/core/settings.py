@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from local_sagemaker.core import tokens
+
 HOST = "127.0.0.1"
 
 # Variables that lead a client of AWS elsewhere, or keep it from working at all: profiles, files of
@@ -25,7 +27,8 @@ class Settings:
     `account` is 12 digits, `bucket` the default bucket, made at the start; `sagemaker_port` and `aws_port`
     are TCP ports on 127.0.0.1. `python` is the interpreter that jobs run with: they see its packages, except
     the distributions `hidden` and local-sagemaker itself. `variables` are given to clients and jobs in
-    addition to those of AWS.
+    addition to those of AWS. `pip_variables` are the environment in which jobs' requirements are installed:
+    the user's settings of indexes and proxies, which no job sees.
 
     The rest are words for messages: `command` is what users type before ``down``, ``reset`` and so on;
     `port_advice` says how to choose another port, with the fields ``{key}`` (such as sagemaker_port) and
@@ -41,6 +44,7 @@ class Settings:
     python: Path = field(default_factory=lambda: Path(sys.executable))
     hidden: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    pip_variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     command: str = field(default="local-sagemaker", compare=False)
     port_advice: str = field(default="set the variable {variable}", compare=False)
 
@@ -83,8 +87,11 @@ class Settings:
 
     @property
     def session_token(self) -> str:
-        """What clients send as AWS_SESSION_TOKEN; no secret, nobody checks it."""
-        return "local-sagemaker"
+        """What clients send as AWS_SESSION_TOKEN: a secret of `root`, made when services first start in it.
+
+        Raises LocalError when they never did.
+        """
+        return tokens.read(self.root)
 
     def job_log(self, name: str) -> Path:
         """Everything the job `name` printed, and what was done around it."""
@@ -95,13 +102,16 @@ class Settings:
         file = self.s3 / self.account / uri.removeprefix("s3://")
         return str(file) if file.is_file() else uri
 
-    def environment(self, shell: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    def environment(
+        self, shell: Mapping[str, str] = MappingProxyType({}), role: str | None = None
+    ) -> dict[str, str]:
         """The whole environment of a program whose AWS clients reach these services, and nothing else.
 
-        It is `shell` without what concerns AWS there, and with our own variables.
+        It is `shell` without what concerns AWS there, and with our own variables. `role` is the name or ARN
+        of the role whose credentials they hold, None for the root's own.
         """
         kept = {name: value for name, value in shell.items() if not _OF_AWS.match(name)}
-        return kept | self._variables(shell)
+        return kept | self._variables(shell, role)
 
     def changes(self, shell: Mapping[str, str]) -> dict[str, str | None]:
         """What makes `environment(shell)` of `shell`: variables to set, and those to unset, with None."""
@@ -109,7 +119,8 @@ class Settings:
         unset = {name: None for name in sorted(shell) if _OF_AWS.match(name) and name not in variables}
         return variables | unset
 
-    def _variables(self, shell: Mapping[str, str]) -> dict[str, str]:
+    def _variables(self, shell: Mapping[str, str], role: str | None = None) -> dict[str, str]:
+        token = self.session_token
         return {
             "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_ENDPOINT_URL_SAGEMAKER": self.sagemaker_url,
@@ -118,7 +129,7 @@ class Settings:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.account,  # ministack takes a key id of 12 digits as the account
             "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_SESSION_TOKEN": self.session_token,
+            "AWS_SESSION_TOKEN": token if role is None else tokens.of_role(token, role),
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -131,8 +142,9 @@ class Settings:
 
         One per service, for all threads.
         """
+        token = self.session_token  # another one after `root` was removed and made again
         with _client_lock:
-            return _client(self, service)
+            return _client(self, service, token)
 
 
 def _proxy_exception(shell: Mapping[str, str]) -> dict[str, str]:
@@ -146,7 +158,7 @@ _client_lock = threading.Lock()
 
 
 @functools.cache
-def _client(settings: Settings, service: str) -> Any:
+def _client(settings: Settings, service: str, _token: str) -> Any:
     from botocore.config import Config
 
     ours = service in ("sagemaker", "sagemaker-runtime")

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local_sagemaker.core import ports, root
+from local_sagemaker.core import ports, root, tokens
 from local_sagemaker.core.errors import LocalError, PortsInUse
 from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon import server
+from local_sagemaker.daemon.shell import for_pip, for_services
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
 
@@ -127,7 +128,7 @@ def is_local(url: str) -> bool:
 
 
 def reset(settings: Settings) -> None:
-    """Stop the services and remove all that the root holds, also when it is broken.
+    """Stop the services and remove all that the root holds but its token, also when it is broken.
 
     Raises LocalError for a root that is not ours; nothing is touched then.
     """
@@ -136,8 +137,8 @@ def reset(settings: Settings) -> None:
     with _lock(settings.root):
         _stop(settings, status(settings))
         for entry in settings.root.iterdir():
-            if entry.name == root.MARKER:
-                continue  # a command that is still at work may write here afterwards
+            if entry.name in (root.MARKER, tokens.FILE):
+                continue  # a command that is still at work may write here afterwards, or ask again
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
@@ -156,11 +157,14 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
-    return state["running"] and _record(settings.root).get("settings") == server.describe(settings)
+    record = _record(settings.root)
+    # Services of a version without tokens take requests of anybody.
+    is_guarded = record.get("token") == tokens.fingerprint(settings.session_token)
+    return state["running"] and is_guarded and record.get("settings") == server.describe(settings)
 
 
 def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    arguments = [f"--root={settings.root}"]
+    arguments = [f"--root={settings.root}", f"--command={settings.command}"]
     for name, value in server.describe(settings).items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, dict):
@@ -170,13 +174,16 @@ def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[by
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "local_sagemaker", "serve", *arguments],
             cwd=settings.root,
-            env=settings.environment(shell),
-            stdin=subprocess.DEVNULL,
+            env=for_services(shell),
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     _children[process.pid] = process
+    # Not in its environment: what pip needs may hold passwords, and any process can read an environment.
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
+        pipe.write(json.dumps(for_pip(shell), allow_nan=False).encode())
     return process
 
 

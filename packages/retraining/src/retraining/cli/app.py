@@ -143,7 +143,9 @@ def _options(
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check the configuration and list its parameters, without calling AWS.
+    """Check the configuration and list its parameters.
+
+    It calls neither AWS nor the local services.
 
     Example: retrain check
     """
@@ -173,7 +175,9 @@ def check(json: Json = False) -> None:
 def definition(
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
 ) -> None:
-    """Compile the pipeline definition: no credentials, no network, no side effects.
+    """Compile the pipeline definition and print it.
+
+    It needs no credentials and no network, and has no side effects.
 
     Example: retrain definition --out pipeline.json
     """
@@ -204,7 +208,7 @@ def new_model(
         typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
     ] = None,
 ) -> None:
-    """Add a model to the pipeline, copied from another one or from an example.
+    """Add a model, copied from an example or from one of yours.
 
     Example: retrain new-model churn --like lightgbm
     """
@@ -271,8 +275,9 @@ def stop(
 
 @app.command()
 def runs(on: On = "local", json: Json = False) -> None:
-    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from the
-    present defaults.
+    """List the pipeline's executions, newest first.
+
+    The last 20 are listed with the parameters that differ from the present defaults.
 
     Example: retrain runs --json
     """

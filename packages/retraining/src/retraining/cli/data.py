@@ -27,7 +27,7 @@ def data(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Simulate sample data and put it where the pipeline's inputs point.
+    """Put simulated sample data where the inputs point.
 
     It replaces only what it wrote before: a model with data of your own in one of its inputs keeps all of
     them as they are, and --to refuses a prefix with other data.

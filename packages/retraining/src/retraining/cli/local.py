@@ -60,7 +60,9 @@ def status(json: Json = False) -> None:
 
 @local_app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop the local services and remove all they hold: executions, models, data, experiments.
+    """Stop the local services and remove all that they hold.
+
+    That is executions, models, data and experiments.
 
     Example: retrain local reset --yes
     """
@@ -75,7 +77,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 @local_app.command()
 def env(json: Json = False) -> None:
-    """Print the variables with which other programs use the local services, for a shell.
+    """Print the variables that other programs need, for a shell.
 
     Example: eval "$(retrain local env)"
     """
@@ -94,7 +96,9 @@ def run(
         list[str] | None, typer.Argument(metavar="-- COMMAND ...", help="The program and its arguments.")
     ] = None,
 ) -> None:
-    """Run a program with the variables of `retrain local env`; start the services when they are down.
+    """Run a program that uses the local services.
+
+    It gets the variables of `retrain local env`. The services are started when they are down.
 
     The exit code is the program's; 128 + n after signal n; 127 when there is no such program.
 

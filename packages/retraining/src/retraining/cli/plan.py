@@ -17,7 +17,9 @@ def plan(
     on: On = "local",
     json: Json = False,
 ) -> None:
-    """Show what a run would change and which steps it would really run; nothing is changed.
+    """Show what a run would change and which steps would run.
+
+    It changes nothing.
 
     Example: retrain plan --param Epochs=10
     """

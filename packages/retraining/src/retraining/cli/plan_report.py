@@ -22,14 +22,14 @@ _CACHE = {
 
 
 def show(plan: Plan) -> None:
-    """Print the steps with what the cache does for each, newer objects in their inputs, and what changes."""
+    """Print the steps with what the cache does for each, what changed in their inputs, and what changes."""
     console.line(_summary(plan))
     console.line()
     console.print_table(_table(plan))
-    if plan.newer_inputs:
+    if plan.changed_inputs:
         console.line()
-    for newer in plan.newer_inputs:
-        console.line(f"! {newer}", "yellow")
+    for changed in plan.changed_inputs:
+        console.line(f"! {changed}", "yellow")
     # The table has what matters to the cache already.
     unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
     if any(unsaid.values()) or plan.others:

@@ -10,11 +10,12 @@ import boto3
 from botocore.exceptions import ClientError
 
 from retraining.cli.tables import Progress
+from retraining.compile.compiled import Run, read
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.config.configuration import Configuration
 from retraining.console import note
 from retraining.errors import UserError
-from retraining.planning import newer_inputs
+from retraining.planning import changed_inputs, history, input_manifest
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
@@ -77,7 +78,7 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
                 if experiments.enabled()
                 else None
             )
-            execution = _follow(definition.name, arn, _step_names(configuration))
+            execution = _follow(configuration, definition.name, arn)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
@@ -125,8 +126,20 @@ def _start(configuration: Configuration, definition: Definition, values: dict[st
     _note_interruption(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
-    commit = deployment.git_commit(configuration.root)
-    return executions.start(definition.name, {**values, "GitCommit": commit})
+    given = {**values, "GitCommit": deployment.git_commit(configuration.root)}
+    compiled = read(definition.text)
+    planned = Run(compiled, history.values(compiled.parameters, given), None, definition.name)
+    # Before the start: what changes while a job begins to read is then told, and not missed.
+    manifest = input_manifest.look(changed_inputs.uris_of(planned))
+    arn = executions.start(definition.name, given)
+    try:
+        input_manifest.record(configuration, definition.name, arn, manifest)
+    except ClientError as error:
+        note(
+            "what is in the inputs was not recorded, so objects that are removed later are not told: "
+            f"{error.response['Error'].get('Message', error)}"
+        )
+    return arn
 
 
 def _note_interruption(configuration: Configuration, pipeline: str) -> None:
@@ -146,8 +159,8 @@ def _step_names(configuration: Configuration) -> list[str]:
     return [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
 
 
-def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
-    progress = Progress(names)
+def _follow(configuration: Configuration, pipeline: str, arn: str) -> Execution:
+    progress = Progress(_step_names(configuration))
     noted: set[str] = set()
     with progress.shown():
         for execution in executions.watch(arn):
@@ -155,15 +168,15 @@ def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
             done = (step for step in execution.steps if step.status == "Succeeded")
             reused = {step.name for step in done if step.cache_hit} - noted
             noted |= reused
-            _note_newer_inputs(pipeline, arn, reused)
+            _note_changed_inputs(configuration.project.bucket, pipeline, arn, reused)
     return execution
 
 
-def _note_newer_inputs(pipeline: str, arn: str, reused: set[str]) -> None:
-    """Say so when the inputs of reused steps have objects that are newer than the results."""
+def _note_changed_inputs(bucket: str, pipeline: str, arn: str, reused: set[str]) -> None:
+    """Say so when the inputs of reused steps have other objects than the results were made of."""
     with contextlib.suppress(ClientError):  # a run does not need the right to read executions
-        for newer in newer_inputs.find_in_execution(pipeline, arn, reused) if reused else ():
-            note(str(newer))
+        for changed in changed_inputs.find_in_execution(bucket, pipeline, arn, reused) if reused else ():
+            note(str(changed))
 
 
 def _log(configuration: Configuration, execution: Execution, experiment: "Future[str] | None") -> str | None:

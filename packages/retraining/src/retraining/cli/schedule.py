@@ -14,7 +14,9 @@ schedule_app = typer.Typer(
 
 @schedule_app.command("on")
 def switch_on(on: On = "local") -> None:
-    """Let EventBridge start the deployed pipeline as `schedule` in conf/project.yaml says.
+    """Let EventBridge start the deployed pipeline.
+
+    It starts the pipeline at the times of `schedule` in conf/project.yaml.
 
     The local EventBridge only records it; --on aws starts the pipeline.
 

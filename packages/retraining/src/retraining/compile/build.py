@@ -98,7 +98,7 @@ class Build:
             reference = self.parameters[value.parameter]
             return reference if value.type == "String" else reference.to_string()
         if isinstance(value, dict | list):
-            return json.dumps(value, separators=(",", ":"), default=str)
+            return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def plain(self, step_name: str, value: Any, *path: str | int) -> Any:

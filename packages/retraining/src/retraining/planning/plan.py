@@ -13,9 +13,9 @@ from retraining.compile.differences import Difference, differences, words
 from retraining.compile.lambdas import functions_of
 from retraining.config.configuration import Configuration
 from retraining.console import note
-from retraining.planning import cache_prediction, history, newer_inputs
+from retraining.planning import cache_prediction, changed_inputs, history
 from retraining.planning.cache_prediction import Prediction
-from retraining.planning.newer_inputs import NewerInput
+from retraining.planning.changed_inputs import ChangedInput
 from retraining.runs import arguments, deployment, targets
 from retraining.runs.interruption import Threads
 from retraining.runs.targets import PlaceName
@@ -62,7 +62,7 @@ class PlannedStep:
 class Plan:
     """What a run would change and do; `others` are changes outside the steps, in words.
 
-    `newer_inputs` are the inputs of steps to be reused that have newer objects.
+    `changed_inputs` are the inputs of steps to be reused whose objects are not those of the result.
     """
 
     pipeline: str
@@ -71,7 +71,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     others: tuple[str, ...]
     parameters: dict[str, Any]
-    newer_inputs: tuple[NewerInput, ...]
+    changed_inputs: tuple[ChangedInput, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -81,7 +81,7 @@ class Plan:
             "parameters": self.parameters,
             "steps": [step.as_json() for step in self.steps],
             "other_changes": list(self.others),
-            "newer_inputs": [newer.as_json() for newer in self.newer_inputs],
+            "changed_inputs": [changed.as_json() for changed in self.changed_inputs],
         }
 
 
@@ -116,7 +116,9 @@ def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) 
         steps=tuple(_steps(old or Compiled({}, {}, {}), new, predictions, packages)),
         others=tuple(_others(configuration, definition, old, new, deployed)),
         parameters=run.parameters,
-        newer_inputs=tuple(newer_inputs.find(past, cache_prediction.sources(predictions))),
+        changed_inputs=tuple(
+            changed_inputs.find(configuration.project.bucket, past, cache_prediction.sources(predictions))
+        ),
     )
 
 

@@ -1,11 +1,17 @@
 """MLflow's pages in one process: ``python -m retraining.results.mlflow_server PORT STORE ARTIFACTS``.
 
 ``mlflow server`` loads MLflow twice, which takes twice as long, and starts workers for jobs of its own that
-need 300 MB each. tests/results/test_mlflow_ui.py holds what of MLflow this depends on.
+need 300 MB each.
+
+MLflow's own checks let pages of every other program on this machine read and change its runs; ours do not.
+Whoever forwards the port to another name says so in MLFLOW_SERVER_ALLOWED_HOSTS, and has MLflow's in place of
+ours.
 """
 
 import os
 import sys
+
+from retraining.runs import targets
 
 
 def main() -> None:
@@ -21,8 +27,12 @@ def main() -> None:
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     }
     import uvicorn
+    from mlflow.server import fastapi_app
 
-    uvicorn.run("mlflow.server.fastapi_app:app", host="127.0.0.1", port=int(port), log_level="warning")
+    app = fastapi_app.app
+    if "MLFLOW_SERVER_ALLOWED_HOSTS" not in os.environ:
+        app = targets.own_pages(app, int(port))
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ def _serve_here(outline: Outline) -> None:
     words += [os.environ["MLFLOW_TRACKING_URI"], artifacts]
     log = outline.root / ".local" / "logs" / "mlflow.log"
     console.note(f"starting MLflow's pages on port {port}")
-    with log.open("w") as said, interruption.started(words, stdout=said, stderr=said) as server:
+    with (
+        log.open("w") as said,
+        interruption.started(
+            words, env=targets.service_environment(outline), stdout=said, stderr=said
+        ) as server,
+    ):
         pages = url + _runs(url, outline, server, log)
         console.line(f"MLflow: {pages} (stop with Ctrl-C)")
         sys.stdout.flush()

@@ -15,9 +15,12 @@ _EPOCHS = 2**31
 
 
 def metrics_table(text: str) -> list[metrics.Model]:
-    """The models of a metrics.csv. Raises ValueError for a file of another form."""
+    """The models of a metrics.csv, without cells that are no numbers.
+
+    Raises ValueError for a file of another form.
+    """
     try:
-        return metrics.parse(text)
+        return metrics.parse(text, lenient=True)
     except InputError as error:
         raise ValueError(str(error)) from None
 

@@ -107,6 +107,22 @@ def local_environment(settings: local_sagemaker.Settings) -> dict[str, str | Non
     return _said_to_users(local_sagemaker.programs.environment, settings)
 
 
+def service_environment(configuration: AnyConfiguration) -> dict[str, str]:
+    """The variables of a process that stays in the background and uses the local services.
+
+    Any process of the user can read them: nothing of the shell is among them that may be secret.
+    """
+    wanted = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SERVER_")
+    chosen = {name: value for name, value in os.environ.items() if name.startswith(wanted)}
+    shell = local_sagemaker.shell.for_services(os.environ)
+    return shell | chosen | local_settings(configuration).environment()
+
+
+def own_pages(app: Any, port: int) -> Any:
+    """The ASGI application `app` on `port` of this machine, closed to the pages of other sites."""
+    return local_sagemaker.OwnPages(app, port)
+
+
 def local_exports(variables: Mapping[str, str | None]) -> str:
     """The same as lines for a shell."""
     return local_sagemaker.programs.exports(variables)
@@ -242,8 +258,11 @@ def _enter_aws(configuration: AnyConfiguration, on_progress: Callable[[str], Non
 
 def _leave_local(settings: local_sagemaker.Settings) -> None:
     """Take back what `retrain local env` set in this shell."""
-    ours = settings.environment()
-    if os.environ.get("AWS_ENDPOINT_URL") == ours["AWS_ENDPOINT_URL"]:
+    if os.environ.get("AWS_ENDPOINT_URL") == settings.aws_url:
+        try:
+            ours = settings.environment()
+        except local_sagemaker.LocalError:
+            return  # without a token there is nothing that could answer
         for name, value in ours.items():
             if os.environ.get(name) == value:
                 del os.environ[name]

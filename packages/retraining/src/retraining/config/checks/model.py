@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retraining.config.checks.channels import check_channels
+from retraining.config.checks.folders import check_checkpoint_folder
 from retraining.config.checks.images import check_images
 from retraining.config.checks.lambdas import check_functions
 from retraining.config.checks.transform import check_transform
@@ -169,6 +170,7 @@ def _check_spot(problems: Problems, job: TrainingJob) -> None:
     elif job.use_spot_instances is True:
         words = "set max_wait_seconds, how long the job may wait and run"
         problems.add(spot, words, ("max_wait_seconds",))
+    check_checkpoint_folder(problems, job)
     if "checkpoint_local_path" in job.model_fields_set and job.checkpoint_s3_uri is None:
         words = "checkpoints are kept only with checkpoint_s3_uri: add it"
         problems.add(("checkpoint_local_path",), words, ("checkpoint_s3_uri",))

@@ -1,6 +1,5 @@
 """Checks of a pipeline's steps: names, sections, chains, order."""
 
-import posixpath
 import re
 from collections.abc import Collection
 from itertools import pairwise
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from retraining.config.checks import gate
+from retraining.config.checks.folders import check_processing_folders
 from retraining.config.checks.model import check_retry, written
 from retraining.config.checks.step_problems import StepProblems
 from retraining.config.files.problems import Problems
@@ -261,15 +261,6 @@ def _check_inputs(steps: StepProblems, pipeline: Pipeline, step: Step) -> None:
         steps.add(step, _SOURCES, words)
     outputs = chaining.outputs_of(model, step)
     if isinstance(job, ProcessingJob):
-        _check_paths(steps, step, "inputs", [item.path for item in inputs])
-        _check_paths(steps, step, "outputs", list(outputs.values()))
+        check_processing_folders(steps, step, job, inputs, outputs)
     if isinstance(job, ProcessingJob) and len(outputs) > 10:
         steps.add(step, "step_class", f"{len(outputs)} outputs: SageMaker allows 10")
-
-
-def _check_paths(steps: StepProblems, step: Step, noun: str, paths: list[str]) -> None:
-    folders = [posixpath.normpath(path) for path in paths]
-    repeated = sorted({folder for folder in folders if folders.count(folder) > 1})
-    if repeated:
-        words = f"two {noun} are in {repeated[0]}: give each its own folder"
-        steps.add(step, "step_class", words)
