@@ -33,8 +33,6 @@ def prepare(settings: Settings) -> None:
     folders = (settings.jobs, settings.environments, settings.logs, settings.s3, settings.ministack_state)
     for folder in folders:
         folder.mkdir(exist_ok=True)
-    # A profile that the user's shell names has to exist, or no client starts.
-    settings.aws_config.write_text("[default]\n")
 
 
 def make(root: Path) -> None:

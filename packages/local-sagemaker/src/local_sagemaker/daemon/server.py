@@ -178,7 +178,12 @@ class _Ministack:
 
 def is_healthy(settings: Settings) -> bool:
     """True when some ministack answers; the owner of the port says whose it is."""
-    return "services" in fetch(f"{settings.aws_url}/_ministack/health")
+    return is_ministack(settings.aws_url)
+
+
+def is_ministack(url: str) -> bool:
+    """True when the server at `url` is a ministack."""
+    return "services" in fetch(f"{url}/_ministack/health")
 
 
 def fetch(url: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -12,11 +13,12 @@ from retraining import console
 from retraining.cli.data import data
 from retraining.cli.local import local_app
 from retraining.cli.models import models_app
-from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
+from retraining.cli.options import ENVIRONMENT, Json, On, entered_outline, global_options_first, load
 from retraining.cli.plan import graph, plan
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
+from retraining.runs import interruption
 
 # So many of the listed executions are shown with their parameters, which costs a call each.
 _WITH_PARAMETERS = 20
@@ -52,24 +54,39 @@ app.add_typer(schedule_app, name="schedule")
 
 def main() -> None:
     """Entry point: a UserError is a line per problem on stderr and exit code 2, Ctrl-C one line and 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the terminal may lack characters
     try:
         try:
             app(global_options_first(sys.argv[1:]))
         finally:
             sys.stdout.flush()  # here, where a closed pipe is handled
-    except (KeyboardInterrupt, _Interrupted) as error:
-        console.err().print(str(error) or "interrupted", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        problems = _problems(error)
-        if not problems or "RETRAIN_DEBUG" in os.environ:
+    except _Interrupted as error:
+        interruption.flush()
+        interruption.end(str(error))
+    except BaseException as error:
+        if interruption.received():  # whatever a library has made of it
+            interruption.flush()
+            interruption.end()
+        if not isinstance(error, Exception):
             raise
-        for line in (line for problem in problems for line in str(problem).splitlines()):
-            console.err().print(f"Error: {line}", style="red", markup=False)
-        sys.exit(2)
+        _end(error)
+
+
+def _end(error: Exception) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left cannot be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        sys.exit(1)
+    problems = _problems(error)
+    if not problems or "RETRAIN_DEBUG" in os.environ:
+        raise error
+    for line in (line for problem in problems for line in str(problem).splitlines()):
+        console.error(line)
+    sys.exit(2)
 
 
 def _problems(error: Exception) -> tuple[Problem | str, ...]:
@@ -78,6 +95,10 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
         return error.problems
     if isinstance(error, RecursionError):
         return (f"something nests too deeply: {error}; `retrain --debug ...` shows where",)
+    if isinstance(error, OSError) and error.strerror:  # a folder that is read-only, a disk that is full
+        where = " and ".join(repr(str(name)) for name in (error.filename, error.filename2) if name)
+        words = f"{where}: {error.strerror}" if where else error.strerror
+        return (f"{words}; `retrain --debug ...` shows what needed it",)
     if "botocore" not in sys.modules:  # importing it takes longer than most commands
         return ()
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
@@ -92,7 +113,7 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
 def _print_versions(is_asked: bool) -> None:
     if is_asked:
         for name, version in installed().items():
-            print(f"{name} {version}")
+            console.plain_line(f"{name} {version}")
         raise typer.Exit
 
 
@@ -137,7 +158,9 @@ def check(json: Json = False) -> None:
         console.print_json({"pipeline": name, "steps": steps, "parameters": list(parameters)})
     else:
         # Without rich, which takes longer to load than the configuration to check.
-        print(f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})")
+        console.plain_line(
+            f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})"
+        )
         for note in configuration.notes:
             console.note(note)
         width = max(map(len, parameters), default=0)
@@ -145,7 +168,7 @@ def check(json: Json = False) -> None:
             default = str(parameter.default)
             if parameter.type == "Boolean":
                 default = default.lower()
-            print(f"  {name:{width}}  {default}".rstrip())
+            console.plain_line(f"  {name:{width}}  {default}".rstrip())
 
 
 @app.command()
@@ -168,7 +191,7 @@ def definition(
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror}") from None
-    print(f"wrote {out}")
+    console.plain_line(f"wrote {out}")
 
 
 app.command()(graph)
@@ -195,13 +218,13 @@ def new_model(
     created = create(root, name, like, data)
     counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
     words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
-    console.out().print(words, markup=False)
+    console.line(words)
     for note in created.notes:
         console.note(note)
     folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
     ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
-    console.out().print(f"Next: make {folders} your own, and check it with `retrain check`;", markup=False)
-    console.out().print(f"      {ready}retrain run", markup=False)
+    console.line(f"Next: make {folders} your own, and check it with `retrain check`;")
+    console.line(f"      {ready}retrain run")
 
 
 @app.command()
@@ -240,14 +263,14 @@ def stop(
 
     from retraining.runs import executions
 
-    pipeline = entered(on).pipeline.pipelineName
+    pipeline = entered_outline(on).pipeline_name
     running = executions.arns(pipeline, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
     if not chosen:
         raise UserError(f"no execution {execution + ' ' if execution else ''}is running")
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
-        console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
+        console.line(f"stopping {arn.rsplit('/', 1)[-1]}")
 
 
 @app.command()
@@ -261,17 +284,18 @@ def runs(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.runs import executions
 
-    configuration = entered(on)
-    arns = executions.arns(configuration.pipeline.pipelineName)
+    outline = entered_outline(on)
+    arns = executions.arns(outline.pipeline_name)
     listed = [executions.describe(arn) for arn in arns]
     if json:
         console.print_json([execution.as_json() for execution in listed])
     elif listed:
-        defaults = {name: str(parameter.default) for name, parameter in configuration.parameters.items()}
+        parameters = outline.whole.parameters if outline.whole else {}
+        defaults = {name: str(parameter.default) for name, parameter in parameters.items()}
         newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
         console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
     else:
-        console.out().print("no executions yet: `retrain run` makes the first")
+        console.line("no executions yet: `retrain run` makes the first")
 
 
 @app.command()
@@ -282,4 +306,4 @@ def ui(on: On = "local") -> None:
     """
     from retraining.results import mlflow_ui
 
-    mlflow_ui.serve(entered(on), on)
+    mlflow_ui.serve(entered_outline(on), on)

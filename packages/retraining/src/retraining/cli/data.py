@@ -56,10 +56,10 @@ def data(
         return
     by_uri = {state.input.uri: _listed(state) if only_list else _done(state) for state in states}
     for uri, words in by_uri.items():
-        console.out().print(f"{uri}: {words}", markup=False)
+        console.line(f"{uri}: {words}")
     if to is not None and not only_list:
         given = " ".join(f"--param {state.input.input}={state.input.uri}" for state in states)
-        console.out().print(f"To run on it: retrain run {given}", markup=False)
+        console.line(f"To run on it: retrain run {given}")
 
 
 def _listed(state: "InputState") -> str:

@@ -58,4 +58,4 @@ def graph(
     elif svg is None:
         text.show(drawn)
     else:
-        console.out().print(f"wrote {svg}", markup=False)
+        console.line(f"wrote {svg}")

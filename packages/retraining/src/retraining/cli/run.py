@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import boto3
@@ -19,6 +19,7 @@ from retraining.planning import changed_inputs, history, input_manifest
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
+from retraining.runs.interruption import Threads
 from retraining.runs.targets import Place, PlaceName
 
 
@@ -61,19 +62,28 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
     """
     began = time.monotonic()
     values = arguments.parse(configuration, given)
-    with ThreadPoolExecutor(2) as pool:
-        services = pool.submit(targets.prepare, place_name, configuration, note)
+    with Threads(2) as pool:
+        services = pool.submit(targets.prepare, place_name, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         services.result()
         place = targets.enter(place_name, configuration, note)
-        arn = _running(configuration, definition, values) or _start(configuration, definition, values)
-        experiment = (
-            pool.submit(experiments.begin, configuration, executions.describe(arn))
-            if experiments.enabled()
-            else None
-        )
-        execution = _follow(configuration, definition.name, arn)
+        running = _running(configuration, definition, values)
+        arn = running or _start(configuration, definition, values)
+        try:
+            if running is None:
+                note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+            experiment = (
+                pool.submit(experiments.begin, configuration, executions.describe(arn))
+                if experiments.enabled()
+                else None
+            )
+            execution = _follow(configuration, definition.name, arn)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
+                "same parameters follows it, `retrain stop` stops it"
+            ) from None
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
@@ -122,7 +132,6 @@ def _start(configuration: Configuration, definition: Definition, values: dict[st
     # Before the start: what changes while a job begins to read is then told, and not missed.
     manifest = input_manifest.look(changed_inputs.uris_of(planned))
     arn = executions.start(definition.name, given)
-    note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
     try:
         input_manifest.record(configuration, definition.name, arn, manifest)
     except ClientError as error:
@@ -154,18 +163,12 @@ def _follow(configuration: Configuration, pipeline: str, arn: str) -> Execution:
     progress = Progress(_step_names(configuration))
     noted: set[str] = set()
     with progress.shown():
-        try:
-            for execution in executions.watch(arn):
-                progress.update(execution, time.time())
-                done = (step for step in execution.steps if step.status == "Succeeded")
-                reused = {step.name for step in done if step.cache_hit} - noted
-                noted |= reused
-                _note_changed_inputs(configuration.project.bucket, pipeline, arn, reused)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
-                "same parameters follows it, `retrain stop` stops it"
-            ) from None
+        for execution in executions.watch(arn):
+            progress.update(execution, time.time())
+            done = (step for step in execution.steps if step.status == "Succeeded")
+            reused = {step.name for step in done if step.cache_hit} - noted
+            noted |= reused
+            _note_changed_inputs(configuration.project.bucket, pipeline, arn, reused)
     return execution
 
 
@@ -186,9 +189,7 @@ def _log(configuration: Configuration, execution: Execution, experiment: "Future
     except Exception as error:
         if "RETRAIN_DEBUG" in os.environ:
             raise
-        note(
-            f"the experiment was not logged ({' '.join(str(error).split())[:200]}); `retrain ui` tries again"
-        )
+        note(f"the experiment was not logged ({experiments.in_one_line(error)}); `retrain ui` tries again")
         return None
 
 

@@ -6,14 +6,12 @@ import shlex
 import shutil
 import sys
 
-from rich.text import Text
-
+from retraining import console
 from retraining.cli.options import ENVIRONMENT
 from retraining.cli.run import Result
 from retraining.cli.tables import candidate_table, model_table, step_table
 from retraining.config.configuration import Configuration
 from retraining.config.schema.parameter import declared
-from retraining.console import counted, out, print_table, seconds
 from retraining.errors import UserError
 from retraining.results import registry
 from retraining.results.evaluations import Evaluation, evaluations_of
@@ -34,7 +32,7 @@ def show(configuration: Configuration, result: Result) -> None:
     if mine:
         _show_registered(mine)
     else:
-        out().print(Text(_nothing_new(configuration, execution), style="bold"))
+        console.line(_nothing_new(configuration, execution), "bold")
     _show_places(configuration, result, measured)
     following = [
         *_decide(configuration, mine, bool(known)),
@@ -56,8 +54,8 @@ def show_failed(configuration: Configuration, result: Result) -> None:
         return
     _show_steps(result.execution)
     if candidates:
-        out().print(Text("Measured on the test set", style="bold"))
-        print_table(candidate_table(candidates))
+        console.line("Measured on the test set", "bold")
+        console.print_table(candidate_table(candidates))
     if mine:
         _show_registered(mine)
     _show_places(configuration, result, measured)
@@ -68,31 +66,31 @@ def show_failed(configuration: Configuration, result: Result) -> None:
 
 
 def _show_registered(packages: list[ModelPackage]) -> None:
-    out().print(Text(f"{counted(packages, 'model version')} registered", style="bold"))
-    print_table(model_table(packages))
+    console.line(f"{console.counted(packages, 'model version')} registered", "bold")
+    console.print_table(model_table(packages))
 
 
 def _show_steps(execution: Execution) -> None:
-    out().print()
-    out().print(Text(f"Execution {execution.id}: {execution.status}", style="bold"))
-    print_table(step_table(execution))
-    out().print()
+    console.line()
+    console.line(f"Execution {execution.id}: {execution.status}", "bold")
+    console.print_table(step_table(execution))
+    console.line()
 
 
 def _show_places(configuration: Configuration, result: Result, measured: list[Evaluation]) -> None:
     """Where the time went, and where to read more."""
     other = result.total_seconds - result.job_seconds
-    out().print()
-    out().print(
-        f"Time: {seconds(result.total_seconds)} (jobs {seconds(result.job_seconds)}, "
-        f"everything else {seconds(other)})"
+    console.line()
+    console.line(
+        f"Time: {console.seconds(result.total_seconds)} (jobs {console.seconds(result.job_seconds)}, "
+        f"everything else {console.seconds(other)})"
     )
     if result.run_id:
-        out().print(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
+        console.line(f"Experiment: MLflow run {result.run_id} in {configuration.pipeline.pipelineName}")
     for evaluation in measured:
         if evaluation.report is not None:
-            out().print(f"Report: {result.place.file_of(evaluation.report)}", markup=False)
-    out().print(f"Project: {configuration.root}", markup=False)
+            console.line(f"Report: {result.place.file_of(evaluation.report)}")
+    console.line(f"Project: {configuration.root}")
 
 
 def _show_next(configuration: Configuration, result: Result, lines: list[tuple[str, str]]) -> None:
@@ -102,11 +100,11 @@ def _show_next(configuration: Configuration, result: Result, lines: list[tuple[s
         *(["--on", result.place.name] if result.place.name != "local" else []),
     ]
     commands = [(" ".join([command, *options]), purpose) for command, purpose in lines]
-    out().print("Next:")
-    out().print(f"  cd {shlex.quote(str(configuration.root))}", markup=False)
+    console.line("Next:")
+    console.line(f"  cd {shlex.quote(str(configuration.root))}")
     width = max((len(command) for command, _ in commands if len(command) <= _ALIGNED), default=0)
     for command, purpose in commands:
-        out().print(f"  {_program(configuration)} {command:{width}}  # {purpose}", markup=False)
+        console.line(f"  {_program(configuration)} {command:{width}}  # {purpose}")
 
 
 def _program(configuration: Configuration) -> str:
@@ -160,6 +158,6 @@ def _decide(
 ) -> list[tuple[str, str]]:
     if not mine:
         return [("models list", "see the versions that are registered")] if has_versions else []
-    several = len(registry.groups(configuration)) > 1
+    several = len(set(configuration.package_groups.values())) > 1
     name = mine[0].shown if several else str(mine[0].version)
     return [(f"models approve {name}", "decide on a model version")]

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from retraining.console import err, note, seconds
+from retraining import console
 from retraining.results.evaluations import Candidate
 from retraining.results.registry import ModelPackage
 from retraining.runs.executions import Execution, StepRun
@@ -34,21 +34,24 @@ def step_table(execution: Execution, names: Iterable[str] = (), now: float | Non
         if spent is None and step.started and now:
             spent = max(0.0, now - step.started.timestamp())
         table.add_row(
-            step.name, Text(step.status, style=_STYLES.get(step.status, "")), seconds(spent), _remark(step)
+            step.name,
+            console.text(step.status, style=_STYLES.get(step.status, "")),
+            console.seconds(spent),
+            _remark(step),
         )
     begun = {step.name for step in execution.steps}
     if execution.running:
         for name in names:
             if name not in begun:
-                table.add_row(Text(name, style="dim"), Text("waiting", style="dim"), "", "")
+                table.add_row(console.text(name, style="dim"), console.text("waiting", style="dim"), "", "")
     return table
 
 
 def _remark(step: StepRun) -> Text:
     if step.cache_hit:
-        return Text("cache hit", style="dim")
+        return console.text("cache hit", style="dim")
     tried = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    return Text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
+    return console.text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
 
 
 class Progress:
@@ -61,10 +64,10 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator["Progress"]:
-        if not err().is_terminal:
+        if not console.err().is_terminal:
             yield self
             return
-        with Live(console=err(), refresh_per_second=4, transient=True) as self._live:
+        with Live(console=console.err(), refresh_per_second=4, transient=True) as self._live:
             yield self
 
     def update(self, execution: Execution, now: float) -> None:
@@ -78,14 +81,14 @@ class Progress:
                 self._printed.add(shown)
                 again = f" (tried again: attempt {step.attempts})" if step.attempts > 1 else ""
                 remark = " (cache hit)" if step.cache_hit else again
-                note(f"  {step.name}: {step.status}{remark} {seconds(step.seconds)}".rstrip())
+                console.note(f"  {step.name}: {step.status}{remark} {console.seconds(step.seconds)}".rstrip())
 
 
 def model_table(packages: list[ModelPackage]) -> Table:
     """Model versions with their metrics side by side."""
     table, shown = _metrics_table(["version", "candidate", "status"], [item.metrics for item in packages])
     for package in packages:
-        status = Text(package.status, style=_STYLES.get(package.status, "yellow"))
+        status = console.text(package.status, style=_STYLES.get(package.status, "yellow"))
         values = _values(package.metrics, shown)
         table.add_row(package.shown, package.candidate, status, *values)
     return table
@@ -131,7 +134,7 @@ def run_table(executions: list[Execution], given: Mapping[str, Mapping[str, str]
         steps = ", ".join(f"{step.name} {_outcome(step)}" for step in execution.steps)
         if execution.status == "Failed" and not execution.failed:
             steps = f"{steps}: {execution.failure}" if steps else str(execution.failure)
-        status = Text(execution.status, style=_STYLES.get(execution.status, ""))
+        status = console.text(execution.status, style=_STYLES.get(execution.status, ""))
         parameters = [_parameters(given.get(execution.arn, {}))] if has_parameters else []
         started = f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S}"
         table.add_row(execution.id, status, started, *parameters, steps)
@@ -153,4 +156,4 @@ def _parameters(given: Mapping[str, str]) -> str:
 def _outcome(step: StepRun) -> str:
     if step.cache_hit:
         return "cached"
-    return "failed" if step.status == "Failed" else seconds(step.seconds) or step.status
+    return "failed" if step.status == "Failed" else console.seconds(step.seconds) or step.status

@@ -68,6 +68,15 @@ class Configuration:
         """The steps by name, in an order in which they can be built."""
         return sections.resolve(self.pipeline, self.models, self.dag)
 
+    @property
+    def pipeline_name(self) -> str:
+        return self.pipeline.pipelineName
+
+    @property
+    def package_groups(self) -> dict[str, str]:
+        """The model package group of each model that is registered."""
+        return {name: self.package_group(name) for name, model in self.models.items() if model.registry}
+
     def package_group(self, model_name: str) -> str:
         """The model package group of a model; one that names none is called after project and model."""
         return aws_names.package_group(self.project, model_name, self.models[model_name])
@@ -83,6 +92,79 @@ class Configuration:
         except images.NoRegistry as error:
             key = next(images.keys_of(self.models, image), ())
             raise UserError(Problem(self.document.where(key), key, str(error))) from None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a command needs that looks at what a project made, or stops it.
+
+    Attributes:
+        whole: the configuration; None where it has mistakes, and the rest is what is sound of it.
+    """
+
+    root: Path
+    project: Project
+    pipeline_name: str
+    package_groups: dict[str, str]
+    whole: Configuration | None
+
+
+AnyConfiguration = Configuration | Outline
+
+
+def load_outline(root: Path, environment: str | None = None) -> Outline:
+    """Read what is sound of the configuration.
+
+    Raises:
+        UserError: conf/project.yaml is wrong, or no pipeline has a name; a problem for each mistake.
+    """
+    try:
+        whole = load(root, environment)
+        return Outline(whole.root, whole.project, whole.pipeline_name, whole.package_groups, whole)
+    except UserError:
+        reader = Reader(root, environment)
+        project, _ = _validated(Project, reader.problems.at(document=reader.project))
+        reader.replace_variables()
+        conf = reader.models.content["conf"]
+        name = _pipeline_name(conf)
+        if project is None or name is None:
+            raise
+        groups = {
+            model_name: aws_names.package_group(project, model_name, model)
+            for model_name, model in _sound_models(reader)
+            if model.registry
+        }
+        return Outline(root.absolute(), project, name, groups, None)
+
+
+def load_project(root: Path, environment: str | None = None) -> Outline:
+    """Read conf/project.yaml alone; the names are empty.
+
+    Raises:
+        UserError: it is wrong; a problem for each mistake.
+    """
+    reader = Reader(root, environment)
+    own = Problems(reader.project)
+    project = None
+    if reader.has_project:
+        project, _ = _validated(Project, own)
+    if project is None:
+        raise UserError(*(own.collected or reader.problems.collected))
+    return Outline(root.absolute(), project, "", {}, None)
+
+
+def _pipeline_name(conf: dict[str, Any]) -> str | None:
+    pipeline = conf.get("sagemakerPipeline")
+    name = pipeline.get("pipelineName") if isinstance(pipeline, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _sound_models(reader: Reader) -> Iterator[tuple[str, Model]]:
+    for name in reader.models.content["conf"]["models"]:
+        below = Problems(reader.models, ("conf", "models", name))
+        model, _ = _validated(Model, below, reader.refused)
+        if model is not None:
+            yield name, model
 
 
 def load(root: Path, environment: str | None = None) -> Configuration:

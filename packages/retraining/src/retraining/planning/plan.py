@@ -1,7 +1,7 @@
 """`retrain plan`: what `retrain run` would change, and which steps it would really run."""
 
+import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from retraining.planning import cache_prediction, changed_inputs, history
 from retraining.planning.cache_prediction import Prediction
 from retraining.planning.changed_inputs import ChangedInput
 from retraining.runs import arguments, deployment, targets
+from retraining.runs.interruption import Threads
 from retraining.runs.targets import PlaceName
 
 # How many executions are compared; more only where the nearest ones have no result to reuse.
@@ -94,8 +95,8 @@ def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) 
         UserError: the project does not compile, a parameter is wrong, or the place cannot be entered.
     """
     values = arguments.parse(configuration, given)
-    with ThreadPoolExecutor(1) as pool:
-        services = pool.submit(targets.prepare, place, configuration, note)
+    with Threads(1) as pool:
+        services = pool.submit(targets.prepare, place, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         services.result()

@@ -1,5 +1,8 @@
 """MLflow's pages in one process: ``python -m retraining.results.mlflow_server PORT STORE ARTIFACTS``.
 
+``mlflow server`` loads MLflow twice, which takes twice as long, and starts workers for jobs of its own that
+need 300 MB each.
+
 MLflow's own checks let pages of every other program on this machine read and change its runs; ours do not.
 Whoever forwards the port to another name says so in MLFLOW_SERVER_ALLOWED_HOSTS, and has MLflow's in place of
 ours.

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import AnyConfiguration
 from retraining.errors import UserError
 from retraining.results import model_quality
 
@@ -36,11 +36,11 @@ class ModelPackage:
         return asdict(self)
 
 
-def packages(configuration: Configuration) -> list[ModelPackage]:
+def packages(configuration: AnyConfiguration) -> list[ModelPackage]:
     """All versions in the project's model package groups, oldest first in each."""
     client = boto3.client("sagemaker")
     versions: list[ModelPackage] = []
-    for group in groups(configuration):
+    for group in dict.fromkeys(configuration.package_groups.values()):
         try:
             pages = client.get_paginator("list_model_packages").paginate(
                 ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
@@ -54,13 +54,7 @@ def packages(configuration: Configuration) -> list[ModelPackage]:
     return versions
 
 
-def groups(configuration: Configuration) -> list[str]:
-    """The model package groups that the configuration registers to."""
-    names = [name for name, model in configuration.models.items() if model.registry]
-    return list(dict.fromkeys(map(configuration.package_group, names)))
-
-
-def find(configuration: Configuration, name: str) -> ModelPackage:
+def find(configuration: AnyConfiguration, name: str) -> ModelPackage:
     """A package by version number, ``group/version`` or ARN; of a group's name, the project's part may be
     left out, or the model's name be given.
 
@@ -81,13 +75,12 @@ def find(configuration: Configuration, name: str) -> ModelPackage:
     raise UserError(f"model {name!r}: no such version; registered: {versions}")
 
 
-def _short_groups(configuration: Configuration) -> dict[str, set[str]]:
+def _short_groups(configuration: AnyConfiguration) -> dict[str, set[str]]:
     """Of each group, its name without the project's, and those of the models that are registered in it."""
     prefix = f"{configuration.project.project}-"
-    short = {group: {group.removeprefix(prefix)} for group in groups(configuration)}
-    for model, described in configuration.models.items():
-        if described.registry:
-            short[configuration.package_group(model)].add(model)
+    short: dict[str, set[str]] = {}
+    for model, group in configuration.package_groups.items():
+        short.setdefault(group, {group.removeprefix(prefix)}).add(model)
     return short
 
 

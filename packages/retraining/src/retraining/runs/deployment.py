@@ -228,17 +228,24 @@ def _definition_argument(configuration: Configuration, definition: Definition) -
 
 
 def git_commit(root: Path) -> str:
-    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` where git has none."""
-    git = ["git", "-C", str(root)]
-    tracked = subprocess.run(
-        [*git, "ls-files", "--error-unmatch", "pipeline.py"], capture_output=True, check=False
-    )
-    if tracked.returncode != 0:
+    """The sources' commit, with ``-dirty`` when they differ from it; ``unknown`` where git has none.
+
+    The same where there is no git.
+    """
+    if _git(root, "ls-files", "--error-unmatch", "pipeline.py") is None:
         return "unknown"
-    commit = subprocess.run(
-        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
-    )
-    if commit.returncode != 0:
+    commit = _git(root, "rev-parse", "--short=12", "HEAD")
+    if commit is None:
         return "unknown"
-    changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
-    return commit.stdout.strip() + ("-dirty" if changes.stdout.strip() else "")
+    return commit + ("-dirty" if _git(root, "status", "--porcelain") else "")
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """What git says, or None where it fails or is not there."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

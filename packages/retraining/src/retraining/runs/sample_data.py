@@ -2,11 +2,11 @@
 
 import ast
 import hashlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import boto3
@@ -17,6 +17,7 @@ from retraining.compile import code_package
 from retraining.config.configuration import Configuration
 from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError, suggestion_or_all
+from retraining.runs import interruption
 from retraining.runs.inputs import MARK, Content, InputState, ModelInput, inputs_of, look
 
 
@@ -120,15 +121,12 @@ def upload(
 
 
 def _simulate(script: Path, folder: Path, arguments: list[str]) -> None:
-    result = subprocess.run(
-        [sys.executable, str(script), "--out", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        words = (result.stderr.strip() or "it failed without a message").splitlines()[-1]
-        raise UserError(f"{script.parent.name}/simulate.py: {words.removeprefix('Error: ')}")
+    words = [sys.executable, str(script), "--out", str(folder), *arguments]
+    with interruption.started(words, stdout=PIPE, stderr=PIPE, text=True, errors="replace") as process:
+        _, said = process.communicate()
+    if process.returncode != 0:
+        last = (said.strip() or "it failed without a message").splitlines()[-1]
+        raise UserError(f"{script.parent.name}/simulate.py: {last.removeprefix('Error: ')}")
 
 
 def _files(folder: Path, model_input: ModelInput) -> dict[str, Path]:
