@@ -24,7 +24,7 @@ from local_sagemaker.core import ports
 from local_sagemaker.core.errors import LocalError, PortsInUse
 from local_sagemaker.core.root import MARKER, prepare
 from local_sagemaker.core.settings import HOST, Settings
-from local_sagemaker.daemon import stack
+from local_sagemaker.daemon import programs, stack
 from local_sagemaker.testing import make_settings
 
 
@@ -240,6 +240,41 @@ def test_killed_aws_services_are_started_again(settings: Settings, draw: random.
     )
     assert pids(settings)["sagemaker"] == before["sagemaker"]
     assert get(settings, "kept") == b"kept"
+
+
+@soak
+def test_up_while_the_aws_services_are_started_again_ends_nothing(
+    settings: Settings, draw: random.Random
+) -> None:
+    stack.up(settings)
+    start_job(settings, "at-work", "sleep 300")
+    before = pids(settings)
+    os.kill(before["aws"], signal.SIGKILL)
+    time.sleep(draw.random() / 2)
+    said: list[str] = []
+    if draw.random() < 0.5:
+        stack.up(settings, said.append)
+    assert programs.environment(settings)["AWS_ENDPOINT_URL"] == settings.aws_url
+    stack.up(settings, said.append)
+    assert said == []
+    assert pids(settings)["sagemaker"] == before["sagemaker"]
+    job = settings.client("sagemaker").describe_processing_job(ProcessingJobName="at-work")
+    assert job["ProcessingJobStatus"] == "InProgress"
+    put(settings, "works")
+
+
+def test_a_second_server_of_a_folder_is_refused(settings: Settings) -> None:
+    stack.up(settings)
+    record = (settings.root / "services.json").read_bytes()
+    words = ports.command(pids(settings)["sagemaker"])
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"{settings.root} is in use by another server of local-sagemaker: stop that one first\n"
+    )
+    assert (settings.root / "services.json").read_bytes() == record
+    assert stack.status(settings)["running"]
 
 
 def test_they_end_when_their_folder_is_removed_and_do_not_bring_it_back(settings: Settings) -> None:

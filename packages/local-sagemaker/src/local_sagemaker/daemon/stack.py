@@ -41,16 +41,19 @@ def up(
 
     The services get the environment `shell`, without what concerns AWS in it.
 
-    Services that run with other settings, or only in part, are stopped first. Raises LocalError
-    for a foreign or broken root, or services that do not start (with the reason from their log);
-    PortsInUse, with a line for each port, where others listen on ours.
+    Services that run with other settings, or do not get well by themselves, are stopped first.
+
+    Raises:
+        LocalError: a foreign or broken root, or services that do not start (with the reason from their log).
+        PortsInUse: others listen on ours; a line for each port.
     """
     root.is_ours(settings.root)
     root.make(settings.root)
     with _lock(settings.root):
         root.prepare(settings)
-        state = status(settings)
+        state = settled(settings)
         if _is_well(settings, state):
+            server.create_bucket(settings)
             return
         if _stop(settings, state):
             on_progress("stopped services that did not answer or ran with other settings")
@@ -104,6 +107,21 @@ def recorded(folder: Path, command: str) -> Settings:
     if settings is None:
         settings = Settings(folder, "", "", "", sagemaker_port=0, aws_port=0)
     return dataclasses.replace(settings, command=command)
+
+
+def settled(settings: Settings) -> dict[str, Any]:
+    """`status`, once a server that runs with these settings has brought ministack back, which takes seconds.
+
+    Also of a server that is too busy to answer at once: its executions run.
+    """
+    deadline = time.monotonic() + server.START_TIMEOUT
+    while not _is_well(settings, state := status(settings)):
+        is_server_there = bool(state["services"][0]["pid"])
+        same = _record(settings.root).get("settings") == server.describe(settings)
+        if not (is_server_there and same) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return state
 
 
 def running(folder: Path) -> Settings | None:
