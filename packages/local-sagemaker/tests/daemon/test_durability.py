@@ -4,16 +4,17 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ministack
 import pytest
 from soak import soak
 
@@ -178,32 +179,20 @@ def test_a_write_that_was_cut_off_is_finished_or_dropped(tmp_path: Path) -> None
     }
 
 
-def test_a_file_of_an_object_that_was_removed_is_an_object_that_is_not_there(settings: Settings) -> None:
-    stack.up(settings)
-    client = settings.client("s3")
-    client.put_object(Bucket=settings.bucket, Key="gone", Body=b"x")
-    (settings.s3 / settings.account / settings.bucket / "gone").unlink()
-    with pytest.raises(client.exceptions.NoSuchKey):
-        client.get_object(Bucket=settings.bucket, Key="gone")
-    assert "Contents" not in client.list_objects_v2(Bucket=settings.bucket)
-
-
-def test_the_route_that_empties_ministack_is_closed(settings: Settings) -> None:
-    stack.up(settings)
-    settings.client("s3").put_object(Bucket=settings.bucket, Key="kept", Body=b"x")
-    request = urllib.request.Request(f"{settings.aws_url}/_ministack/reset", b"", method="POST")
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
-    assert caught.value.code == 403
-    caught.value.close()
-    assert settings.client("s3").get_object(Bucket=settings.bucket, Key="kept")["Body"].read() == b"x"
-
-
 def test_up_makes_the_bucket_again(settings: Settings) -> None:
     stack.up(settings)
     settings.client("s3").delete_bucket(Bucket=settings.bucket)
     stack.up(settings)
     assert settings.client("s3").head_bucket(Bucket=settings.bucket)
+
+
+def test_the_patch_for_ministack_fits(tmp_path: Path) -> None:
+    page = Path(__file__).parents[4] / "docs" / "ministack.md"
+    patch = page.read_text().partition("```diff\n")[2].removesuffix("```\n")
+    shutil.copytree(Path(ministack.__file__).parent, tmp_path / "ministack")
+    words = ["git", "apply", "--check", "-p1", "-"]
+    done = subprocess.run(words, input=patch, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def unshared(*words: str | os.PathLike[str]) -> "subprocess.CompletedProcess[str]":

@@ -267,7 +267,7 @@ def test_a_second_server_of_a_folder_is_refused(settings: Settings) -> None:
     stack.up(settings)
     record = (settings.root / "services.json").read_bytes()
     words = ports.command(pids(settings)["sagemaker"])
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, input="{}", capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert (
         done.stderr

@@ -2,7 +2,7 @@
 
 ministack 1.5.33 keeps an object as a file and what describes it as ``<file>.meta.json`` beside it. It logs
 an error of the file system and answers that all is well, and a kill between the two files leaves an object
-whose length is not what its description says. docs/ministack-patches.md offers both repairs upstream.
+whose length is not what its description says. docs/ministack.md offers both repairs upstream.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """ministack's state on disk before its answers, in the files that it writes itself when it stops.
 
 By itself ministack 1.5.33 writes them only then, so a kill loses every Lambda function, rule, schedule, role
-and bucket made since its start. docs/ministack-patches.md offers the repair upstream.
+and bucket made since its start. docs/ministack.md offers the repair upstream.
 """
 
 import asyncio
@@ -11,20 +11,17 @@ import hashlib
 import json
 import os
 import secrets
+import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from local_sagemaker.api.access import App, Message, Receive, Scope, Send
 from local_sagemaker.daemon import object_files
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _READS = ("GET", "HEAD", "OPTIONS")
 # CloudWatch Logs grow with every line of a job: they are written in the background only.
@@ -32,7 +29,6 @@ _LARGE = frozenset({"cloudwatch_logs"})
 # Creates resources of all services.
 _ANY = frozenset({"cloudformation"})
 _PAUSE, _SHARE = 2.0, 20  # seconds between writes in the background; and so many times what one takes
-_RESET = "/_ministack/reset"
 
 
 class NotKept(Exception):
@@ -42,17 +38,17 @@ class NotKept(Exception):
 def install(folder: Path) -> None:
     """Change the imported ministack in this process, whose STATE_DIR is `folder`."""
     from ministack import app
-    from ministack.services import lambda_svc
 
-    app.app = DurableApp(app.app, folder)
-    load = lambda_svc.load_persisted_state
+    app.app = durable = DurableApp(app.app, folder)
+    load = app._get_module
 
-    def load_and_settle(data: Any) -> None:
-        load(data)
-        for account, region, name in list(lambda_svc._functions._data):
-            contextvars.copy_context().run(_settle, account, region, name)
+    def load_and_adapt(name: str) -> Any:
+        module = load(name)
+        if name == "lambda_svc":
+            durable.adapt_lambda(module)
+        return module
 
-    lambda_svc.load_persisted_state = load_and_settle
+    app._get_module = load_and_adapt
 
 
 def _settle(account: str, region: str, name: str) -> None:
@@ -81,24 +77,30 @@ class DurableApp:
         self._changed = False
         self._background: asyncio.Task[None] | None = None
         self._unused: list[set[str]] = []
+        self._prune: Callable[[set[str]], None] | None = None
 
-        from ministack.services import lambda_svc
-
+    def adapt_lambda(self, module: Any) -> None:
+        """Change ministack's service Lambda, which takes long to load, once it is loaded."""
+        if self._prune is not None:
+            return
         # Reading Lambda's state removes the code that it no longer names: not before that is written.
-        self._prune = lambda_svc._prune_orphan_code_blobs
-        lambda_svc._prune_orphan_code_blobs = self._unused.append
+        self._prune = module._prune_orphan_code_blobs
+        module._prune_orphan_code_blobs = self._unused.append
+        load = module.load_persisted_state
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        def load_and_settle(data: Any) -> None:
+            load(data)
+            for account, region, name in list(module._functions._data):
+                contextvars.copy_context().run(_settle, account, region, name)
+
+        module.load_persisted_state = load_and_settle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         if self._background is None:
             self._background = asyncio.create_task(self._write_in_background())
-        if scope["path"] == _RESET:
-            await _refuse(
-                send, 403, "AccessDenied", "what the services hold is removed by `reset` of the command"
-            )
-            return
         request = _Request(scope)
         answer = _Answer(send, request)
         try:
@@ -114,7 +116,7 @@ class DurableApp:
                 if failures.error is not None:
                     object_files.reload(failures.objects)
                     _restore(uploads)
-                    await answer.replace(*_failed(failures, request))
+                    await answer.replace(*_failed(failures))
                     return
             if not request.reads:
                 self._keep(request.states - _LARGE)
@@ -145,8 +147,10 @@ class DurableApp:
         from ministack import app
         from ministack.core import persistence
 
-        read = app._build_persistence_save_dict().get(service)
+        if "ministack.services.lambda_svc" in sys.modules:  # another service may have loaded it
+            self.adapt_lambda(sys.modules["ministack.services.lambda_svc"])
         self._unused.clear()
+        read = app._build_persistence_save_dict().get(service)
         state = read() if read else None
         if state is None:
             return
@@ -169,7 +173,8 @@ class DurableApp:
             raise
         self._written[service] = digest
         for referenced in self._unused:
-            self._prune(referenced)
+            if self._prune:
+                self._prune(referenced)
 
     async def _write_in_background(self) -> None:
         """What requests changed beside the state of their own service, such as the groups of logs."""
@@ -192,7 +197,7 @@ class DurableApp:
 class _Request:
     """What of a request says which service it is for."""
 
-    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+    def __init__(self, scope: Scope) -> None:
         from ministack import app
         from ministack.core import router
 
@@ -238,13 +243,13 @@ class _Answer:
         await _refuse(self._send, status, code, message, self._request)
 
 
-async def _refuse(send: Send, status: int, code: str, message: str, request: _Request | None = None) -> None:
+async def _refuse(send: Send, status: int, code: str, message: str, request: _Request) -> None:
     identity = secrets.token_hex(16)
-    if request is not None and request.service == "s3":
+    if request.service == "s3":
         resource = f"<Resource>{escape(request.path)}</Resource>"
         body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>{resource}"
         media, text = "application/xml", f"{body}<RequestId>{identity}</RequestId></Error>"
-    elif request is not None and request.is_form:
+    elif request.is_form:
         body = f"<Error><Type>Receiver</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         media, text = "text/xml", f"<ErrorResponse>{body}<RequestId>{identity}</RequestId></ErrorResponse>"
     else:
@@ -261,9 +266,7 @@ async def _refuse(send: Send, status: int, code: str, message: str, request: _Re
     await send({"type": "http.response.body", "body": content})
 
 
-def _failed(failures: object_files.Failures, request: _Request) -> tuple[int, str, str]:
-    if request.reads and isinstance(failures.error, FileNotFoundError):
-        return 404, "NoSuchKey", "The specified key does not exist."
+def _failed(failures: object_files.Failures) -> tuple[int, str, str]:
     reason = failures.error.strerror if failures.error else ""
     done = "read" if failures.reading else "written"
     return 500, "InternalError", f"the object cannot be {done}: {reason}"
@@ -271,8 +274,6 @@ def _failed(failures: object_files.Failures, request: _Request) -> tuple[int, st
 
 def _uploads() -> dict[Any, Any]:
     """The multipart uploads that are not complete; {} before S3 is used."""
-    import sys
-
     s3 = sys.modules.get("ministack.services.s3")
     return dict(s3._multipart_uploads._data) if s3 else {}
 

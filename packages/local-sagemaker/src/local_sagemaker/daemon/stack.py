@@ -117,8 +117,7 @@ def settled(settings: Settings) -> dict[str, Any]:
     deadline = time.monotonic() + server.START_TIMEOUT
     while not _is_well(settings, state := status(settings)):
         is_server_there = bool(state["services"][0]["pid"])
-        same = _record(settings.root).get("settings") == server.describe(settings)
-        if not (is_server_there and same) or time.monotonic() > deadline:
+        if not (is_server_there and _is_same(settings)) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
     return state
@@ -175,10 +174,14 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
+    return state["running"] and _is_same(settings)
+
+
+def _is_same(settings: Settings) -> bool:
     record = _record(settings.root)
     # Services of a version without tokens take requests of anybody.
     is_guarded = record.get("token") == tokens.fingerprint(settings.session_token)
-    return state["running"] and is_guarded and record.get("settings") == server.describe(settings)
+    return is_guarded and record.get("settings") == server.describe(settings)
 
 
 def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[bytes]":
