@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from local_sagemaker.api.access import App, Message, Receive, Scope, Send
 from local_sagemaker.daemon import object_files
+from local_sagemaker.serving.browsers import App, Message, Receive, Scope, Send
 
 _READS = ("GET", "HEAD", "OPTIONS")
 # CloudWatch Logs grow with every line of a job: they are written in the background only.
