@@ -116,7 +116,10 @@ def _data_prefix(name: str, data: str | None) -> str:
         return f"s3://SMP_S3BUCKETNAME/data/{name}/"
     match = S3.fullmatch(data)
     if not match or not re.fullmatch(r"s3://[A-Za-z0-9_.-]+(/[\w.=/-]*)?", data):
-        raise UserError(f"--data {data}: an S3 URI such as s3://bucket/prefix/ is expected")
+        raise UserError(
+            f"--data {data}: an S3 URI such as s3://bucket/prefix/ is expected; for files of your machine "
+            "leave it out, and then `retrain data --from` puts them where the new model reads"
+        )
     return f"{data.rstrip('/')}/"
 
 
