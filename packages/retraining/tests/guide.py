@@ -4,7 +4,8 @@ A block that begins with `conf:` is a whole file of models; the first one is als
 laid over. A short block has keys of the model `churn`, beside them `steps` (laid over the steps of the
 same name, or added), and `dependencies`. A first line such as ``# conf/prod.yaml`` names another file.
 
-The page on scripts has one short block, and the scripts of the model that it makes.
+The page on scripts has the files of the example `minimal`, and a Lambda function with the short block that
+adds it to that model.
 """
 
 import re
@@ -52,17 +53,16 @@ def blocks(page: Path = GUIDE) -> list[Block]:
     text = page.read_text()
     found = []
     for match in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        named = re.match(r"# (conf/\S+\.yaml)\n", match[1])
+        named = re.match(r"# (\S+\.yaml)\n", match[1])
         line = text.count("\n", 0, match.start()) + 1
         found.append(Block(line, named[1] if named else None, yaml.safe_load(match[1])))
     return found
 
 
-def written_scripts() -> dict[str, str]:
-    """Path and text of each script that the page on scripts has."""
-    return dict(
-        re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", SCRIPTS.read_text(), re.DOTALL | re.MULTILINE)
-    )
+def written_files() -> dict[str, str]:
+    """Path and text of each file on the page on scripts, whose first line is a comment with the path."""
+    block = re.compile(r"^```\w+\n# ((?:models|lambdas)/\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return dict(block.findall(SCRIPTS.read_text()))
 
 
 def merged(old: Any, new: Any) -> Any:

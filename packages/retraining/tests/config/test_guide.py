@@ -131,10 +131,3 @@ def test_blocks_of_the_guide_are_right(block: guide.Block, tmp_path: Path) -> No
     project = configuration.load(tmp_path, guide.make_project(tmp_path, block))
     if block.is_whole or "steps" in block.content:
         assert json.loads(compile_pipeline(project).text)["Steps"]
-
-
-def test_every_script_of_the_model_on_the_page_is_written_there() -> None:
-    (block,) = guide.blocks(guide.SCRIPTS)
-    named = {f"{folder}/{name}" for folder, name in guide.scripts(guide.models_with(block))}
-    named = named - {"lambdas/champion.py"} | {"models/churn/simulate.py"}
-    assert set(guide.written_scripts()) == named

@@ -21,6 +21,7 @@ MODELS = {
     "lightgbm": ["lightgbm"],
     "housing": ["housing_pca", "housing_mlp"],
     "summarization": ["summarization"],
+    "minimal": ["minimal"],
 }
 ANCHOR = "models/lightgbm/conf.yaml"
 
@@ -262,6 +263,33 @@ def test_the_copied_tests_pass(tmp_path: Path) -> None:
         [*command, *chosen], cwd=project / "tests/models", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+COLUMNS = {
+    "as they are": None,
+    "others": ('LABEL = "bought"', 'FEATURES = ["age", "income per head", "visits", "kids"]'),
+    "one feature": ('LABEL = "y"', 'FEATURES = ["x"]'),
+}
+
+
+@pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
+def test_the_minimal_model_is_made_for_other_columns_in_one_place(
+    shop: Path, columns: tuple[str, str] | None
+) -> None:
+    new_model.create(shop, "churn", "minimal")
+    path = shop / "models/churn/columns.py"
+    if columns:
+        text = path.read_text()
+        for old, new in zip(('LABEL = "left"', 'FEATURES = ["minutes", "calls"]'), columns, strict=True):
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
+    command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "tests/models/churn"], cwd=shop, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
 
 
 def test_data_is_simulated_for_the_models_that_are_meant(shop: Path) -> None:
