@@ -95,13 +95,11 @@ def change_template(repository: Path, team: Team) -> None:
 def own_the_example(team: Team) -> None:
     """The team makes a model of its own like the example, and deletes the example."""
     team.run(".venv/bin/retrain", "new-model", "churn", "--like", "lightgbm")
-    models = team.folder / "models"
-    pipeline = yaml.safe_load((models / "lightgbm/conf.yaml").read_text())["conf"]["sagemakerPipeline"]
+    path = team.folder / "conf/pipeline.yaml"
+    pipeline = yaml.safe_load(path.read_text())["conf"]["sagemakerPipeline"]
     pipeline["models"] = {"churn": pipeline["models"]["churn"]}
     pipeline["dependencies"] = [chain for chain in pipeline["dependencies"] if chain.startswith("Churn")]
-    conf = yaml.safe_load((models / "churn/conf.yaml").read_text())
-    conf["conf"]["sagemakerPipeline"] = pipeline
-    (models / "churn/conf.yaml").write_text(yaml.safe_dump(conf, sort_keys=False))
+    path.write_text(yaml.safe_dump({"conf": {"sagemakerPipeline": pipeline}}, sort_keys=False))
     for folder in ("models/lightgbm", "tests/models/lightgbm"):
         shutil.rmtree(team.folder / folder)
     team.edit("conf/project.yaml", 'SMP_MODELNAME: "lightgbm"', 'SMP_MODELNAME: "churn"')

@@ -108,8 +108,11 @@ class Tiny:
             "models": {"tiny": {"steps": steps}},
             "dependencies": [chain],
         }
-        conf = {"conf": {"models": {"tiny": model}, "sagemakerPipeline": pipeline}}
-        self.write("models/tiny/conf.yaml", yaml.safe_dump(conf, sort_keys=False))
+        for path, conf in {
+            "models/tiny/conf.yaml": {"models": {"tiny": model}},
+            "conf/pipeline.yaml": {"sagemakerPipeline": pipeline},
+        }.items():
+            self.write(path, yaml.safe_dump({"conf": conf}, sort_keys=False))
 
     def write(self, path: str, text: str) -> None:
         (self.root / path).write_text(text)

@@ -26,10 +26,12 @@ def test_the_model_of_the_guide_runs_with_its_function(tmp_path: Path) -> None:
     (block,) = (block for block in guide.blocks(guide.SCRIPTS) if block.file is None)
     path = project / "models/minimal/conf.yaml"
     conf = yaml.safe_load(path.read_text())
-    pipeline = conf["conf"]["sagemakerPipeline"]
-    pipeline["models"]["minimal"]["steps"] += block.content["steps"]
-    pipeline["dependencies"] = block.content["dependencies"]
     conf["conf"]["models"]["minimal"]["lambda"] = block.content["lambda"]
+    path.write_text(yaml.safe_dump(conf, sort_keys=False))
+    path = project / "conf/pipeline.yaml"
+    conf = yaml.safe_load(path.read_text())
+    conf["conf"]["sagemakerPipeline"]["models"]["minimal"]["steps"] += block.content["steps"]
+    conf["conf"]["sagemakerPipeline"]["dependencies"] = block.content["dependencies"]
     path.write_text(yaml.safe_dump(conf, sort_keys=False))
     for name, text in guide.written_files().items():
         if name.startswith("lambdas/"):

@@ -123,7 +123,7 @@ def test_the_blocks_of_the_guide_are_found() -> None:
     blocks = guide.blocks()
     assert len(blocks) > 25
     assert sum(block.is_whole for block in blocks) >= 3
-    assert {block.file for block in blocks} == {None, "conf/project.yaml", "conf/prod.yaml"}
+    assert {block.file for block in blocks} == {None, "conf/project.yaml", guide.PIPELINE, "conf/prod.yaml"}
 
 
 @pytest.mark.parametrize("block", guide.blocks(), ids=str)

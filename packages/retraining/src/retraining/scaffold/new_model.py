@@ -11,7 +11,7 @@ from retraining.config.configuration import Configuration, load
 from retraining.errors import UserError
 from retraining.scaffold import copy
 from retraining.scaffold.names import S3, Names
-from retraining.scaffold.source import Source, find
+from retraining.scaffold.source import PIPELINE, Source, anchor_of, find
 from retraining.scaffold.yaml_edit import YamlText
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -78,7 +78,7 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
         _data_prefix(name, data),
     )
     _require_whole(sources, names, like, configuration)
-    anchor = _anchor(configuration)
+    anchor = anchor_of(configuration)
     before = anchor.path.read_bytes()
     try:
         environments = _make_folders(root, targets, names)
@@ -145,10 +145,10 @@ def _targets(configuration: Configuration, sources: list[Source], name: str, lik
         filled = [new if index == wild[0] else part for index, part in enumerate(parts)]
         folder, conf = root.joinpath(*filled[: wild[0] + 1]), root.joinpath(*filled)
         targets.append(_Target(source, new, folder, conf, root / "tests" / "models" / new))
-    anchor = _anchor(configuration)
+    anchor = anchor_of(configuration)
     for target in targets:
         if target.name in configuration.models:
-            if not anchor.find(*copy.PIPELINE, "models", target.name):
+            if not anchor.find(*PIPELINE, "models", target.name):
                 left = [str(path.relative_to(root)) for other in targets for path in _folders(other)]
                 raise UserError(
                     f"{left[0]} has no steps in the pipeline, as an interrupted new-model leaves it: "
@@ -172,15 +172,6 @@ def _require_whole(sources: list[Source], names: Names, like: str, configuration
                 f"--like {like}: its step {step!r} reads what {other!r} of another model writes, which is "
                 f"not in this project: copy both by --like {example}"
             )
-
-
-def _anchor(configuration: Configuration) -> YamlText:
-    """The file that holds conf.sagemakerPipeline; a valid configuration has one."""
-    for path in sorted(configuration.root.glob(configuration.project.model_files)):
-        file = YamlText(path)
-        if file.find(*copy.PIPELINE):
-            return file
-    raise UserError(f"{configuration.project.model_files}: no file holds conf.sagemakerPipeline (the anchor)")
 
 
 def _make_folders(root: Path, targets: list[_Target], names: Names) -> list[str]:
