@@ -1,9 +1,9 @@
 """The configuration guide: its YAML blocks as projects that can be checked, and its tables of keys.
 
 A block that begins with `conf:` is a whole file of models; the first one, with the first conf/pipeline.yaml,
-is also what short blocks are laid over. A short block has keys of the model `churn`, beside them `steps` (laid
-over the steps of the same name, or added), and `dependencies`. A first line such as ``# conf/prod.yaml`` names
-another file.
+is also what short blocks are laid over. A short block has keys of the model `churn`, beside them `steps`
+(laid over the steps of the same name, or added), and `dependencies`. A first line such as
+``# conf/prod.yaml`` names another file.
 
 The page on scripts has the files of the example `minimal`, and a Lambda function with the short block that
 adds it to that model.

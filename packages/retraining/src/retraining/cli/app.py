@@ -14,6 +14,7 @@ from retraining.cli.local import local_app
 from retraining.cli.models import models_app
 from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
 from retraining.cli.plan import graph, plan
+from retraining.cli.scaffold import new_model, remove_model
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
@@ -170,34 +171,8 @@ def definition(
 app.command()(graph)
 app.command()(plan)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(data)
-
-
-@app.command("new-model")
-def new_model(
-    name: Annotated[str, typer.Argument(help="Its name: a-z, 0-9, _ and -.")],
-    like: Annotated[str, typer.Option("--like", help="A model of this project, or an example.")],
-    data: Annotated[
-        str | None,
-        typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
-    ] = None,
-) -> None:
-    """Add a model to the pipeline, copied from another one or from an example.
-
-    Example: retrain new-model churn --like lightgbm
-    """
-    from retraining.scaffold.new_model import create
-
-    root = load().root
-    created = create(root, name, like, data)
-    counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
-    words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
-    console.out().print(words, markup=False)
-    for note in created.notes:
-        console.note(note)
-    folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
-    ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
-    console.out().print(f"Next: make {folders} your own, and check it with `retrain check`;", markup=False)
-    console.out().print(f"      {ready}retrain run", markup=False)
+app.command("new-model")(new_model)
+app.command("remove-model")(remove_model)
 
 
 @app.command()

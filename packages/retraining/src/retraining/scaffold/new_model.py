@@ -1,6 +1,5 @@
 """`retrain new-model`: one more model in the project, copied from a model of it or from an example."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from retraining.errors import UserError
 from retraining.scaffold import copy
 from retraining.scaffold.names import S3, Names
 from retraining.scaffold.source import PIPELINE, Source, anchor_of, find
-from retraining.scaffold.yaml_edit import YamlText
+from retraining.scaffold.yaml_edit import YamlText, write
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 _LENGTH = 40
@@ -84,12 +83,12 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
         environments = _make_folders(root, targets, names)
         blocks = [copy.steps_text(source, names) for source in sources]
         copy.add_to_pipeline(anchor, blocks, copy.dependencies(sources, names))
-        _write(anchor.path, anchor.render().encode())
+        write(anchor.path, anchor.render().encode())
         for environment in (None, *environments):
             load(root, environment)
     except BaseException as error:
         if anchor.path.read_bytes() != before:
-            _write(anchor.path, before)
+            write(anchor.path, before)
         _remove(targets)
         if isinstance(error, UserError):
             words = f"nothing was changed: the configuration with {name!r} like {like!r} is not valid"
@@ -210,14 +209,6 @@ def _copy(target: _Target, texts: dict[str, str]) -> None:
 def _folders(target: _Target) -> list[Path]:
     """The folders of a new model that exist."""
     return [folder for folder in (target.folder, target.tests) if folder.is_dir()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a reader sees the old or the new one, also after a crash."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(content)
-    shutil.copymode(path, draft)
-    os.replace(draft, path.resolve())
 
 
 def _notes(root: Path, targets: list[_Target]) -> Iterator[str]:
