@@ -18,6 +18,7 @@ from retraining.config import configuration
 from retraining.planning import plan
 from retraining.planning.plan import Plan
 from retraining.runs import arguments, deployment, executions, targets
+from retraining.runs.selection import ALL_STEPS, Choice
 
 IMAGE = "sagemaker-scikit-learn:1.4-2-cpu-py3"
 WRITE = 'import os, sys\nos.makedirs({0!r}, exist_ok=True)\nopen({0!r} + "/{1}", "w").write({2!r})\n'
@@ -121,8 +122,8 @@ class Tiny:
     def configuration(self) -> configuration.Configuration:
         return configuration.load(self.root)
 
-    def plan(self, *given: str) -> Plan:
-        return plan.make_plan(self.configuration, "local", list(given))
+    def plan(self, *given: str, choice: Choice = ALL_STEPS) -> Plan:
+        return plan.make_plan(self.configuration, "local", list(given), choice)
 
     def run(self, *given: str) -> dict[str, bool]:
         """Run the pipeline; whether each step was a cache hit."""

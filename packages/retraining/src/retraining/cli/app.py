@@ -12,7 +12,17 @@ from retraining import console
 from retraining.cli.data import data
 from retraining.cli.local import local_app
 from retraining.cli.models import models_app
-from retraining.cli.options import ENVIRONMENT, Json, On, entered, global_options_first, load
+from retraining.cli.options import (
+    ENVIRONMENT,
+    Json,
+    Model,
+    On,
+    Only,
+    Start,
+    entered,
+    global_options_first,
+    load,
+)
 from retraining.cli.plan import graph, plan
 from retraining.cli.scaffold import new_model, remove_model
 from retraining.cli.schedule import schedule_app
@@ -180,18 +190,23 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter; repeatable.")
     ] = None,
+    model: Model = None,
+    start: Start = None,
+    only: Only = None,
     on: On = "local",
 ) -> None:
-    """Run the pipeline and wait for it.
+    """Run the pipeline and wait for it; with --model, --from or --only a part of its steps.
 
     Example: retrain run --param Epochs=10 --param Leeway=0.2
+    Example: retrain run --from Train --param Epochs=10
     """
     from retraining.cli import run_report
     from retraining.cli.run import NotSucceeded, run_pipeline
+    from retraining.runs.selection import Choice
 
     configuration = load()
     try:
-        result = run_pipeline(configuration, on, param or [])
+        result = run_pipeline(configuration, on, param or [], Choice(model, start, tuple(only or ())))
     except NotSucceeded as failed:
         run_report.show_failed(configuration, failed.result)
         raise

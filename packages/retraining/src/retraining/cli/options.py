@@ -13,6 +13,18 @@ from retraining.errors import UserError
 from retraining.runs.targets import PlaceName
 
 On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Only this model's steps, with those that they need."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--from", metavar="STEP", help="Only this step and those after it, on earlier results."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="STEP", help="Only this step, on earlier results; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ENVIRONMENT = "RETRAIN_ENV"
 

@@ -10,6 +10,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from retraining.cli.tables import Progress
+from retraining.compile.compiled import read
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.config.configuration import Configuration
 from retraining.console import note
@@ -18,6 +19,7 @@ from retraining.planning import newer_inputs
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
+from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, note_of, with_source
 from retraining.runs.targets import Place, PlaceName
 
 
@@ -29,6 +31,7 @@ class Result:
         definition: its pipeline definition.
         given: the parameters that differ from their defaults, as they were given.
         run_id: the MLflow run's id; None when it was not logged.
+        selection: the steps that were selected; None for all.
     """
 
     execution: Execution
@@ -38,6 +41,7 @@ class Result:
     run_id: str | None
     total_seconds: float
     job_seconds: float
+    selection: Selection | None = None
 
 
 class NotSucceeded(UserError):
@@ -48,8 +52,10 @@ class NotSucceeded(UserError):
         self.result = result
 
 
-def run_pipeline(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
-    """Run the pipeline once and wait for it.
+def run_pipeline(
+    configuration: Configuration, place_name: PlaceName, given: list[str], choice: Choice = ALL_STEPS
+) -> Result:
+    """Run the pipeline once, or the chosen steps of it, and wait for it.
 
     Args:
         given: ``Name=value`` of the parameters that differ from their defaults.
@@ -64,15 +70,20 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
         services = pool.submit(targets.prepare, place_name, configuration, note)
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
+        compiled = read(definition.text)
+        selection = choose(configuration, compiled, choice)
         services.result()
         place = targets.enter(place_name, configuration, note)
-        arn = _running(configuration, definition, values) or _start(configuration, definition, values)
+        arn = _running(configuration, definition, values, selection)
+        if arn is None:
+            selection = with_source(selection, definition.name, compiled) if selection else None
+            arn = _start(configuration, definition, values, selection)
         experiment = (
             pool.submit(experiments.begin, configuration, executions.describe(arn))
             if experiments.enabled()
             else None
         )
-        execution = _follow(definition.name, arn, _step_names(configuration))
+        execution = _follow(definition.name, arn, _step_names(configuration, selection))
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
@@ -82,43 +93,58 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
         run_id,
         time.monotonic() - began,
         executions.job_seconds(execution),
+        selection,
     )
     if execution.status != "Succeeded":
         raise NotSucceeded(_failure(configuration, execution, place), result)
     return result
 
 
-def _running(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str | None:
-    """A running execution with the same definition and parameters, to be followed instead."""
-    wanted = {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
+def _running(
+    configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
+) -> str | None:
+    """A running execution with the same definition, parameters and steps, to be followed instead."""
+    wanted = _wanted(configuration, values)
     client = boto3.client("sagemaker")
     for arn in executions.arns(definition.name, executions.RUNNING):
         present = executions.parameters(arn)
         text = client.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)[
             "PipelineDefinition"
         ]
-        if text == definition.text and all(
-            executions.same(present.get(name, ""), value) for name, value in wanted.items()
-        ):
+        config = client.describe_pipeline_execution(PipelineExecutionArn=arn).get("SelectiveExecutionConfig")
+        is_same_part = selection.is_of(config) if selection else config is None
+        is_alike = all(executions.same(present.get(name, ""), value) for name, value in wanted.items())
+        if text == definition.text and is_same_part and is_alike:
             note(
                 f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, is still running: "
                 "following it"
             )
             return arn
         other = arn.rsplit("/", 1)[-1]
-        note(f"execution {other}, with other code or parameters, is still running as well")
+        note(f"execution {other}, with other code, parameters or steps, is still running as well")
     return None
 
 
-def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
-    arguments.require_inputs(configuration, values)
+def _wanted(configuration: Configuration, values: dict[str, str]) -> dict[str, str]:
+    """All parameters of a run, with the defaults of those that are not given."""
+    return {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
+
+
+def _start(
+    configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
+) -> str:
+    arguments.require_inputs(configuration, values, selection.steps if selection else None)
     _note_interruption(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
     arn = executions.start(
-        definition.name, {**values, "GitCommit": deployment.git_commit(configuration.root)}
+        definition.name,
+        {**values, "GitCommit": deployment.git_commit(configuration.root)},
+        selection.request if selection else None,
     )
     note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+    if selection:
+        note(f"it {note_of(selection, _wanted(configuration, values))}")
     return arn
 
 
@@ -135,8 +161,9 @@ def _note_interruption(configuration: Configuration, pipeline: str) -> None:
             )
 
 
-def _step_names(configuration: Configuration) -> list[str]:
-    return [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
+def _step_names(configuration: Configuration, selection: Selection | None) -> list[str]:
+    names = [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
+    return [name for name in names if selection is None or name in selection.steps]
 
 
 def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
@@ -147,7 +174,7 @@ def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
             for execution in executions.watch(arn):
                 progress.update(execution, time.time())
                 done = (step for step in execution.steps if step.status == "Succeeded")
-                reused = {step.name for step in done if step.cache_hit} - noted
+                reused = {step.name for step in done if step.cache_hit or step.taken_from} - noted
                 noted |= reused
                 _note_newer_inputs(pipeline, arn, reused)
         except KeyboardInterrupt:

@@ -31,7 +31,7 @@ def show(configuration: Configuration, result: Result) -> None:
         out().print(Text(f"{len(mine)} model version{plural} registered", style="bold"))
         print_table(model_table(mine))
     else:
-        out().print(Text(_nothing_new(configuration, execution), style="bold"))
+        out().print(Text(_nothing_new(configuration, result), style="bold"))
     _show_places(configuration, result, measured)
     _show_next(
         configuration, [*_decide(configuration, mine, bool(known)), *_following(configuration, result)]
@@ -84,10 +84,15 @@ def _show_next(configuration: Configuration, lines: list[tuple[str, str]]) -> No
         out().print(f"  .venv/bin/retrain {command:{width}}  # {purpose}", markup=False)
 
 
-def _nothing_new(configuration: Configuration, execution: Execution) -> str:
-    classes = {step.step_class for step in configuration.steps.values()}
-    if not classes & {"RegisterModel", "Lambda"}:
+def _nothing_new(configuration: Configuration, result: Result) -> str:
+    execution, selection = result.execution, result.selection
+    registering = {
+        name for name, step in configuration.steps.items() if step.step_class in ("RegisterModel", "Lambda")
+    }
+    if not registering:
         return "Nothing registered: no step of the pipeline registers a model"
+    if selection and not registering & set(selection.steps):
+        return "Nothing registered: no step that registers a model was selected"
     cached = [step.name for step in execution.steps if step.cache_hit]
     why = f" ({', '.join(cached)}: cache hits)" if cached else ""
     return f"Nothing new registered: the candidates are in the registry already{why}"
@@ -115,7 +120,9 @@ def _following(configuration: Configuration, result: Result) -> list[tuple[str, 
 def _again(result: Result, changed: dict[str, str]) -> str:
     """The command of this run with other values."""
     values = result.given | changed
-    return " ".join(["run", *(f"--param {shlex.quote(f'{name}={value}')}" for name, value in values.items())])
+    options = result.selection.options if result.selection else ()
+    given = (f"--param {shlex.quote(f'{name}={value}')}" for name, value in values.items())
+    return " ".join(["run", *options, *given])
 
 
 def _decide(

@@ -47,6 +47,8 @@ def step_table(execution: Execution, names: Iterable[str] = (), now: float | Non
 def _remark(step: StepRun) -> Text:
     if step.cache_hit:
         return Text("cache hit", style="dim")
+    if step.taken_from:
+        return Text(f"of execution {step.taken_from.rsplit('/', 1)[-1]}", style="dim")
     tried = f"{step.attempts} attempts" if step.attempts > 1 else ""
     return Text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
 
@@ -77,7 +79,8 @@ class Progress:
             if shown not in self._printed:
                 self._printed.add(shown)
                 again = f" (tried again: attempt {step.attempts})" if step.attempts > 1 else ""
-                remark = " (cache hit)" if step.cache_hit else again
+                taken = f" (of execution {step.taken_from.rsplit('/', 1)[-1]})" if step.taken_from else again
+                remark = " (cache hit)" if step.cache_hit else taken
                 note(f"  {step.name}: {step.status}{remark} {seconds(step.seconds)}".rstrip())
 
 
@@ -151,6 +154,6 @@ def _parameters(given: Mapping[str, str]) -> str:
 
 
 def _outcome(step: StepRun) -> str:
-    if step.cache_hit:
-        return "cached"
+    if step.cache_hit or step.taken_from:
+        return "cached" if step.cache_hit else "taken over"
     return "failed" if step.status == "Failed" else seconds(step.seconds) or step.status

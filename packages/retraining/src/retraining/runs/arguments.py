@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from retraining.config.checks import parameter_values
@@ -115,14 +115,19 @@ def _typed(parameter: Parameter, value: str) -> Any:
     return {"Integer": int, "Float": float}.get(parameter.type, str)(value)
 
 
-def require_inputs(configuration: Configuration, values: dict[str, str]) -> None:
+def require_inputs(
+    configuration: Configuration, values: dict[str, str], steps: Collection[str] | None = None
+) -> None:
     """Check that every S3 file or prefix that a job reads from outside holds at least one object.
+
+    Args:
+        steps: those that run; None for all.
 
     Raises:
         UserError: some do not; a problem for each.
     """
     problems = []
-    for uri, parameter in _inputs(configuration):
+    for uri, parameter in _inputs(configuration, steps):
         given = values.get(parameter.parameter, str(parameter.default)) if parameter else uri
         words = _missing(given)
         if words and parameter:
@@ -153,9 +158,13 @@ def _can_be_simulated(configuration: Configuration, uri: str) -> bool:
         return False
 
 
-def _inputs(configuration: Configuration) -> Iterator[tuple[str, Parameter | None]]:
+def _inputs(
+    configuration: Configuration, steps: Collection[str] | None = None
+) -> Iterator[tuple[str, Parameter | None]]:
     """The data of jobs that no step of the pipeline writes: a URI, or the parameter that holds it."""
     for step in configuration.steps.values():
+        if steps is not None and step.name not in steps:
+            continue
         for item in step.inputs:
             if isinstance(item.uri, Parameter):
                 yield "", item.uri
