@@ -172,7 +172,7 @@ def test_without_an_execution_to_take_results_from(tiny: Tiny) -> None:
 
 
 def test_from_a_step_on(tiny: Tiny) -> None:
-    tiny.run()
+    tiny.run("Rows=4", "MinimumAccuracy=0.1")
     source = newest()
     planned = tiny.plan("Epochs=5", choice=Choice(start="Train"))
     assert {step.name: step.cache for step in planned.steps} == {
@@ -190,13 +190,27 @@ def test_from_a_step_on(tiny: Tiny) -> None:
     assert (execution.status, ran(execution)) == ("Succeeded", {"Train", "Evaluate", "Gate", "Tell"})
     assert [step.taken_from for step in execution.steps if step.name == "Preprocess"] == [source.arn]
     assert (
-        f"the results of Preprocess are those of execution {source.id}, which ran with Epochs=20"
+        f"the results of Preprocess are those of execution {source.id}, with its Rows=4, MinimumAccuracy=0.1"
         in done.stderr
     )
-    assert "Preprocess  Succeeded  " in done.stdout
     assert f"of execution {source.id}" in done.stdout
-    assert ".venv/bin/retrain run --from Train --param Epochs=10" in done.stdout
+    again = ".venv/bin/retrain run --from Train --param Rows=4 --param MinimumAccuracy=0.1 --param Epochs=10"
+    assert again in done.stdout
     assert "Preprocess taken over, Train" in retrain(tiny, "runs").stdout.splitlines()[1]
+
+
+def test_its_parameters_are_those_that_its_results_were_made_with(tiny: Tiny) -> None:
+    tiny.run("Epochs=7")
+    with pytest.raises(UserError, match="--param Epochs: no step of --only Evaluate uses it"):
+        tiny.plan("Epochs=8", choice=Choice(only=("Evaluate",)))
+    model: dict[str, Any] = yaml.safe_load((tiny.root / "models/tiny/conf.yaml").read_text())
+    settings = model["conf"]["models"]["tiny"]
+    settings["preprocess"]["arguments"]["rows"]["default"] = 9
+    settings["gate"]["minimum"]["default"] = 0.3
+    tiny.write("models/tiny/conf.yaml", yaml.safe_dump(model))
+    parameters = tiny.plan(choice=Choice(start="Gate")).parameters
+    # Rows: no selected step uses it. Epochs: was given. MinimumAccuracy: a new default, which the gate uses.
+    assert (parameters["Rows"], parameters["Epochs"], parameters["MinimumAccuracy"]) == (3, 7, 0.3)
 
 
 def test_one_step_alone(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from retraining.planning import newer_inputs
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
-from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, note_of, with_source
+from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, note_of, values_of, with_source
 from retraining.runs.targets import Place, PlaceName
 
 
@@ -71,13 +71,18 @@ def run_pipeline(
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         compiled = read(definition.text)
-        selection = choose(configuration, compiled, choice)
+        selection = choose(configuration, compiled, choice, values)
         services.result()
         place = targets.enter(place_name, configuration, note)
+        given_values = dict(values)
+        if selection:
+            selection = with_source(selection, definition.name, compiled)
+            values = values_of(selection, compiled, values)
         arn = _running(configuration, definition, values, selection)
         if arn is None:
-            selection = with_source(selection, definition.name, compiled) if selection else None
             arn = _start(configuration, definition, values, selection)
+            if selection:
+                note(f"it {note_of(selection, given_values, values)}")
         experiment = (
             pool.submit(experiments.begin, configuration, executions.describe(arn))
             if experiments.enabled()
@@ -89,7 +94,7 @@ def run_pipeline(
         execution,
         definition.text,
         place,
-        {name: value for name, _, value in (text.partition("=") for text in given)},
+        values if selection else {name: value for name, _, value in (text.partition("=") for text in given)},
         run_id,
         time.monotonic() - began,
         executions.job_seconds(execution),
@@ -104,7 +109,7 @@ def _running(
     configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
 ) -> str | None:
     """A running execution with the same definition, parameters and steps, to be followed instead."""
-    wanted = _wanted(configuration, values)
+    wanted = {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
     client = boto3.client("sagemaker")
     for arn in executions.arns(definition.name, executions.RUNNING):
         present = executions.parameters(arn)
@@ -125,11 +130,6 @@ def _running(
     return None
 
 
-def _wanted(configuration: Configuration, values: dict[str, str]) -> dict[str, str]:
-    """All parameters of a run, with the defaults of those that are not given."""
-    return {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
-
-
 def _start(
     configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
 ) -> str:
@@ -143,8 +143,6 @@ def _start(
         selection.request if selection else None,
     )
     note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
-    if selection:
-        note(f"it {note_of(selection, _wanted(configuration, values))}")
     return arn
 
 

@@ -17,7 +17,7 @@ from retraining.planning import cache_prediction, history, newer_inputs
 from retraining.planning.cache_prediction import Prediction
 from retraining.planning.newer_inputs import NewerInput
 from retraining.runs import arguments, deployment, targets
-from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, with_source
+from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, values_of, with_source
 from retraining.runs.targets import PlaceName
 
 # How many executions are compared; more only where the nearest ones have no result to reuse.
@@ -105,11 +105,12 @@ def make_plan(
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         new = read(definition.text)
-        selection = choose(configuration, new, choice)
+        selection = choose(configuration, new, choice, values)
         services.result()
     targets.enter(place, configuration, note)
     if selection:
         selection = with_source(selection, definition.name, new)
+        values = values_of(selection, new, values)
     given_values = {**values, "GitCommit": deployment.git_commit(configuration.root)}
     run = Run(new, history.values(new.parameters, given_values), None, definition.name)
     packages = CodePackages(definition.uploads)

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retraining.compile.compiled import Compiled
+import boto3
+
+from retraining.compile.compiled import Compiled, read
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError, suggestion_or_all
 from retraining.runs import executions
@@ -63,11 +65,17 @@ class Selection:
         return named == set(self.steps)
 
 
-def choose(configuration: Configuration, definition: Compiled, choice: Choice) -> Selection | None:
+def choose(
+    configuration: Configuration, definition: Compiled, choice: Choice, given: Iterable[str] = ()
+) -> Selection | None:
     """The selected steps of a definition, without the source of what they need; None for all steps.
 
+    Args:
+        given: names of the parameters that the command gives.
+
     Raises:
-        UserError: there is no such model or step, the steps are not connected, or they are too many.
+        UserError: there is no such model or step, the steps are not connected or too many, or none of them
+            uses a parameter.
     """
     if not choice.options:
         return None
@@ -96,7 +104,12 @@ def choose(configuration: Configuration, definition: Compiled, choice: Choice) -
     if len(chosen) > _MOST:
         words = f"these are {len(chosen)} steps, and SageMaker selects at most {_MOST}"
         raise UserError(f"{' '.join(choice.options)}: {words}")
-    return Selection(tuple(choice.options), _ordered(definition, chosen), _ordered(definition, needed))
+    selection = Selection(tuple(choice.options), _ordered(definition, chosen), _ordered(definition, needed))
+    useless = [name for name in given if name not in _used(selection, definition)]
+    if useless:
+        words = f"no step of {' '.join(choice.options)} uses it: leave it out, or run the steps that do"
+        raise UserError(f"--param {useless[0]}: {words}")
+    return selection
 
 
 def _steps_of_model(configuration: Configuration, model: str) -> set[str]:
@@ -180,17 +193,45 @@ def _has(execution: Execution, selection: Selection, definition: Compiled) -> bo
     return True
 
 
-def note_of(selection: Selection, values: dict[str, str]) -> str:
-    """What runs, and from where the rest comes; `values` are the run's parameters, in which it may differ."""
+def values_of(selection: Selection, definition: Compiled, given: dict[str, str]) -> dict[str, str]:
+    """The run's parameters that differ from their defaults.
+
+    Those that are not given are the source's, where they were given to it, or where no selected step uses
+    them: so the parameters of an execution are those that all of its results were made with.
+    """
+    if selection.source is None:
+        return given
+    theirs = executions.parameters(selection.source)
+    answer = boto3.client("sagemaker").describe_pipeline_definition_for_execution(
+        PipelineExecutionArn=selection.source
+    )
+    before = read(answer["PipelineDefinition"]).parameters
+    used = _used(selection, definition)
+    taken = {}
+    for name, parameter in definition.parameters.items():
+        if name in given or name not in theirs or name == "GitCommit":
+            continue
+        default = before.get(name, {}).get("DefaultValue")
+        was_given = not executions.same(theirs[name], str(default))
+        is_default = executions.same(theirs[name], str(parameter.get("DefaultValue")))
+        if (was_given or name not in used) and not is_default:
+            taken[name] = theirs[name]
+    return taken | given
+
+
+def _used(selection: Selection, definition: Compiled) -> set[str]:
+    """The parameters that the selected steps use."""
+    return set[str]().union(*(definition.steps[name].parameters for name in selection.steps))
+
+
+def note_of(selection: Selection, given: dict[str, str], values: dict[str, str]) -> str:
+    """What runs, and from where the rest comes; `given` are the command's parameters, `values` the run's."""
     words = f"runs only {', '.join(selection.steps)}"
     if selection.source is None:
         return words
-    theirs = executions.parameters(selection.source)
-    other = [
-        f"{name}={theirs[name]}"
-        for name, value in values.items()
-        if name in theirs and not executions.same(theirs[name], value)
-    ]
-    ran_with = f", which ran with {', '.join(other)}" if other else ""
+    taken = [f"{name}={value}" for name, value in values.items() if name not in given]
+    parameters = f", with its {', '.join(taken)}" if taken else ""
     source = selection.source.rsplit("/", 1)[-1]
-    return f"{words}; the results of {', '.join(selection.needed)} are those of execution {source}{ran_with}"
+    return (
+        f"{words}; the results of {', '.join(selection.needed)} are those of execution {source}{parameters}"
+    )
