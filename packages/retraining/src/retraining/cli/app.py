@@ -24,13 +24,11 @@ from retraining.cli.options import (
     load,
 )
 from retraining.cli.plan import graph, plan
+from retraining.cli.runs import runs_app
 from retraining.cli.scaffold import new_model, remove_model
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
-
-# So many of the listed executions are shown with their parameters, which costs a call each.
-_WITH_PARAMETERS = 20
 
 
 class _Interruptible(TyperGroup):
@@ -59,6 +57,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(local_app, name="local")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(runs_app, name="runs")
 
 
 def main() -> None:
@@ -234,29 +233,6 @@ def stop(
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
         console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
-
-
-@app.command()
-def runs(on: On = "local", json: Json = False) -> None:
-    """List the pipeline's executions, newest first; the last 20 with the parameters that differ from the
-    present defaults.
-
-    Example: retrain runs --json
-    """
-    from retraining.cli import tables
-    from retraining.runs import executions
-
-    configuration = entered(on)
-    arns = executions.arns(configuration.pipeline.pipelineName)
-    listed = [executions.describe(arn) for arn in arns]
-    if json:
-        console.print_json([execution.as_json() for execution in listed])
-    elif listed:
-        defaults = {name: str(parameter.default) for name, parameter in configuration.parameters.items()}
-        newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
-        console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
-    else:
-        console.out().print("no executions yet: `retrain run` makes the first")
 
 
 @app.command()

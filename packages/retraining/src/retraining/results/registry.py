@@ -60,13 +60,13 @@ def groups(configuration: Configuration) -> list[str]:
     return list(dict.fromkeys(map(configuration.package_group, names)))
 
 
-def find(configuration: Configuration, name: str) -> ModelPackage:
-    """A package by version number, ``group/version`` or ARN.
+def find(configuration: Configuration, name: str, known: list[ModelPackage] | None = None) -> ModelPackage:
+    """A package by version number, ``group/version`` or ARN, of those `known`, or else of all.
 
     Raises:
         UserError: there is none, or the number is ambiguous among groups.
     """
-    known = packages(configuration)
+    known = packages(configuration) if known is None else known
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
     if len(named) == 1:
         return named[0]
