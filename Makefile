@@ -13,14 +13,22 @@ DEMO := build/demo
 DEV := build/dev/.venv
 PACKAGES := job-toolkit local-sagemaker retraining
 
+# Paths in .venv are whole ones: in a moved or copied folder, all is installed again.
+ifneq ($(shell cat .venv/folder 2>/dev/null),$(CURDIR))
+OUTDATED := outdated
+.PHONY: outdated
+endif
+
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 install: $(READY) ## install the packages in the lock into .venv
 
-$(READY): bootstrap.sh tools.lock requirements.lock
+$(READY): bootstrap.sh tools.lock requirements.lock $(OUTDATED)
+	$(if $(OUTDATED),rm -rf .venv)
 	@sh bootstrap.sh
 	$(UV) pip sync --quiet --python .venv --require-hashes requirements.lock
+	@printf '%s\n' '$(subst ','\'',$(CURDIR))' > .venv/folder
 	@touch $@
 
 $(DEV)/ready: $(READY) $(PROJECT)/requirements.lock $(wildcard packages/*/pyproject.toml)

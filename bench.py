@@ -1,9 +1,9 @@
 """Measure a project with the default answers: what each command of a first hour costs, on this machine.
 
-Makes the project anew in build/bench, with free ports. Seconds are wall-clock; MiB are the command's own
+Creates the project in build/bench, with free ports. Seconds are wall-clock; MiB are the command's own
 largest resident set: the local services and the jobs are processes of their own, and not in it.
 
-Then compiling beside the bare import of the SDK, for the default pipeline and for one of a hundred models
+Then compiling, next to the bare import of the SDK, for the default pipeline and for one of a hundred models
 (600 steps): the least of several runs each, taken in turns, and their ratio to the import. Last the speed of
 the example's training and preprocessing (benchmarks/training_speed.py, benchmarks/preprocessing.py).
 """
@@ -30,13 +30,13 @@ STEPS = {
     "run again, steps cached": [RETRAIN, "run"],
 }
 ROUNDS = 5
-UNITS = 100
+MODELS = 100
 IMPORT = """
 from sagemaker.core.processing import FrameworkProcessor
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.train import ModelTrainer
 """
-UNIT = """
+MODEL = """
 conf:
   models:
     {name}:
@@ -55,7 +55,7 @@ conf:
           supported_content_types: [text/csv]
           supported_response_MIME_types: [text/csv]
 """
-STEPS_OF_A_UNIT = """
+STEPS_OF_A_MODEL = """
       {name}:
         steps:
           - {{step_name: {name}-Preprocess, step_class: Processing, step_type: preprocess}}
@@ -95,7 +95,7 @@ def make_project() -> None:
 
 
 def make_many() -> Path:
-    """A second project, of UNITS models with six steps each, run by the first one's environment."""
+    """A second project, of MODELS models with six steps each, run by the first one's environment."""
     folder = FOLDER.parent / "bench-many"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -105,29 +105,29 @@ def make_many() -> Path:
     path = folder / "conf" / "project.yaml"
     path.write_text(re.sub(r"SMP_MODELNAME: .*", "SMP_MODELNAME: unit-000", path.read_text()))
     steps = ""
-    for index in range(UNITS):
+    for index in range(MODELS):
         name = f"unit-{index:03d}"
         unit = folder / "models" / name
         unit.mkdir(parents=True)
         for script in ("preprocess.py", "train.py", "inference.py", "evaluate.py"):
             (unit / script).write_text(f"print({index})\n")
-        (unit / "conf.yaml").write_text(UNIT.format(name=name))
-        steps += STEPS_OF_A_UNIT.format(name=name)
+        (unit / "conf.yaml").write_text(MODEL.format(name=name))
+        steps += STEPS_OF_A_MODEL.format(name=name)
     pipeline = f"conf:\n  sagemakerPipeline:\n    pipelineName: many\n    models:{steps}"
     (folder / "conf" / "pipeline.yaml").write_text(pipeline)
     return folder
 
 
 def compare(log: Path) -> None:
-    """Compiling and checking beside the bare import, in turns."""
+    """Compiling and checking, in turns with the bare import."""
     many, retrain = make_many(), str(FOLDER / RETRAIN)
     python = str(FOLDER / ".venv/bin/python")
     commands = {
         "bare import of the SDK": ([python, "-c", IMPORT], FOLDER),
         "definition, default": ([retrain, "definition", "--out", os.devnull], FOLDER),
-        f"definition, {UNITS} models": ([retrain, "definition", "--out", os.devnull], many),
+        f"definition, {MODELS} models": ([retrain, "definition", "--out", os.devnull], many),
         "check, default": ([retrain, "check"], FOLDER),
-        f"check, {UNITS} models": ([retrain, "check"], many),
+        f"check, {MODELS} models": ([retrain, "check"], many),
     }
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(ROUNDS):

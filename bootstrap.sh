@@ -56,4 +56,4 @@ case "$(.tools/uv --version 2>/dev/null || true)" in
     *) bring_uv ;;
 esac
 fitting .venv/bin/python >/dev/null ||
-    UV_PYTHON_DOWNLOADS=never .tools/uv venv --quiet --clear --python "$python" .venv
+    UV_PYTHON_DOWNLOADS=never .tools/uv venv --quiet --clear --relocatable --python "$python" .venv

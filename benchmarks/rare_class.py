@@ -57,7 +57,7 @@ def main() -> None:
     result = protocol.run(train, test, options.scarce, options.positives, options.normals, options.seeds)
     protocol.show(result)
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -200,6 +200,15 @@ def test_ci_runs_the_checks_that_a_person_runs(template: Path) -> None:
     assert buildspec["phases"]["build"]["commands"] == ["make check"]
 
 
+def test_ci_names_actions_by_commit(template: Path) -> None:
+    """A tag can be moved to other code; images and included files of other systems can be, too."""
+    workflows = [*template.glob(".github/workflows/*.y*ml"), *(template / FOLDER).glob(".github/**/*.y*ml")]
+    lines = [line for path in workflows for line in path.read_text().splitlines() if "uses:" in line]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"\s*(- )?uses: [\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
 def test_leftovers_of_work_in_the_template_do_not_reach_a_project(
     bake: Bake, default: Baked, template: Path, tmp_path: Path
 ) -> None:

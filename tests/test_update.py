@@ -144,6 +144,12 @@ def test_the_update_keeps_what_the_team_did_and_passes_the_checks(team: Team) ->
     assert team.run("git", "status", "--porcelain") == ""
 
 
+def test_an_install_that_failed_is_made_again(team: Team) -> None:
+    team.run("make", "install", "PLATFORM=../nowhere", status=2)
+    team.run("make", "install")
+    team.run(".venv/bin/retrain", "--version")
+
+
 def test_what_cannot_be_merged_ends_the_update_with_the_files(team: Team) -> None:
     team.run("git", "reset", "--quiet", "--hard", "HEAD")
     if "updated" in team.run("git", "log", "--format=%s", "--max-count=1"):

@@ -56,8 +56,10 @@ def test_modules_of_the_folder_and_of_this_package(folder: Path) -> None:
         "job_toolkit/failure.py",
         "job_toolkit/measures.py",
         "job_toolkit/metrics.py",
+        "job_toolkit/model_quality.py",
         "job_toolkit/ranking.py",
         "job_toolkit/report.py",
+        "job_toolkit/strict_json.py",
         "report.py",
     ]
     found = imports.reached(folder, "evaluate.py")

@@ -49,7 +49,7 @@ def test_a_file_is_a_table_for_people(tmp_path: Path) -> None:
             Model(
                 "candidate", "best, of all", "binary_classification", {"rows": 4, "auc": 0.9}, {"auc": 0.02}
             ),
-            Model("baseline", "majority", metrics={"auc": 0.5, "threshold": float("nan")}),
+            Model("baseline", "majority", metrics={"auc": 0.5}),
             Model("candidate", "b", objects={"confusion_matrix": {"0": {"0": 1}}}, metrics={"f1": 1}),
         ],
         path,
@@ -62,9 +62,66 @@ def test_a_file_is_a_table_for_people(tmp_path: Path) -> None:
     ]
 
 
-def test_other_cells_are_no_metrics() -> None:
-    text = 'kind,name,auc,note,f1,list,auc_standard_deviation\n,a, 0.5 ,good,nan,"[1]",x\n\n'
+def test_an_empty_cell_is_no_metric_and_space_does_not_count() -> None:
+    text = "kind, name ,auc,f1,auc_standard_deviation\n, a , 0.5 , ,\n\n"
     assert metrics.parse(text) == [Model("candidate", "a", "", {"auc": 0.5})]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "nan",
+        "NaN",
+        "inf",
+        "-Infinity",
+        "1e999",
+        "yes",
+        "good",
+        "1,234",
+        "0,9",
+        "1_000",
+        "0x1",
+        "\u0661",
+        "[1]",
+    ],
+)
+def test_a_cell_that_is_no_number_is_named_with_its_row(cell: str) -> None:
+    text = f'kind,name,auc,f1\n,a,0.5,1\n,b,"{cell}",1\n'
+    with pytest.raises(InputError) as raised:
+        metrics.parse(text, "x.csv")
+    assert str(raised.value) == (
+        f"x.csv: row 2: column 'auc' holds {cell!r}; it takes a finite number, or nothing where there is none"
+    )
+    assert metrics.parse(text, "x.csv", lenient=True)[1] == Model("candidate", "b", "", {"f1": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ('{"a": {"a": NaN}}', "NaN is not a number of JSON"),
+        ('{"a": {"a": 1e999}}', "1e999 is too large for a number"),
+        ('{"a": 1, "a": 2}', "'a' occurs twice in an object"),
+        ('{"a": 1', "delimiter"),
+        ('{"a":' * 9999, "nested too deeply"),
+    ],
+)
+def test_a_cell_that_is_no_json_object_is_named_with_its_row(cell: str, expected: str) -> None:
+    doubled = cell.replace('"', '""')
+    with pytest.raises(InputError, match=r"^x: row 1: column 'm' holds no JSON object \(.*\)$") as raised:
+        metrics.parse(f'kind,name,m\n,a,"{doubled}"\n', "x")
+    assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_not_written(value: float, tmp_path: Path) -> None:
+    for model in (
+        Model("baseline", "b", metrics={"auc": value}),
+        Model("baseline", "b", metrics={"auc": 1}, deviations={"auc": value}),
+        Model("baseline", "b", objects={"curve": {"auc": [1, value]}}),
+    ):
+        with pytest.raises(InputError, match=r"^baseline 'b': .*auc.* is (nan|inf|-inf)[,;]"):
+            metrics.write([model], tmp_path / "metrics.csv")
+        assert not (tmp_path / "metrics.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +132,7 @@ def test_other_cells_are_no_metrics() -> None:
         ("kind,name\ncandidate\n", "x: row 1 has 1 fields where the header has 2"),
         ("kind,name\ncandidate,a\nbaseline,a\n,a\n", "x: row 3: the candidate 'a' occurs twice"),
         ('kind,name\ncandidate,"a', "x: cannot be read as CSV"),
+        ("kind,name,auc, auc\n,a,1,2\n", "x: column 'auc' occurs twice in the header"),
     ],
 )
 def test_another_file_is_refused(text: str, expected: str) -> None:

@@ -2,7 +2,10 @@
 
 import copy
 import json
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +107,71 @@ def test_columns_of_different_length_are_refused() -> None:
     for actual, predicted in ((np.zeros(2), np.zeros(3)), (np.zeros(0), np.zeros(0))):
         with pytest.raises(ValueError, match="must have the same number of rows, at least one"):
             measures.regression(actual, predicted)
+
+
+@pytest.mark.parametrize(
+    ("actual", "predicted", "scores", "expected"),
+    [
+        ([1, 0], [1, 0], [math.nan, 0.1], "scores: row 1 is nan; a finite number is expected"),
+        ([1, 0], [1, 0], [0.9, -math.inf], "scores: row 2 is -inf; a finite number is expected"),
+        ([1, 0], [1, 0], ["0.9", "0.1"], "scores: row 1 is '0.9'; a finite number is expected"),
+        ([1, 0], [1, 0], [0.9, None], "scores: row 2 is None; a finite number is expected"),
+        ([1, 2], [1, 0], [0.9, 0.1], "actual: row 2 is 2; true or false, 1 or 0 is expected"),
+        ([1, 0], [0.9, 0.1], [0.9, 0.1], "predicted: row 1 is 0.9; true or false, 1 or 0 is expected"),
+        (["yes", "no"], [1, 0], [0.9, 0.1], "actual: row 1 is 'yes'; true or false, 1 or 0 is expected"),
+        (["1", "0"], [1, 0], [0.9, 0.1], "actual: row 1 is '1'; true or false, 1 or 0 is expected"),
+        ([[1], [0]], [1, 0], [0.9, 0.1], "actual: a value for each row is expected, not an array of shape"),
+    ],
+)
+def test_nothing_is_cast_in_a_binary_classification(
+    actual: Any, predicted: Any, scores: Any, expected: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        measures.binary_classification(actual, predicted, np.array(scores))
+    assert str(raised.value).startswith(expected)
+
+
+def test_the_spellings_of_true_and_false_measure_the_same() -> None:
+    scores = np.array([0.9, 0.2, 0.4])
+    models = [
+        measures.binary_classification(np.array([1, 0, 0], kind), np.array([1, 0, 1], kind), scores)
+        for kind in (bool, int, float)
+    ]
+    assert models[0] == models[1] == models[2]
+
+
+@pytest.mark.parametrize(
+    ("actual", "labels", "expected"),
+    [
+        ([0, 2], ["a", "b"], "actual: row 2 is 2; a code from 0 to 1 is expected"),
+        ([0, -1], ["a", "b"], "actual: row 2 is -1; a code from 0 to 1 is expected"),
+        ([0, 0.5], ["a", "b"], "actual: row 2 is 0.5; a code from 0 to 1 is expected"),
+        (["a", "b"], ["a", "b"], "actual: row 1 is 'a'; a code from 0 to 1 is expected"),
+        ([0, 1], ["1", "1.0"], "labels: '1' and '1.0' are two spellings of one label; use one"),
+        ([0, 1], ["cat", " cat"], "labels: 'cat' and ' cat' are two spellings of one label; use one"),
+        ([0, 1], ["a", " "], "labels: ' ' is no label: it is empty"),
+    ],
+)
+def test_nothing_is_cast_in_a_multiclass_classification(
+    actual: Any, labels: list[str], expected: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(expected)}$"):
+        measures.multiclass_classification(np.array(actual), np.array([0, 1]), labels)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_nothing_is_cast_in_a_regression(value: Any) -> None:
+    for columns in (([1.0, value], [1.0, 2.0]), ([1.0, 2.0], [1.0, value])):
+        with pytest.raises(InputError, match=r"^(actual|predicted): row \d is .*; a finite number is exp"):
+            measures.regression(*map(np.array, columns))
+
+
+def test_a_matrix_of_other_rows_is_refused(tmp_path: Path) -> None:
+    model, _ = good()
+    path = tmp_path / "metrics.csv"
+    metrics.write([replace(model, metrics={**model.metrics, "rows": 399})], path)
+    with pytest.raises(InputError, match="confusion_matrix counts 400 rows, and the column 'rows' has 399"):
+        model_quality.from_csv(path)
 
 
 def test_the_example_of_the_developer_guide(path: Path) -> None:
@@ -232,6 +300,11 @@ REGRESSION = "mae,mse,rmse,r2"
         (f"{HEAD},mae\ncandidate,a,regression,3,1\n", "$.regression_metrics.mse: is missing"),
         (
             f'{HEAD},{REGRESSION}\ncandidate,a,regression,3,1,1,1,"0,9"\n',
+            "row 1: column 'r2' holds '0,9'; it takes a finite number",
+        ),
+        (f"{HEAD},mae\nbaseline,b,,3,\ncandidate,a,regression,3,nan\n", "row 2: column 'mae' holds 'nan'"),
+        (
+            f"{HEAD},{REGRESSION}\ncandidate,a,regression,3,1,1,1,\n",
             "$.regression_metrics.r2: is missing",
         ),
         (f"{HEAD}\ncandidate,a,text_generation,3\n", "$.text_generation_metrics: must be an object of met"),
@@ -264,6 +337,17 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     ((*BINARY, "threshold"), {"values": 1}, "threshold: must be an object with 'value'"),
     ((*BINARY, "confusion_matrix", "0", "1"), -1, "confusion_matrix.0.1: -1 is not a count"),
     ((*BINARY, "confusion_matrix", "1"), {"0": 1}, "must have the same labels"),
+    ((*BINARY, "confusion_matrix"), {"1": {"1": 4}}, "has 1 labels; a binary classification has 2"),
+    (
+        (*BINARY, "confusion_matrix"),
+        {"1": {"1": 4, "1.0": 0}, "1.0": {"1": 0, "1.0": 0}},
+        "'1' and '1.0' are two spellings of one label",
+    ),
+    (
+        ("multiclass_classification_metrics", "confusion_matrix"),
+        {"": {"": 4}},
+        "'' is no label: it is empty",
+    ),
     ((*BINARY, "precision_recall_curve", "recalls"), [0.5], "differ in length"),
     ((*BINARY, "precision_recall_curve"), {}, "must be an object with the lists precisions and recalls"),
     (("multiclass_classification_metrics", "weighted_f1"), None, "weighted_f1: is missing"),

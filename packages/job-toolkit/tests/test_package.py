@@ -31,6 +31,6 @@ def test_the_package_names_its_modules_and_imports_none() -> None:
 def test_what_an_entry_point_always_needs_imports_the_standard_library_only() -> None:
     names = imported(
         *(f"job_toolkit.{name}" for name in ("failure", "training", "processing", "hyperparameters")),
-        *(f"job_toolkit.{name}" for name in ("metrics", "model_quality", "report", "imports")),
+        *(f"job_toolkit.{name}" for name in ("metrics", "model_quality", "report", "strict_json", "imports")),
     )
     assert {name.split(".")[0] for name in names} - {"job_toolkit"} <= set(sys.stdlib_module_names)

@@ -42,16 +42,54 @@ def refused(work: Callable[[], object]) -> str:
 
 
 def test_the_files_of_a_channel(channel: Path) -> None:
-    assert refused(lambda: tables.files(channel)) == (
-        f"channel customers: no .csv, .csv.gz, .parquet file in {channel}"
-    )
-    (channel / "houses.domain").touch()
-    assert refused(lambda: tables.files(channel)).endswith(", which holds houses.domain")
-    for name in ("b.CSV", "sub/a.csv.gz", "c.parquet", ".hidden.csv", "sub/.x/d.csv", "_SUCCESS"):
+    none = f"channel customers: no .csv, .csv.gz, .parquet file in {channel}"
+    assert refused(lambda: tables.files(channel)) == none
+    left = ("_SUCCESS", ".hidden.csv", "sub/.x/d.csv", "_temporary/0/e.csv", "_f.parquet", "sub_$folder$")
+    for name in left:
         (channel / name).parent.mkdir(parents=True, exist_ok=True)
         (channel / name).touch()
-    assert [path.name for path in tables.files(channel)] == ["b.CSV", "c.parquet", "a.csv.gz"]
-    assert [path.name for path in tables.files(channel, (".domain",))] == ["houses.domain"]
+    assert refused(lambda: tables.files(channel)) == none
+    for name in ("b.CSV", "sub/a.Csv.GZ", "c.parquet", "D.PARQUET", "x.csv/part.csv"):
+        (channel / name).parent.mkdir(parents=True, exist_ok=True)
+        (channel / name).touch()
+    names = [path.relative_to(channel).as_posix() for path in tables.files(channel)]
+    assert names == ["D.PARQUET", "b.CSV", "c.parquet", "sub/a.Csv.GZ", "x.csv/part.csv"]
+
+
+@pytest.mark.parametrize("name", ["houses.domain", "a.csv.bz2", "a.tsv", "b.xlsx", "part-0000", "sub/c.json"])
+def test_a_file_that_would_be_left_out_is_refused(name: str, channel: Path) -> None:
+    (channel / "a.csv").touch()
+    (channel / name).parent.mkdir(exist_ok=True)
+    (channel / name).write_text("x")
+    line = f"{channel / name}: is no .csv, .csv.gz, .parquet file; convert it, or move it away"
+    assert refused(lambda: tables.files(channel)) == line
+    (channel / "a.csv").unlink()
+    assert [path.name for path in tables.files(channel, (Path(name).suffix or name,))]
+
+
+def test_a_link_to_nothing_is_refused(channel: Path) -> None:
+    (channel / "a.csv").symlink_to(channel / "gone.csv")
+    assert "is a link to a folder or to nothing" in refused(lambda: tables.files(channel))
+
+
+@pytest.mark.parametrize("mark", list(tables.SEPARATORS))
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("names", [COLUMNS, ["id", "amount, EUR", "share"]])
+def test_another_separator_is_named(mark: str, quote: str, names: list[str], channel: Path) -> None:
+    path = channel / "a.csv"
+    rows = [names, ["a", "1,5", "0,25"], ["b", "-2", ""]]
+    path.write_text("\n".join(mark.join(f"{quote}{cell}{quote}" for cell in row) for row in rows) + "\n")
+    expected = f"{path}: its columns are separated by {tables.SEPARATORS[mark]}; save it with commas"
+
+    def read() -> None:
+        rows = tables.read_text(path)
+        tables.check_columns(path, rows.columns, names)
+
+    assert refused(lambda: tables.read_numbers(path, names)) == expected
+    if names == COLUMNS:
+        assert refused(read) == expected
+    path.write_text("\n".join(mark.join(["1,5"] * 3) for _ in range(2)))
+    assert f"{tables.SEPARATORS[mark]} separate the line" in refused(lambda: tables.read_text(path, COLUMNS))
 
 
 def test_every_form_of_a_file_is_the_same_table(channel: Path) -> None:
@@ -113,7 +151,7 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("a.csv", b"\n\n", "is empty; the first line must name the columns"),
     ("a.csv", as_csv([["a", "1", "2", "3"]]), "row 1 has 4 fields; the columns are 3 (id,amount,share)"),
     ("a.csv", as_csv([*ROWS, ["a"]]), "row 4 has 1 fields; the columns are 3"),
-    ("a.csv", as_csv([["a;1;2"]]), "row 1 has 1 fields; the columns are 3, and semicolons"),
+    ("a.csv", as_csv([["a;1;2"]]), "row 1 has 1 fields; the columns are 3, and semicolons separate"),
     ("a.csv", as_csv(ROWS) + b'"open', "cannot be read as CSV"),
     ("a.csv", b"\xff\xfe", "cannot be read as CSV"),
     ("a.csv.gz", b"\x1f\x8b\x08\x00broken", "cannot be read as CSV"),

@@ -1,14 +1,28 @@
 """Processing and training jobs of shell scripts, started and awaited by an unmodified boto3."""
 
+import dataclasses
 import io
+import os
+import shutil
 import tarfile
 import time
+from pathlib import Path
 from typing import Any
 
+from local_sagemaker.core import tokens
+from local_sagemaker.core.root import prepare
 from local_sagemaker.core.settings import Settings
 
 ROLE = "arn:aws:iam::123456789012:role/x"
 RUNNING = ("InProgress", "Stopping")
+
+
+def beside(local: Settings, root: Path, **changes: Any) -> Settings:
+    """A root of its own beside running services, which takes jobs with their token."""
+    settings = dataclasses.replace(local, root=root, pip_variables=dict(os.environ), **changes)
+    prepare(settings)
+    shutil.copy(local.root / tokens.FILE, root)
+    return settings
 
 
 class Processing:
@@ -26,10 +40,9 @@ class Processing:
         resources = request.pop("ProcessingResources", {"ClusterConfig": cluster})
         arn: str = self.sagemaker.create_processing_job(
             ProcessingJobName=name,
-            RoleArn=ROLE,
             AppSpecification=specification,
             ProcessingResources=resources,
-            **request,
+            **{"RoleArn": ROLE, **request},
         )["ProcessingJobArn"]
         return arn
 

@@ -115,7 +115,7 @@ def test_up_status_down_reset(shell: Shell) -> None:
     assert "give --yes" in shell.refuses("reset")
     assert (shell.folder / ".local" / "sagemaker.db").exists()
     assert shell.succeeds("reset", "--yes") == "the local services are empty\n"
-    assert [path.name for path in (shell.folder / ".local").iterdir()] == ["LOCAL_SAGEMAKER"]
+    assert {path.name for path in (shell.folder / ".local").iterdir()} == {"LOCAL_SAGEMAKER", "token"}
 
 
 def test_env_is_lines_for_a_shell(running: Shell) -> None:
@@ -137,7 +137,7 @@ def test_env_is_lines_for_a_shell(running: Shell) -> None:
         {},
         {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "mine"},
         {"AWS_DEFAULT_PROFILE": "work", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"},
-        {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+        {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_MAX_ATTEMPTS": "many"},
         {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "no_proxy": "x.org"},
     ],
 )
@@ -149,12 +149,21 @@ def test_eval_of_env_leads_clients_here(running: Shell, variables: dict[str, str
     assert (done.stdout, done.stderr) == ("111122223333 []\n", "")
 
 
-def test_a_folder_with_quotes_survives_the_shell(shell: Shell) -> None:
-    home = shell.folder / 'it\'s $HOME "here" `now`'
-    shell.variables["LOCAL_SAGEMAKER_HOME"] = str(home)
-    shell.succeeds("up")
-    program = 'eval "$(local-sagemaker env)" && printf %s "$AWS_CONFIG_FILE"'
-    assert shell.run("sh", "-c", program, AWS_PROFILE="x").stdout == f"{home}/aws-config"
+def test_values_with_quotes_survive_the_shell(running: Shell) -> None:
+    hosts = 'it\'s $HOME "here" `now`'
+    program = 'eval "$(local-sagemaker env)" && printf %s "$NO_PROXY"'
+    assert running.run("sh", "-c", program, NO_PROXY=hosts).stdout == f"{hosts},127.0.0.1,localhost"
+
+
+def test_env_unsets_what_leads_to_aws(running: Shell) -> None:
+    variables = {"AWS_PROFILE": "work", "AWS_MAX_ATTEMPTS": "many", "AWS_;touch made;": "x"}
+    lines = running("env", **variables).stdout.splitlines()
+    assert [line for line in lines if not line.startswith("export ")] == [
+        "unset AWS_MAX_ATTEMPTS",
+        "unset AWS_PROFILE",
+    ]
+    values = json.loads(running.succeeds("env", "--json", **variables))
+    assert {name for name, value in values.items() if value is None} == variables.keys()
 
 
 def test_the_home_folder_is_no_project(shell: Shell) -> None:

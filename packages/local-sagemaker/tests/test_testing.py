@@ -63,6 +63,16 @@ def test_the_fixtures(tmp_path: Path) -> None:
     assert not (Path(roots.pop()) / "services.json").exists(), "the services have ended"
 
 
+def test_the_variables_of_a_users_own_services_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "test_ours.py").write_text(
+        "import os\n\ndef test_ports():\n    assert not [name for name in os.environ if 'LOCAL_' in name]\n"
+    )
+    names = ("LOCAL_SAGEMAKER_PORT", "LOCAL_AWS_PORT", "LOCAL_MLFLOW_PORT", "LOCAL_SAGEMAKER_HOME")
+    places = dict.fromkeys(names, "1")
+    done = run_pytest(tmp_path, **places)
+    assert "1 passed" in done.stdout, done.stdout
+
+
 def test_a_session_that_uses_no_fixture_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_other.py").write_text(
         "import sys\n\ndef test_nothing():\n"

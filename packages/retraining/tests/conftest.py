@@ -1,5 +1,6 @@
 """A project in a folder of its own, with its own ports, for tests that change it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from local_sagemaker.daemon import stack
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
 from retraining.runs import targets
+
+for _name in [name for name in os.environ if name.startswith(("SMP_", "RETRAIN_"))]:
+    del os.environ[_name]  # a user's settings for another project
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_private_attributes_are_those_of_the_module_itself() -> None:
             and node.attr.startswith("_")
             and not node.attr.startswith("__")
         }
+        used.discard("_exit")  # os documents it
         assert used <= own, f"{path.name} uses {used - own} of another module"
 
 

@@ -1,6 +1,6 @@
 """What the scripts of SageMaker jobs share. Import the module that you need: this one imports nothing.
 
-- `training`, `processing`: a job's folders and arguments, and how it ends
+- `training`, `processing`: a job's folders, arguments and data files, and how it ends
 - `failure`: one line that says what is wrong, in the log and in SageMaker's reason file
 - `hyperparameters`: types, bounds and choices of a training's hyperparameters
 - `tables`: CSV and Parquet files, checked; errors name file, row and column
@@ -9,6 +9,7 @@
 - `measures`: the metrics of classifications and regressions, with standard deviations
 - `metrics`: metrics.csv, the metrics of an evaluation's models
 - `model_quality`: SageMaker's model-quality JSON, made of a metrics.csv
+- `strict_json`: JSON without NaN and Infinity, which SageMaker refuses
 - `report`: the frame of an HTML report
 - `imports`: which modules a script reaches, and a copy of them for a model archive
 """
@@ -24,6 +25,7 @@ __all__ = [
     "ranking",
     "report",
     "splits",
+    "strict_json",
     "tables",
     "training",
 ]

@@ -17,6 +17,7 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from job_toolkit import strict_json
 from job_toolkit.failure import ArgumentParser, InputError
 from job_toolkit.training import Folders
 
@@ -123,7 +124,7 @@ def parse(kind: type[Kind], argv: list[str]) -> Kind:
 def _of_file(path: Path) -> dict[str, str]:
     """The values as the command line would have them: text as it is, all else as JSON."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = strict_json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -140,7 +141,7 @@ def _text(value: Any) -> str:
             value = json.loads(value)
         except ValueError:
             return str(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else strict_json.dumps(value)
 
 
 def _number(

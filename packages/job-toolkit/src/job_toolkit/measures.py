@@ -4,6 +4,8 @@ Source: "Model quality metrics and Amazon CloudWatch monitoring" in the Amazon S
 (model-monitor-model-quality-metrics). As there: confusion matrices are {actual: {predicted: count}}, and a
 best constant classifier is the constant prediction with the highest (weighted) F1. A ratio without a
 denominator is 0; AUC and ROC curve are left out where one class is absent: they have no value there.
+
+Nothing is cast: a value that is not what its column takes is an InputError naming column, row and value.
 """
 
 import math
@@ -13,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from job_toolkit import ranking
+from job_toolkit import model_quality, ranking
+from job_toolkit.failure import InputError
 from job_toolkit.metrics import CANDIDATE, Model
 from job_toolkit.ranking import Bools, Floats
 
@@ -39,8 +42,15 @@ BOOTSTRAP = Resampling(200, 1.0, True, 1)  # Efron 1979: the standard error
 def binary_classification(
     actual: Bools, predicted: Bools, scores: NDArray[Any], name: str = "", seed: int = 0
 ) -> Model:
-    """A candidate that tells two classes apart: truth, decision and score of n >= 1 rows."""
-    columns = np.asarray(actual, bool), np.asarray(predicted, bool), np.asarray(scores, np.float64)
+    """A candidate that tells two classes apart: truth, decision and score of n >= 1 rows.
+
+    Truth and decision are booleans, or 0 and 1; scores are finite.
+    """
+    columns = (
+        _flags("actual", actual),
+        _flags("predicted", predicted),
+        _column("scores", scores, np.isfinite, "a finite number").astype(np.float64),
+    )
     values = _measured(_binary_values, columns)
     objects: dict[str, Any] = {"confusion_matrix": confusion(columns[0] * 1, columns[1] * 1, ["0", "1"])}
     if "auc" in values:
@@ -59,8 +69,12 @@ def binary_classification(
 def multiclass_classification(
     actual: Codes, predicted: Codes, labels: Sequence[str], name: str = "", seed: int = 0
 ) -> Model:
-    """A candidate for K classes: codes 0..K-1 of n >= 1 rows, and the K labels."""
-    columns = np.asarray(actual), np.asarray(predicted)
+    """A candidate for K classes: codes 0..K-1 of n >= 1 rows, and the K labels, each in one spelling."""
+    try:
+        model_quality.check_labels(labels)
+    except ValueError as error:
+        raise InputError(f"labels: {error}") from None
+    columns = _codes("actual", actual, len(labels)), _codes("predicted", predicted, len(labels))
 
     def values(actual: Codes, predicted: Codes) -> dict[str, float]:
         return _weighted_values(actual, predicted, len(labels))
@@ -71,8 +85,11 @@ def multiclass_classification(
 
 
 def regression(actual: Floats, predicted: Floats, name: str = "", seed: int = 0) -> Model:
-    """A candidate that predicts numbers, on n >= 1 rows."""
-    columns = np.asarray(actual, np.float64), np.asarray(predicted, np.float64)
+    """A candidate that predicts finite numbers, on n >= 1 rows."""
+    columns = (
+        _column("actual", actual, np.isfinite, "a finite number").astype(np.float64),
+        _column("predicted", predicted, np.isfinite, "a finite number").astype(np.float64),
+    )
     values = _measured(regression_values, columns)
     return Model(CANDIDATE, name, "regression", values, deviations(regression_values, columns, seed))
 
@@ -113,6 +130,36 @@ def confusion(actual: Codes, predicted: Codes, labels: Sequence[str]) -> dict[st
         label: dict(zip(labels, line.tolist(), strict=True))
         for label, line in zip(labels, counts, strict=True)
     }
+
+
+def _flags(name: str, values: Any) -> Bools:
+    return _column(name, values, lambda array: np.isin(array, (0, 1)), "true or false, 1 or 0").astype(bool)
+
+
+def _codes(name: str, values: Any, classes: int) -> Codes:
+    column = _column(
+        name, values, lambda array: np.isin(array, np.arange(classes)), f"a code from 0 to {classes - 1}"
+    )
+    return column.astype(np.int64)
+
+
+def _column(
+    name: str, values: Any, is_allowed: Callable[[NDArray[Any]], Bools], allowed: str
+) -> NDArray[Any]:
+    """The values [n] as an array of numbers or booleans, each of which is allowed."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise InputError(f"{name}: a value for each row is expected, not an array of shape {array.shape}")
+    if array.dtype.kind in "biuf":
+        right = is_allowed(array)
+    else:  # a list of several kinds may hold one wrong value
+        right = np.array(
+            [isinstance(value, (bool, int, float, np.number, np.bool_)) for value in array], bool
+        )
+    if not right.all():
+        row = int(right.argmin())
+        raise InputError(f"{name}: row {row + 1} is {array[row:].tolist()[0]!r}; {allowed} is expected")
+    return array
 
 
 def _measured(measure: Measure, columns: Sequence[NDArray[Any]]) -> dict[str, float]:

@@ -5,13 +5,12 @@ Source: "Model quality metrics and Amazon CloudWatch monitoring" in the Amazon S
 metrics are {"value": number, "standard_deviation": number or "NaN"}. It may have metrics of your own as well.
 """
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from job_toolkit import metrics
+from job_toolkit import metrics, strict_json
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
 
@@ -57,7 +56,7 @@ def from_csv(path: Path, *others: Path) -> dict[str, Document]:
     """The document of each candidate in a metrics.csv, by its name.
 
     `others` are files of the same format about the same candidates, with another problem: a section for
-    each. Raises InputError naming file, candidate and column when a file is not that.
+    each. Raises InputError naming file, row or candidate, and column when a file is not that.
     """
     documents: dict[str, Document] = {}
     for file in (path, *others):
@@ -70,6 +69,7 @@ def from_csv(path: Path, *others: Path) -> dict[str, Document]:
             document[model.problem + SUFFIX] = _section(model)
             try:
                 validate(document)
+                _check_rows(model)
             except ValueError as error:
                 raise InputError(f"{where}: {error}") from None
     return documents
@@ -84,7 +84,7 @@ def write(documents: dict[str, Document], folder: Path) -> None:
         validate(document)
         path = folder / "model_quality" / f"{name}.json" if name else folder / "model_quality.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        strict_json.write(document, path, indent=2)
 
 
 def validate(content: Any) -> None:
@@ -107,6 +107,22 @@ def validate(content: Any) -> None:
             raise ValueError(f"$.{name}: unknown key")
 
 
+def check_labels(labels: Iterable[str]) -> None:
+    """Raise ValueError for an empty label, and for two spellings of one: 1 and 1.0, or cat and " cat"."""
+    spelt: dict[str | float, str] = {}
+    for label in labels:
+        text = " ".join(str(label).split())
+        if not text:
+            raise ValueError(f"{label!r} is no label: it is empty")
+        try:
+            key: str | float = float(text)
+        except ValueError:
+            key = text
+        if key in spelt:
+            raise ValueError(f"{spelt[key]!r} and {label!r} are two spellings of one label; use one")
+        spelt[key] = label
+
+
 def _frame(where: str, model: Model) -> Document:
     if model.problem not in SCHEMAS:
         raise InputError(f"{where}: problem {model.problem!r} is none; it must be {', '.join(SCHEMAS)}")
@@ -126,6 +142,18 @@ def _section(model: Model) -> Document:
         },
         **{name: value for name, value in model.objects.items() if name in CURVES},
     }
+
+
+def _check_rows(model: Model) -> None:
+    """Raise ValueError where the confusion matrix counts other rows than the test rows."""
+    matrix = model.objects.get("confusion_matrix")
+    if matrix is not None:
+        counted = sum(count for row in matrix.values() for count in row.values())
+        if counted != model.metrics[ROWS]:
+            raise ValueError(
+                f"its confusion_matrix counts {counted} rows, and the column {ROWS!r} has "
+                f"{model.metrics[ROWS]:g}"
+            )
 
 
 def _check_section(path: str, section: Any, schema: Schema) -> None:
@@ -161,6 +189,12 @@ def _check_metric(path: str, metric: Any, is_share: bool) -> None:
 def _check_confusion(path: str, matrix: Any) -> None:
     if not isinstance(matrix, dict) or not matrix:
         raise ValueError(f"{path}: must be an object of objects of counts")
+    if path.startswith("$.binary") and len(matrix) != 2:
+        raise ValueError(f"{path}: has {len(matrix)} labels; a binary classification has 2")
+    try:
+        check_labels(matrix)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     for actual, row in matrix.items():
         if not isinstance(row, dict) or set(row) != set(matrix):
             raise ValueError(f"{path}.{actual}: must have the same labels as the matrix")

@@ -1,6 +1,7 @@
 """How well scores rank rows: `positive` bool [n] is the truth, `scores` [n] grow with the suspicion of it.
 
-A row is flagged when its score >= the threshold. A ratio without a denominator is 0.
+A row is flagged when its score >= the threshold. A ratio without a denominator is 0. Raises InputError,
+naming the row, for a score that is not finite: it has no place in the ranking.
 """
 
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from job_toolkit.failure import InputError
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -42,6 +45,9 @@ class Sweep:
 
 def sweep(positive: Bools, scores: NDArray[Any]) -> Sweep:
     """All distinct decisions of n >= 1 rows; a threshold is halfway to the next lower score."""
+    if not (finite := np.isfinite(scores)).all():
+        row = int(finite.argmin())
+        raise InputError(f"scores: row {row + 1} is {scores[row]}; a finite number is expected")
     order = np.argsort(-np.asarray(scores), kind="stable")
     ranked, hits = np.asarray(scores, dtype=np.float64)[order], np.cumsum(positive[order])
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 
 Indices = NDArray[np.int64]
@@ -27,7 +27,7 @@ class Fractions:
     seed: int
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+        strict_json.write(asdict(self), path)
 
     def __str__(self) -> str:
         return f"validation fraction {self.validation:g}, test fraction {self.test:g}, seed {self.seed}"
@@ -36,7 +36,7 @@ class Fractions:
 def load(path: Path) -> Fractions:
     """Read what Fractions.save wrote. Raises InputError when it is missing or is not that."""
     try:
-        return Fractions(**json.loads(path.read_text(encoding="utf-8")))
+        return Fractions(**strict_json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not the fractions of a preprocessing ({error})") from None
 

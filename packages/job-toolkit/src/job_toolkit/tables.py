@@ -18,27 +18,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from job_toolkit import processing
 from job_toolkit.failure import InputError
 
 CSV, PARQUET = (".csv", ".csv.gz"), ".parquet"
 SUFFIXES = (*CSV, PARQUET)
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_LONGEST_HEADER = 1 << 20  # characters
 Limits = Mapping[str, tuple[float, float]]
 
 
 def files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The data files below a channel's folder, sorted, without hidden ones.
-
-    Raises InputError when there is none, saying what else is there.
-    """
-    places = sorted(path for path in folder.glob("**/*") if path.is_file())
-    shown = [path for path in places if "/." not in f"/{path.relative_to(folder)}"]
-    found = [path for path in shown if path.name.lower().endswith(tuple(suffixes))]
-    if not found:
-        others = ", ".join(path.name for path in shown[:3])
-        holds = f", which holds {others}" if others else ""
-        raise InputError(f"channel {folder.name}: no {', '.join(suffixes)} file in {folder}{holds}")
-    return found
+    """The tables below an input's folder, as processing.files finds them."""
+    return processing.files(folder, suffixes)
 
 
 def read_text(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -50,7 +42,7 @@ def read_text(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """
     if path.name.lower().endswith(PARQUET):
         return _parquet(path)
-    lines = _lines(path)
+    lines = _lines(path, columns)
     names = [name.strip() for name in lines[0]] if lines else []
     if columns is not None and sorted(names) != sorted(columns):
         names = list(columns)
@@ -107,12 +99,8 @@ def check_unique(where: object, found: Iterable[str]) -> None:
 def check_columns(where: object, found: Iterable[str], expected: Sequence[str]) -> None:
     """Raise InputError, beginning with `where`, unless the columns are exactly the expected, in any order."""
     names = list(found)
+    _check_separator(where, ",".join(names), expected)
     if not set(names) & set(expected):
-        likely = next((mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]), None)
-        if likely:
-            raise InputError(
-                f"{where}: its columns are separated by {SEPARATORS[likely]}; save it with commas"
-            )
         raise InputError(f"{where}: its first line holds none of the columns' names; is the header missing?")
     check_unique(where, names)
     missing = [name for name in expected if name not in names]
@@ -174,10 +162,12 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def _lines(path: Path) -> list[list[str]]:
+def _lines(path: Path, columns: Sequence[str] | None) -> list[list[str]]:
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            _check_separator(path, file.readline(_LONGEST_HEADER), columns)
+            file.seek(0)
             return [line for line in csv.reader(file, strict=True) if line]
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
@@ -185,9 +175,31 @@ def _lines(path: Path) -> list[list[str]]:
         raise InputError(f"{path}: cannot be read as CSV ({error})") from None
 
 
+def _check_separator(where: object, header: str, columns: Sequence[str] | None) -> None:
+    """Raise InputError for a header that something else than commas separates.
+
+    That is what splits it into more of the columns' names than commas do; where the names are not known, what
+    splits a header that commas do not split.
+    """
+    split = {mark: _names(header, mark) for mark in (",", *SEPARATORS)}
+    if columns is None:
+        known = {mark: len(names) if len(split[","]) == 1 else 0 for mark, names in split.items()}
+    else:
+        known = {mark: len(names & set(columns)) for mark, names in split.items()}
+    likely = max(known, key=known.__getitem__)  # the first of equal ones: the comma
+    if likely != ",":
+        raise InputError(f"{where}: its columns are separated by {SEPARATORS[likely]}; save it with commas")
+
+
+def _names(header: str, mark: str) -> set[str]:
+    rows = csv.reader([header.strip("\r\n")], delimiter=mark)
+    return {name.strip() for name in next(rows, [])}
+
+
 def _width(line: list[str], names: list[str]) -> str:
-    likely = next((mark for mark in SEPARATORS if len(line) == 1 and mark in line[0]), None)
-    found = f", and {SEPARATORS[likely]}" if likely else ""
+    text = ",".join(line)
+    likely = next((mark for mark in SEPARATORS if text.count(mark) == len(names) - 1 > 0), None)
+    found = f", and {SEPARATORS[likely]} separate the line" if likely else ""
     return f"the columns are {len(names)}{found} ({','.join(names)[:120]})"
 
 

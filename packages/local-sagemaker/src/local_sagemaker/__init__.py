@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from local_sagemaker.core.errors import LocalError, PortsInUse
     from local_sagemaker.core.settings import Settings
-    from local_sagemaker.daemon import programs, stack
+    from local_sagemaker.daemon import programs, shell, stack
     from local_sagemaker.definition.durations import duration
+    from local_sagemaker.serving.browsers import OwnPages
 
-__all__ = ["LocalError", "PortsInUse", "Settings", "duration", "programs", "stack"]
+__all__ = ["LocalError", "OwnPages", "PortsInUse", "Settings", "duration", "programs", "shell", "stack"]
 
 _MODULES = {
     "LocalError": "core.errors",
+    "OwnPages": "serving.browsers",
     "PortsInUse": "core.errors",
     "Settings": "core.settings",
     "duration": "definition.durations",
     "programs": "daemon.programs",
+    "shell": "daemon.shell",
     "stack": "daemon.stack",
 }
 

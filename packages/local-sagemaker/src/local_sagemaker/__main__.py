@@ -1,9 +1,11 @@
 """``python -m local_sagemaker``: the command, and the processes behind it that `stack.up` starts.
 
-``serve`` is SageMaker's API, ``aws`` the other services, which ``serve`` starts as its child.
+``serve`` is SageMaker's API, ``aws`` the other services, which ``serve`` starts as its child. ``serve`` reads
+the variables for pip from its standard input, as a JSON object.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -15,10 +17,10 @@ def main() -> None:
     match sys.argv[1:]:
         case ["serve", *arguments]:
             _serve(arguments)
-        case ["aws", parent, root]:
+        case ["aws", parent, port, command, root]:
             from local_sagemaker.daemon import ministack
 
-            ministack.run(int(parent), Path(root))
+            ministack.run(int(parent), int(port), command, Path(root))
         case _:
             from local_sagemaker import cli
 
@@ -28,6 +30,7 @@ def main() -> None:
 def _serve(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m local_sagemaker serve")
     parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--command", required=True)
     parser.add_argument("--region", required=True)
     parser.add_argument("--account", required=True)
     parser.add_argument("--bucket", required=True)
@@ -39,6 +42,7 @@ def _serve(arguments: list[str]) -> None:
     given = vars(parser.parse_args(arguments))
     given["hidden"] = tuple(given["hidden"])
     given["variables"] = dict(text.split("=", 1) for text in given["variables"])
+    given["pip_variables"] = json.loads(sys.stdin.read() or "{}")
     from local_sagemaker.daemon.server import serve
 
     try:

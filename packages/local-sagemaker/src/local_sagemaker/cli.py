@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print one JSON object")
     reset = add("reset", _reset, "stop the local services and remove all that they hold")
     reset.add_argument("--yes", action="store_true", help="do not ask")
-    env = add("env", _env, 'print the variables that clients need, for eval "$(local-sagemaker env)"')
+    env = add("env", _env, "print the variables that clients need, as lines for the shell")
     env.add_argument("--json", action="store_true", help="print one JSON object")
     run = add(
         "run",
@@ -193,7 +193,7 @@ def _run(words: list[str]) -> int:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2))
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _print_status(settings: Settings) -> None:

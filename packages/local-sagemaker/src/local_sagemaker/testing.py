@@ -12,6 +12,7 @@ The fixture `local_sagemaker` starts them once for all tests, on free ports and 
 """
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+_PLACES = r"LOCAL_(SAGEMAKER_PORT|SAGEMAKER_HOME|AWS_PORT|MLFLOW_PORT)"
+
 # Every run of pytest in this environment imports this module: the services are imported where they are used.
 if TYPE_CHECKING:
     from local_sagemaker import Settings
+
+
+def pytest_configure() -> None:
+    """Tests start services of their own: where the user's shell wants others does not concern them."""
+    for name in [name for name in os.environ if re.fullmatch(_PLACES, name)]:
+        del os.environ[name]
 
 
 def free_ports(count: int) -> list[int]:
@@ -56,7 +65,7 @@ def local_sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Setti
     """Local services that run for the whole session, on free ports and in a folder of their own.
 
     ``local_sagemaker.client("sagemaker")`` is a boto3 client of them, ``local_sagemaker.bucket`` a bucket
-    that is there, ``local_sagemaker.environment(os.environ)`` the variables for any other program, and
+    that is there, ``local_sagemaker.environment(os.environ)`` the environment for any other program, and
     ``local_sagemaker.job_log(name)`` the file with what a job printed.
     """
     from local_sagemaker import stack
@@ -72,8 +81,11 @@ def local_sagemaker_env(local_sagemaker: "Settings", monkeypatch: pytest.MonkeyP
     """The same, and for one test ``os.environ`` leads boto3 and the SDK to them, whatever the user's has."""
     import boto3
 
-    for name, value in local_sagemaker.environment(os.environ).items():
-        monkeypatch.setenv(name, value)
+    for name, value in local_sagemaker.changes(os.environ).items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
     # A default session made before would keep the user's credentials.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return local_sagemaker

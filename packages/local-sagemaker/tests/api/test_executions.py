@@ -305,6 +305,21 @@ def test_a_property_file_that_the_job_did_not_write(local: Settings, runner: Run
     assert f"property file 'Report' of step 'Evaluate': {uri} cannot be read" in done["FailureReason"]
 
 
+@pytest.mark.parametrize("number", ["Infinity", "-1e999"])
+def test_a_number_that_json_does_not_know_fails_the_gate(
+    local: Settings, runner: Runner, name: str, number: str
+) -> None:
+    """It is larger than any limit, or less than any."""
+    evaluate = report(local.bucket, name, 1.0)
+    command = evaluate["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
+    command[-1] = command[-1].replace("1.0", number)
+    done = runner.run(name, definition(evaluate, gate(0.5)))
+    assert runner.statuses(done["PipelineExecutionArn"]) == {"Evaluate": "Succeeded", "Gate": "Failed"}
+    uri = f"s3://{local.bucket}/{name}/report/report.json"
+    words = f"property file 'Report' of step 'Evaluate': {uri} is not JSON: metrics.score: {number} is not a"
+    assert words in done["FailureReason"]
+
+
 def test_what_is_refused_by_the_job_fails_the_step(runner: Runner, name: str) -> None:
     arguments = processing("true")
     arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 2

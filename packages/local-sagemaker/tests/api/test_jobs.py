@@ -147,9 +147,10 @@ def test_which_objects_a_prefix_means(processing: Processing, name: str, uri: st
 
 
 def test_a_job_with_network_isolation_reaches_no_service(processing: Processing, name: str) -> None:
-    script = (
-        "python3 -c \"import os, urllib.request as u; u.urlopen(os.environ['AWS_ENDPOINT_URL'] + '/health')\""
+    program = (
+        "import os, urllib.request as u; u.urlopen(os.environ['AWS_ENDPOINT_URL_SAGEMAKER'] + '/health')"
     )
+    script = f'python3 -c "{program}"'
     assert processing.run(name, script)["ProcessingJobStatus"] == "Completed"
     isolated = processing.run(f"{name}-2", script, NetworkConfig={"EnableNetworkIsolation": True})
     if "rewritten paths" in processing.log(name):
@@ -210,6 +211,30 @@ def test_a_name_is_taken_for_ever(processing: Processing, name: str, sagemaker: 
             "LocalPath '/opt/ml/../../etc'",
         ),
         ({"ProcessingInputs": [source("a", "s3://b/c", "/data")]}, "LocalPath '/data'"),
+        (
+            {
+                "ProcessingInputs": [
+                    source("a", "s3://b/c"),
+                    source("b", "s3://b/d", "/opt/ml/processing/in/"),
+                ]
+            },
+            "LocalPath '/opt/ml/processing/in/' is also ProcessingInputs[a].S3Input.LocalPath",
+        ),
+        *(
+            (
+                {
+                    "ProcessingInputs": [source("a", "s3://b/c", read)],
+                    "ProcessingOutputConfig": {"Outputs": [target("o", "s3://b/d", written)]},
+                },
+                f"ProcessingInputs[a].S3Input.LocalPath '{read}' and"
+                f" ProcessingOutputConfig.Outputs[o].S3Output.LocalPath '{written}' overlap",
+            )
+            for read, written in (
+                ("/opt/ml/processing/x", "/opt/ml/processing/x/"),
+                ("/opt/ml/processing/x/y", "/opt/ml/processing/x"),
+                ("/opt/ml/processing/x", "/opt/ml/processing/x/y"),
+            )
+        ),
         (
             {"ProcessingInputs": [{"InputName": "a", "DatasetDefinition": {"LocalPath": "/x"}}]},
             "DatasetDefinition",

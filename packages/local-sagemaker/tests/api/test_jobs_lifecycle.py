@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from jobs_to_run import ROLE, beside
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core.errors import NotFound, ValidationError
-from local_sagemaker.core.root import prepare
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.definition import retrying
@@ -27,7 +28,7 @@ KIND = "processing-job"
 def make_request(settings: Settings, name: str, *words: str, **more: Any) -> dict[str, Any]:
     return {
         "ProcessingJobName": name,
-        "RoleArn": "arn:aws:iam::123456789012:role/x",
+        "RoleArn": ROLE,
         "AppSpecification": {"ImageUri": "image", "ContainerEntrypoint": list(words)},
         "ProcessingResources": {
             "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
@@ -39,11 +40,7 @@ def make_request(settings: Settings, name: str, *words: str, **more: Any) -> dic
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    settings = Settings(
-        tmp_path / "a {root}", local.region, local.account, local.bucket, local.sagemaker_port, local.aws_port
-    )
-    prepare(settings)
-    return settings
+    return beside(local, tmp_path / "a {root}")
 
 
 @pytest.fixture
@@ -141,6 +138,7 @@ def test_a_metric_that_takes_for_ever_holds_up_nothing(
     specification = {"TrainingInputMode": "File", "ContainerEntrypoint": words}
     request = {
         "TrainingJobName": "slow",
+        "RoleArn": ROLE,
         "AlgorithmSpecification": specification | {"MetricDefinitions": definitions},
         "OutputDataConfig": {"S3OutputPath": f"s3://{settings.bucket}/slow"},
         "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
@@ -197,8 +195,7 @@ def test_a_log_that_cannot_be_sent_does_not_change_the_outcome(
     local: Settings, settings: Settings, tmp_path: Path
 ) -> None:
     """Nothing listens on the port of the AWS services."""
-    deaf = Settings(tmp_path / "deaf", local.region, local.account, local.bucket, local.sagemaker_port, 9)
-    prepare(deaf)
+    deaf = beside(local, tmp_path / "deaf", aws_port=9)
     store = Store(deaf.database)
     jobs = Jobs(deaf, store)
     jobs.create(KIND, make_request(deaf, "alone", "echo", "hello"))
@@ -352,3 +349,11 @@ def test_a_defect_is_not_tried_again(jobs: Jobs, settings: Settings, monkeypatch
     assert reason == "LocalServiceError: TypeError: of ours"
     assert retrying.kind_of(reason) is None
     assert retrying.kind_of(retrying.reason_of(OSError("no space"))) == retrying.INTERNAL_ERROR
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, None), (404, None), (503, retrying.INTERNAL_ERROR)])
+def test_what_a_service_refuses_for_good_is_not_tried_again(status: int, kind: str | None) -> None:
+    said = {"Error": {"Code": "NoSuchKey", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    reason = retrying.reason_of(ClientError(said, "GetObject"))  # type: ignore[arg-type]
+    assert retrying.kind_of(reason) == kind
+    assert "NoSuchKey" in reason

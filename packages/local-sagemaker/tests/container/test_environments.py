@@ -1,5 +1,6 @@
 """Environments of jobs, and the question whether requirements are satisfied."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -102,7 +103,7 @@ def test_an_environment_of_links(tmp_path: Path, base: interpreters.Base) -> Non
 
 
 def test_what_the_project_has_is_not_installed(tmp_path: Path, base: interpreters.Base) -> None:
-    assert environments.shared(tmp_path / "root", base, f"boto3=={BOTO3}", pytest.fail) is None
+    assert environments.shared(tmp_path / "root", base, f"boto3=={BOTO3}", {}, pytest.fail) is None
     assert not (tmp_path / "root").exists()
 
 
@@ -112,11 +113,11 @@ def test_what_it_lacks_is_installed_once_and_shared(tmp_path: Path, base: interp
     make_wheel(wheels)
     text = f"--no-index\n--find-links {wheels}\ntiny-dependency\nboto3\n"
     said: list[str] = []
-    first = environments.shared(root, base, text, said.append)
+    first = environments.shared(root, base, text, dict(os.environ), said.append)
     assert first is not None
     assert any("tiny" in line for line in said)
     said.clear()
-    assert environments.shared(root, base, "# again\n" + text, said.append) == first
+    assert environments.shared(root, base, "# again\n" + text, dict(os.environ), said.append) == first
     assert said == []
     assert not list(environments.site_packages(first, base).glob("boto3*")), "the project's own is used"
 
@@ -145,6 +146,6 @@ def test_a_failed_installation_is_tried_again(tmp_path: Path, base: interpreters
     wheels.mkdir()
     text = f"--no-index\n--find-links {wheels}\ntiny-dependency\n"
     with pytest.raises(environments.RequirementsError, match="tiny-dependency"):
-        environments.shared(tmp_path / "root", base, text, lambda _: None)
+        environments.shared(tmp_path / "root", base, text, dict(os.environ), lambda _: None)
     make_wheel(wheels)
-    assert environments.shared(tmp_path / "root", base, text, lambda _: None) is not None
+    assert environments.shared(tmp_path / "root", base, text, dict(os.environ), lambda _: None) is not None

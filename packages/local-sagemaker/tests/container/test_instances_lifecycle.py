@@ -1,6 +1,5 @@
 """How jobs of several instances end, and the ways into the sandbox that they have."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -12,11 +11,10 @@ from typing import Any
 
 import pytest
 from clusters_to_run import TALK, put_program, resources, train
-from jobs_to_run import Training, channel
+from jobs_to_run import ROLE, Training, beside, channel
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core import ports
-from local_sagemaker.core.root import prepare
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.jobs import course
@@ -33,9 +31,7 @@ def training(local: Settings, sagemaker: Any, s3: Any) -> Training:
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    changed = dataclasses.replace(local, root=tmp_path / "a {root}")
-    prepare(changed)
-    return changed
+    return beside(local, tmp_path / "a {root}")
 
 
 @pytest.fixture
@@ -50,6 +46,7 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
 def request(settings: Settings, name: str, *words: str, **more: Any) -> dict[str, Any]:
     return {
         "TrainingJobName": name,
+        "RoleArn": ROLE,
         "AlgorithmSpecification": {"TrainingInputMode": "File", "ContainerEntrypoint": list(words)},
         "OutputDataConfig": {"S3OutputPath": f"s3://{settings.bucket}/models"},
         "ResourceConfig": resources(2),

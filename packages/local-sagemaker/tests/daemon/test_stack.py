@@ -336,7 +336,7 @@ def test_a_broken_database_is_named_and_can_be_reset(settings: Settings) -> None
     assert str(settings.root) in str(caught.value)
     assert settings.database.read_bytes() == b"no database" * 1000
     stack.reset(settings)
-    assert [path.name for path in settings.root.iterdir()] == [MARKER]
+    assert {path.name for path in settings.root.iterdir()} == {MARKER, "token"}
     stack.up(settings)
     assert stack.status(settings)["running"]
 
@@ -376,7 +376,7 @@ def test_reset_stops_and_removes(settings: Settings) -> None:
     stack.reset(settings)
     assert is_gone(both["sagemaker"])
     assert is_gone(both["aws"])
-    assert [path.name for path in settings.root.iterdir()] == [MARKER]
+    assert {path.name for path in settings.root.iterdir()} == {MARKER, "token"}
     stack.reset(settings)
 
 

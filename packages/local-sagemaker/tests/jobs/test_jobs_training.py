@@ -125,6 +125,14 @@ def test_a_job_that_runs_too_long_keeps_its_model(training: Training, name: str)
             {"AlgorithmSpecification": {"MetricDefinitions": [{"Name": "m", "Regex": "no group"}]}},
             "needs a group",
         ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://b/k", "LocalPath": "/opt/ml/input/data/"}},
+            "CheckpointConfig.LocalPath '/opt/ml/input/data/' and the inputs' folder '/opt/ml/input' overlap",
+        ),
+        (
+            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://b/k", "LocalPath": "/opt/ml/model"}},
+            "TensorBoardOutputConfig.LocalPath '/opt/ml/model' and the model's folder '/opt/ml/model' over",
+        ),
     ],
 )
 def test_what_cannot_be_done_here_is_refused_by_name(

@@ -1,6 +1,5 @@
 """Batch transform, asked for by an unmodified boto3 and run for real."""
 
-import dataclasses
 import gzip
 import json
 import subprocess
@@ -12,10 +11,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from jobs_to_run import beside
 from models_to_serve import REGISTRY, SKLEARN, SUMS, Transforming, archive, sums
 
 from local_sagemaker.container import sandbox
-from local_sagemaker.core.root import prepare
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.core.tags import Tags
@@ -386,8 +385,7 @@ def test_every_sandbox(
     if box.isolates and not sandbox.works(box):
         pytest.skip(f"{box.name} is not installed here, or may not make namespaces")
     monkeypatch.setattr(sandbox, "detect", lambda: box)
-    settings = dataclasses.replace(transforming.settings, root=tmp_path / "a {root}")
-    prepare(settings)
+    settings = beside(transforming.settings, tmp_path / "a {root}")
     store = Store(settings.database)
     data = transforming.put(f"{name}/model.tar.gz", sums())
     source = transforming.put(f"{name}/in/a.csv", b"1,2\n")

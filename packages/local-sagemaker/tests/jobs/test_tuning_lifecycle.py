@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jobs_to_run import beside
 from pipelines_to_run import until
 from tuning_jobs_to_run import BOWL, arguments, put_source
 
 from local_sagemaker.container import sandbox
 from local_sagemaker.core.errors import ValidationError
-from local_sagemaker.core.root import prepare
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Store
 from local_sagemaker.jobs.registry import Jobs
@@ -24,11 +24,7 @@ KIND = tuning.KIND
 @pytest.fixture
 def settings(local: Settings, tmp_path: Path) -> Settings:
     """A root of its own beside the running services."""
-    settings = Settings(
-        tmp_path / "root", local.region, local.account, local.bucket, local.sagemaker_port, local.aws_port
-    )
-    prepare(settings)
-    return settings
+    return beside(local, tmp_path / "root")
 
 
 @pytest.fixture

@@ -89,6 +89,26 @@ def test_formats_that_nobody_reads_or_writes(serve: Serve, model: bytes) -> None
         assert body.startswith(b"Content type image/png is not supported by this framework.")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Host": "evil.example"},
+        {"Host": "evil.example:{port}"},
+    ],
+    ids=str,
+)
+def test_web_pages_are_refused(serve: Serve, headers: dict[str, str]) -> None:
+    """What it reads may run code: numpy's files and a model's own formats."""
+    server = serve("def model_fn(folder):\n    return 0\n")
+    sent = {name: value.format(port=server.port) for name, value in headers.items()}
+    status, _, body = server.post(b"[[1]]", content_type=JSON, **sent)
+    assert status == 403
+    assert b"requests of web pages" in body or b"the header Host" in body
+    assert server.post(b"[[1]]", content_type=JSON)[0] != 403
+
+
 def test_an_error_is_told_with_its_trace(serve: Serve, model: bytes) -> None:
     status, _, body = serve(LOAD, model=model).post(b"[[1]]", content_type=JSON)
     first, *trace = body.decode().splitlines()

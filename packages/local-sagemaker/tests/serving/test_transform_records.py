@@ -120,6 +120,23 @@ def test_joined_json_lines_line_up(tmp_path: Path, values: list[Any], many: bool
     assert joined == [{k: v for k, v in value.items() if k != "SageMakerOutput"} for value in kept]
 
 
+@pytest.mark.parametrize("answer", [b'{"score": NaN}', b"[1e999]", b"-Infinity"])
+def test_a_result_that_is_no_json_is_not_joined(answer: bytes) -> None:
+    whole = json_path.parse("$")
+    processing = data_processing.DataProcessing(data_processing.Json(), whole, whole, joins=True)
+    with pytest.raises(RecordError, match=r"^Failed to parse output from the algorithm as JSON: .* is no f"):
+        processing.result([Record(b"{}", {})], answer)
+
+
+@pytest.mark.parametrize("form", [data_processing.Csv(), data_processing.Json()])
+def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path: Path, form: Any) -> None:
+    first = b'"a, b",1' if isinstance(form, data_processing.Csv) else b'["a, b", 1]'
+    second = json_path.parse("$[1]")
+    processing = data_processing.DataProcessing(form, second, json_path.parse("$"), joins=False)
+    payload = processing.record(b"\xef\xbb\xbf" + first + b"\n").payload
+    assert payload.strip() == b"1"
+
+
 def test_a_document_is_one_record(tmp_path: Path) -> None:
     document = {"features": [1, 2], "id": 7, "x": {"y": 1}}
     output = run(

@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -56,6 +54,14 @@ def test_a_global_option_without_its_value_is_refused() -> None:
         global_options_first(["check", "--env"])
 
 
+@pytest.mark.parametrize("group", [[], ["models"], ["local"], ["schedule"]])
+def test_the_help_cuts_no_summary_short(group: list[str], tmp_path: Path) -> None:
+    words = retrain(tmp_path, *group, "--help").stdout
+    summaries = words.partition("Commands:\n")[2].splitlines()
+    assert summaries
+    assert [line for line in summaries if line.endswith("...")] == []
+
+
 def test_the_project_is_found_from_a_folder_below_it(project: Path) -> None:
     below = project / "models" / "scarcegan"
     done = retrain(below, "definition", "--out", "here.json")
@@ -94,33 +100,6 @@ def test_a_closed_pipe_makes_no_noise(project: Path) -> None:
         assert (process.wait(), said) == (1, "")
 
 
-def test_ctrl_c_in_a_command_is_one_line(project: Path) -> None:
-    """Pressed on a terminal, all processes of the command get it; here while it simulates data."""
-    (project / "models" / "scarcegan" / "simulate.py").write_text(
-        "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(300)\n"
-    )
-    environment = {"PATH": os.environ["PATH"], "HOME": str(project)}
-    process = subprocess.Popen(
-        [*COMMAND, "data"],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        while not (project / "started").exists() and process.poll() is None:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate()
-    finally:
-        retrain(project, "local", "down")
-    assert process.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted"
-    assert "Traceback" not in said
-
-
 def test_another_shell_finds_the_services_where_they_run(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +108,7 @@ def test_another_shell_finds_the_services_where_they_run(
     for name, port in zip(VARIABLES, (first, second), strict=True):
         monkeypatch.setenv(name, str(port))
     targets.prepare("local", loaded, lambda _: None)
-    pids = [service["pid"] for service in targets.local_status(loaded)["services"]]
+    pids = [service["pid"] for service in targets.local_status(targets.local_settings(loaded))["services"]]
     try:
         for name in VARIABLES:
             monkeypatch.delenv(name)
@@ -138,7 +117,7 @@ def test_another_shell_finds_the_services_where_they_run(
         assert (running.sagemaker_port, running.aws_port) == (first, second)
         said: list[str] = []
         targets.prepare("local", loaded, said.append)
-        status = targets.local_status(loaded)
+        status = targets.local_status(targets.local_settings(loaded))
         assert (said, [service["pid"] for service in status["services"]]) == ([], pids)
         assert status["running"]
         for name, port in zip(VARIABLES, other, strict=True):
@@ -147,7 +126,7 @@ def test_another_shell_finds_the_services_where_they_run(
     finally:
         for name in VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        assert targets.stop_local(loaded)
+        assert targets.stop_local(targets.local_settings(loaded))
     assert stack.running(project / ".local") is None
     assert targets.local_settings(loaded).sagemaker_port == loaded.project.local.sagemaker_port
 

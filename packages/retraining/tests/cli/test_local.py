@@ -70,6 +70,15 @@ def test_eval_of_env_leads_clients_here(shell: Shell) -> None:
     assert (done.stdout, done.stderr) == (expected, "")
 
 
+def test_keys_alone_are_refused_with_the_command_that_has_the_token(shell: Shell) -> None:
+    variables = json.loads(shell.local("env", "--json").stdout)
+    del variables["AWS_SESSION_TOKEN"]
+    done = shell.run(sys.executable, "-c", WHO, **variables)
+    assert done.returncode == 1
+    assert "InvalidClientTokenId" in done.stderr.splitlines()[-1]
+    assert "`retrain local env`" in done.stderr.splitlines()[-1]
+
+
 def test_the_emulators_own_command_shows_the_same(shell: Shell) -> None:
     done = shell.run(sys.executable, "-m", "local_sagemaker", "env", "--json")
     assert json.loads(done.stdout) == json.loads(shell.local("env", "--json").stdout)

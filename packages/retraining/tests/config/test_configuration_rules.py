@@ -113,7 +113,7 @@ def test_a_gate_that_no_step_runs_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "needing"), [("Train", "CreateModel"), ("Create", "Transform"), ("Train", "RegisterModel")]
+    ("step", "needing"), [("Train", "CreateModel"), ("Create", "Transform"), ("Train", "Lambda")]
 )
 def test_what_a_step_needs_must_not_be_disabled(root: Path, step: str, needing: str) -> None:
     edit(root, CHURN, f"step_name: {step},", f"step_name: {step}, disabled: true,")
@@ -128,7 +128,7 @@ def test_an_evaluation_may_be_a_processing_step(root: Path) -> None:
     compiled = json.loads(compile_pipeline(configuration.load(root)).text)
     gate = next(step for step in compiled["Steps"] if step["Name"] == "Gate")
     register = next(step for step in gate["Arguments"]["IfSteps"] if "Register" in step["Name"])
-    quality = register["Arguments"]["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    quality = register["Arguments"]["model_quality"]["S3Uri"]
     assert "Steps.Measure." in json.dumps(quality)
 
 
@@ -361,6 +361,64 @@ def test_two_outputs_have_two_folders(root: Path) -> None:
     edit(root, CHURN, "        outputs: [features, test]", f"          {channels}")
     words = "two outputs are in /opt/ml/processing/output/same: give each its own folder"
     assert f"step 'Prepare': step_class: {words}" in said(root)
+
+
+IN, OUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
+APART = "choose folders of which none is in the other"
+PREPARE = "        outputs: [features, test]"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "words"),
+    [
+        (
+            f"inputLocalFilepath: {OUT}/features\n{PREPARE}",
+            "inputLocalFilepath",
+            f"input 'raw' is in {OUT}/features/raw, and output 'features' in {OUT}/features: {APART}",
+        ),
+        (
+            f"inputLocalFilepath: {OUT}\n{PREPARE.replace('features', 'raw')}",
+            "inputLocalFilepath",
+            f"input 'raw' is in {OUT}/raw, and output 'raw' in {OUT}/raw: {APART}",
+        ),
+        (
+            f"location: {{outputLocalFilepath: {IN}/raw}}\n{PREPARE}",
+            "location.outputLocalFilepath",
+            f"input 'raw' is in {IN}/raw, and output 'features' in {IN}/raw/features: {APART}",
+        ),
+        (
+            f"location: {{outputLocalFilepath: {IN}}}\n{PREPARE.replace('features', 'code')}",
+            "location.outputLocalFilepath",
+            f"output 'code' is in {IN}/code, and the job's program in {IN}/code: {APART}",
+        ),
+        (
+            f"location: {{outputLocalFilepath: /opt/ml/processing}}\n{PREPARE.replace('features', 'input')}",
+            "location.outputLocalFilepath",
+            f"input 'raw' is in {IN}/raw, and output 'input' in {IN}: {APART}",
+        ),
+    ],
+)
+def test_what_a_job_reads_is_not_in_what_it_writes(root: Path, section: str, key: str, words: str) -> None:
+    edit(root, CHURN, PREPARE, f"        {section}")
+    lines = [line for line in lines_of(root) if APART in line]
+    assert [line.partition(": ")[2] for line in lines] == [f"conf.models.churn.preprocess.{key}: {words}"]
+    number = int(lines[0].partition(": ")[0].rpartition(":")[2])
+    assert key.rpartition(".")[2] in (root / CHURN).read_text().splitlines()[number - 1]
+
+
+@pytest.mark.parametrize(
+    ("folder", "taken"),
+    [
+        ("/opt/ml/input/data", "/opt/ml/input the inputs"),
+        ("/opt/ml/model", "/opt/ml/model the model"),
+        ("/opt/ml/output/data/x", "/opt/ml/output the output"),
+    ],
+)
+def test_checkpoints_have_a_folder_of_their_own(root: Path, folder: str, taken: str) -> None:
+    own = f"checkpoint_s3_uri: s3://demo-bucket/c/\n        checkpoint_local_path: {folder}/\n        "
+    edit(root, CHURN, "hyperparams:", f"{own}hyperparams:")
+    words = f"it holds the checkpoints, and {taken}: choose a folder beside it"
+    assert f"conf.models.churn.train.checkpoint_local_path: {words}" in said(root)
 
 
 def test_two_inputs_have_two_folders(root: Path) -> None:

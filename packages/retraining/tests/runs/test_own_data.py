@@ -182,7 +182,7 @@ def test_what_cannot_be_put_is_one_line(tiny: Tiny, mine: Path) -> None:
         ("empty.csv", "customers", None, "empty.csv: this file is empty"),
         ("pipe.csv", "customers", None, "pipe.csv: not a file that can be copied"),
         ("_SUCCESS", "customers", None, "jobs skip files whose name begins with _: rename it"),
-        ("a.csv", "customers", "here", "--to here: an S3 URI such as"),
+        ("a.csv", "customers", "here", "--to: an S3 URI such as s3://bucket/prefix/ is expected, not 'here'"),
         ("a.csv", "customers", "s3://no-such-bucket/x/", "bucket no-such-bucket does not exist"),
         ("a.csv", "prices", f"s3://{BUCKET}/x/", "is no pipeline parameter"),
     ):

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local_sagemaker.api.access import Access
 from local_sagemaker.api.executions import Executions
 from local_sagemaker.api.jobs import JobOperations
 from local_sagemaker.api.pipelines import Pipelines
@@ -75,8 +75,15 @@ def create_app(settings: Settings, store: Store, jobs: Jobs) -> Starlette:
 
     return Starlette(
         routes=[Route("/", handle, methods=["POST"]), Route("/health", health)],
-        # A web page that resolves its own name to 127.0.0.1 must not reach a service that runs code.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
+        middleware=[
+            Middleware(
+                Access,
+                token=settings.session_token,
+                port=settings.sagemaker_port,
+                command=settings.command,
+                is_public=lambda method, path: path == "/health",
+            )
+        ],
         lifespan=lifespan,
     )
 
@@ -172,4 +179,4 @@ class _Serialization(ApiError):
 
 def _respond(status: int, body: Document) -> Response:
     headers = {"x-amzn-RequestId": secrets.token_hex(16)}
-    return Response(json.dumps(body), status, headers, media_type=_MEDIA_TYPE)
+    return Response(json.dumps(body, allow_nan=False), status, headers, media_type=_MEDIA_TYPE)

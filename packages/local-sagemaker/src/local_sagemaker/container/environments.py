@@ -6,11 +6,10 @@ for beyond the packages of its `Base` is installed once per (requirements, inter
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local_sagemaker.container import pip_shim, requirements
@@ -75,11 +74,13 @@ def site_packages(folder: Path, base: Base) -> Path:
     return folder / "lib" / f"python{base.interpreter.series}" / "site-packages"
 
 
-def shared(root: Path, base: Base, text: str, log: Callable[[str], None]) -> Path | None:
+def shared(
+    root: Path, base: Base, text: str, variables: Mapping[str, str], log: Callable[[str], None]
+) -> Path | None:
     """The environment under `root` with the requirements `text` installed, made on first use.
 
-    None when the interpreter's packages satisfy them: that takes no network. Raises
-    RequirementsError when they cannot be installed.
+    None when the interpreter's packages satisfy them: that takes no network. `variables` are the environment
+    of pip. Raises RequirementsError when they cannot be installed.
     """
     if requirements.satisfied(text, base.visible) is not None:
         return None
@@ -91,19 +92,15 @@ def shared(root: Path, base: Base, text: str, log: Callable[[str], None]) -> Pat
             create(folder, base)
             (folder / "requirements.txt").write_text(text)
             log(f"installing requirements: {', '.join(requirements.lines(text))}")
-            _install(folder, log)
+            _install(folder, variables, log)
             (folder / _COMPLETE).touch()
     return folder
 
 
-def _install(folder: Path, log: Callable[[str], None]) -> None:
-    # The user's own settings for indexes and proxies count here; the job never sees them.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))
-    }
+def _install(folder: Path, variables: Mapping[str, str], log: Callable[[str], None]) -> None:
     process = subprocess.run(
         [folder / "bin" / "python", "-m", "pip", "install", "--no-input", "-r", folder / "requirements.txt"],
-        env=environment | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_REQUIRE_VIRTUALENV": "0"},
+        env={**variables, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_REQUIRE_VIRTUALENV": "0"},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

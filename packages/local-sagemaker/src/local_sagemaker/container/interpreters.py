@@ -70,7 +70,7 @@ class Base:
             if entry.endswith("-info")
         ]
         interpreter = self.interpreter
-        return json.dumps([str(interpreter.executable), interpreter.version, sorted(names)])
+        return json.dumps([str(interpreter.executable), interpreter.version, sorted(names)], allow_nan=False)
 
 
 @functools.cache
@@ -108,7 +108,8 @@ def base(root: Path, python: Path, hidden: Collection[str] = ()) -> Base:
     known = interpreter(python)
     names = frozenset(map(_normalised, (ALWAYS_HIDDEN, *hidden)))
     seen = json.dumps(
-        [*map(str, (known.executable, known.version, known.prefix)), sorted(names), _state(known)]
+        [*map(str, (known.executable, known.version, known.prefix)), sorted(names), _state(known)],
+        allow_nan=False,
     )
     folder = root / f"base-{hashlib.sha256(seen.encode()).hexdigest()[:16]}"
     with _linking:
@@ -116,7 +117,7 @@ def base(root: Path, python: Path, hidden: Collection[str] = ()) -> Base:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             draft = folder / "draft.json"
-            draft.write_text(json.dumps(_link(folder, known, names)))
+            draft.write_text(json.dumps(_link(folder, known, names), allow_nan=False))
             draft.replace(folder / _COMPLETE)
     sites = tuple(folder / f"site-{number}" for number in range(len(known.sites)))
     added = json.loads((folder / _COMPLETE).read_text())

@@ -57,7 +57,7 @@ def page(items: list[Any], request: Document, key: str, identity: Callable[[Any]
     end = start + request.get("MaxResults", _PAGE)
     response: Document = {key: items[start:end]}
     if end < len(items):
-        token = json.dumps([end, identity(items[end - 1])])
+        token = json.dumps([end, identity(items[end - 1])], allow_nan=False)
         response["NextToken"] = base64.urlsafe_b64encode(token.encode()).decode()
     return response
 

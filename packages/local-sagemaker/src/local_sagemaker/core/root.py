@@ -7,7 +7,7 @@ removed. The version of what is in it is that of its database; see `store`.
 import os
 from pathlib import Path
 
-from local_sagemaker.core import store
+from local_sagemaker.core import store, tokens
 from local_sagemaker.core.errors import LocalError
 from local_sagemaker.core.settings import Settings
 
@@ -16,24 +16,29 @@ _MARK = "This folder belongs to local-sagemaker; what you put here goes with the
 
 
 def prepare(settings: Settings) -> None:
-    """Make the root and its folders, or accept those that are there.
+    """Make the root, its token and its folders, or accept those that are there.
 
     Raises LocalError when the root is a foreign folder or what it holds cannot be read.
     """
     check(settings)
     make(settings.root)
     mark(settings.root)
+    try:
+        settings.root.chmod(0o700)  # earlier versions let everybody on this machine in
+    except PermissionError as error:
+        raise LocalError(
+            f"{settings.root} belongs to another user: make it yours (chown), or move it away"
+        ) from error
+    tokens.make(settings.root)
     folders = (settings.jobs, settings.environments, settings.logs, settings.s3, settings.ministack_state)
     for folder in folders:
         folder.mkdir(exist_ok=True)
-    # A profile that the user's shell names has to exist, or no client starts.
-    settings.aws_config.write_text("[default]\n")
 
 
 def make(root: Path) -> None:
     """Make the folder if it is not there. Raises LocalError when that, or writing to it, is forbidden."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LocalError(f"{root} cannot be made: {error.strerror}; the local services need it") from error
     if not os.access(root, os.W_OK | os.X_OK):

@@ -105,7 +105,7 @@ class Store:
         with self._lock:
             cursor = self._connection.execute(
                 "INSERT OR IGNORE INTO documents (kind, key, parent, created, body) VALUES (?, ?, ?, ?, ?)",
-                (kind, key, parent, time.time(), json.dumps(body)),
+                (kind, key, parent, time.time(), json.dumps(body, allow_nan=False)),
             )
             return cursor.rowcount == 1
 
@@ -124,7 +124,8 @@ class Store:
                 raise KeyError(f"{kind} {key}")
             change(body)
             self._connection.execute(
-                "UPDATE documents SET body = ? WHERE kind = ? AND key = ?", (json.dumps(body), kind, key)
+                "UPDATE documents SET body = ? WHERE kind = ? AND key = ?",
+                (json.dumps(body, allow_nan=False), kind, key),
             )
             return body
 

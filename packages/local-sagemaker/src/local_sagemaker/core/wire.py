@@ -58,14 +58,21 @@ def input_shape(operation: str) -> Any:
 
 
 def read_json(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError for what is no JSON, not finite or nested too deeply."""
+    """The value of a JSON text.
+
+    Raises ValueError for what is no JSON or nested too deeply, and, naming its path, for a number that
+    JSON does not know (NaN, Infinity) or that no double holds (1e999).
+    """
     try:
-        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(text, parse_constant=_Refused, parse_float=_float, parse_int=_integer)
     except RecursionError:
         raise ValueError(f"it is nested deeper than {_DEEPEST} levels") from None
-    level = [value]
+    level = [("", value)]
     for _ in range(_DEEPEST):
-        level = [item for inner in level if isinstance(inner, dict | list) for item in _items(inner)]
+        for path, item in level:
+            if isinstance(item, _Refused):
+                raise ValueError(f"{path}: {item.words}" if path else item.words)
+        level = [inner for path, item in level for inner in _items(path, item)]
         if not level:
             return value
     raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
@@ -178,15 +185,30 @@ def _check_bounds(shape: Any, value: Any, path: str) -> Iterator[str]:
         yield _problem(value, path, f"Member must satisfy regular expression pattern: {rules['pattern']}")
 
 
-def _items(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value
+class _Refused:
+    """Stands for a number in a JSON text until its path is known."""
+
+    def __init__(self, text: str) -> None:
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        is_word = text.lstrip("-").isalpha()
+        self.words = f"{shown} is not a number {'of JSON' if is_word else 'that a double holds'}"
 
 
-def _finite(text: str) -> float:
+def _float(text: str) -> float | _Refused:
     value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not a number of JSON")
-    return value
+    return value if math.isfinite(value) else _Refused(text)
+
+
+def _integer(text: str) -> int | _Refused:
+    return int(text) if math.isfinite(float(text)) else _Refused(text)
+
+
+def _items(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values in a mapping or list, each with its path, such as ``metrics[0].auc``."""
+    if isinstance(value, dict):
+        yield from ((f"{path}.{name}" if path else name, item) for name, item in value.items())
+    elif isinstance(value, list):
+        yield from ((f"{path}[{index}]", item) for index, item in enumerate(value))
 
 
 def _is_one(value: Any, types: tuple[type, ...]) -> bool:

@@ -1,7 +1,7 @@
 """ministack (S3, Lambda, IAM, STS, EventBridge, Logs ...) as a child of our server.
 
-``python -m local_sagemaker aws <parent pid> <root>`` ends when its parent does, however the parent
-ended: a clean SIGTERM keeps ministack's state, so that is what it gets.
+``python -m local_sagemaker aws <parent pid> <port> <command> <root>`` ends when its parent does, however the
+parent ended: a clean SIGTERM keeps ministack's state, so that is what it gets.
 """
 
 import os
@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 from typing import IO
 
+from local_sagemaker.core import tokens
 from local_sagemaker.core.root import MARKER
 from local_sagemaker.core.settings import HOST, Settings
+from local_sagemaker.daemon import s3_files
 
 STATE_TIMEOUT = 10.0  # seconds that ministack gets to write its state
 
@@ -26,7 +28,10 @@ def start(settings: Settings, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left there
     scratch.mkdir(parents=True)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "local_sagemaker", "aws", str(os.getpid()), str(settings.root)],
+        [
+            *(sys.executable, "-P", "-m", "local_sagemaker", "aws", str(os.getpid())),
+            *(str(settings.aws_port), settings.command, str(settings.root)),
+        ],
         env=_environment(settings, scratch),
         cwd=settings.root,
         stdin=subprocess.DEVNULL,
@@ -36,8 +41,10 @@ def start(settings: Settings, log: IO[bytes]) -> "subprocess.Popen[bytes]":
 
 
 def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
-    """Lambda workers inherit this: the local endpoints, nothing of the user's credentials."""
-    return settings.environment() | {
+    """Lambda workers inherit this: the local endpoints, nothing of the user's credentials or the root's."""
+    clients = settings.environment()
+    del clients["AWS_SESSION_TOKEN"]  # each function gets its role's
+    return clients | {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
@@ -58,13 +65,20 @@ def _environment(settings: Settings, scratch: Path) -> dict[str, str]:
     }
 
 
-def run(parent: int, root: Path) -> None:
-    """Be ministack until it is asked to end, `parent` is gone, or `root` is."""
+def run(parent: int, port: int, command: str, root: Path) -> None:
+    """Be ministack on `port` until it is asked to end, `parent` is gone, or `root` is.
+
+    `command` is what users type before ``env``.
+    """
     threading.Thread(target=_watch, args=(parent, root), daemon=True).start()
     sys.argv[1:] = []  # ministack reads them
-    from ministack.app import main
+    import ministack.app
 
-    main()
+    from local_sagemaker.daemon import gateway
+
+    s3_files.follow()
+    ministack.app.app = gateway.create_app(tokens.read(root), port, command)
+    ministack.app.main()
 
 
 def _watch(parent: int, root: Path) -> None:

@@ -21,22 +21,30 @@ _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str | None]:
     """The variables that a program of this shell needs to use the running services.
+
+    None is for a variable that the shell has and the program must not: it leads to AWS.
 
     Raises:
         LocalError: they do not run.
     """
     if not stack.status(settings)["running"]:
         raise LocalError(f"the local services are not running: start them with `{settings.command} up`")
-    return settings.environment(os.environ)
+    return settings.changes(os.environ)
 
 
-def exports(variables: Mapping[str, str]) -> str:
-    """Lines that set `variables` in a POSIX shell, by ``eval``."""
+def exports(variables: Mapping[str, str | None]) -> str:
+    """Lines that set and unset `variables` in a POSIX shell, by ``eval``."""
     return "\n".join(
-        "export {}='{}'".format(name, value.replace("'", "'\"'\"'")) for name, value in variables.items()
+        f"unset {name}" if value is None else f"export {name}={_quoted(value)}"
+        for name, value in variables.items()
+        if value is not None or name.isidentifier()  # a shell has no others, and must not run them
     )
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\"'\"'") + "'"
 
 
 def run(settings: Settings, words: Sequence[str], on_progress: Callable[[str], None] = lambda _: None) -> int:
@@ -66,7 +74,7 @@ def run(settings: Settings, words: Sequence[str], on_progress: Callable[[str], N
     earlier = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     earlier |= {number: signal.signal(number, lambda _number, _frame: None) for number in _FROM_TERMINAL}
     try:
-        process = subprocess.Popen(words, env=os.environ | settings.environment(os.environ))
+        process = subprocess.Popen(words, env=settings.environment(os.environ))
         for number in early:
             process.send_signal(number)
         code = process.wait()

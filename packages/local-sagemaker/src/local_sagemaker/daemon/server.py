@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from local_sagemaker.core import tokens
 from local_sagemaker.core.root import MARKER, prepare
 from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon.ministack import STATE_TIMEOUT, start
@@ -123,10 +124,15 @@ class _Ministack:
     def _start(self, mode: Literal["ab", "wb"]) -> "subprocess.Popen[bytes]":
         with (self._settings.logs / "aws.log").open(mode) as log:
             process = start(self._settings, log)
-        record = {"sagemaker": os.getpid(), "aws": process.pid, "settings": describe(self._settings)}
+        record = {
+            "sagemaker": os.getpid(),
+            "aws": process.pid,
+            "token": tokens.fingerprint(self._settings.session_token),
+            "settings": describe(self._settings),
+        }
         target = self._settings.root / SERVICES
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps(record))
+        draft.write_text(json.dumps(record, allow_nan=False))
         draft.replace(target)
         return process
 
@@ -172,7 +178,12 @@ class _Ministack:
 
 def is_healthy(settings: Settings) -> bool:
     """True when some ministack answers; the owner of the port says whose it is."""
-    return "services" in fetch(f"{settings.aws_url}/_ministack/health")
+    return is_ministack(settings.aws_url)
+
+
+def is_ministack(url: str) -> bool:
+    """True when the server at `url` is a ministack."""
+    return "services" in fetch(f"{url}/_ministack/health")
 
 
 def fetch(url: str) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """The local services as daemons: start, stop, look at, empty."""
 
 import contextlib
+import dataclasses
 import fcntl
+import functools
+import ipaddress
 import json
 import os
 import re
@@ -10,14 +13,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from local_sagemaker.core import ports, root
+from local_sagemaker.core import ports, root, tokens
 from local_sagemaker.core.errors import LocalError, PortsInUse
 from local_sagemaker.core.settings import HOST, Settings
 from local_sagemaker.daemon import server
+from local_sagemaker.daemon.shell import for_pip, for_services
 
 STOP_TIMEOUT = 25.0  # seconds for running jobs and ministack's state, then SIGKILL
 
@@ -27,8 +32,14 @@ _CLOSING = 3.0  # seconds in which the system takes the port from a process that
 _children: "dict[int, subprocess.Popen[bytes]]" = {}
 
 
-def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
+def up(
+    settings: Settings,
+    on_progress: Callable[[str], None] = lambda _: None,
+    shell: Mapping[str, str] = os.environ,
+) -> None:
     """Start what is not running and wait until it answers. Does nothing when all is well.
+
+    The services get the environment `shell`, without what concerns AWS in it.
 
     Services that run with other settings, or only in part, are stopped first. Raises LocalError
     for a foreign or broken root, or services that do not start (with the reason from their log);
@@ -45,7 +56,12 @@ def up(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) 
             on_progress("stopped services that did not answer or ran with other settings")
         _require_free(settings)
         on_progress(f"starting the local services on ports {settings.sagemaker_port} and {settings.aws_port}")
-        _wait_until_well(settings, _start(settings))
+        process = _start(settings, shell)
+        try:
+            _wait_until_well(settings, process)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
 
 
 def down(settings: Settings) -> bool:
@@ -78,6 +94,18 @@ def status(settings: Settings) -> dict[str, Any]:
     return {"running": all(healthy.values()), "services": services, "root": str(settings.root)}
 
 
+def recorded(folder: Path, command: str) -> Settings:
+    """The settings with which the services of the root `folder` were started, for `down`, `reset`, `status`.
+
+    Where nothing is recorded, none run, and only the folder counts. `command` is as in Settings.
+    """
+    description = _record(folder).get("settings")
+    settings = server.described(folder, description) if isinstance(description, dict) else None
+    if settings is None:
+        settings = Settings(folder, "", "", "", sagemaker_port=0, aws_port=0)
+    return dataclasses.replace(settings, command=command)
+
+
 def running(folder: Path) -> Settings | None:
     """The settings with which the services of the root `folder` run now; None where none answer."""
     description = _record(folder).get("settings")
@@ -88,8 +116,19 @@ def running(folder: Path) -> Settings | None:
     return settings if health.get("root") == str(settings.root) else None
 
 
+@functools.cache
+def is_local(url: str) -> bool:
+    """True when local services, of whichever folder, answer at ``http://host:port`` of this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        is_here = host.rpartition(".")[2] == "localhost"
+    return is_here and ("root" in server.fetch(f"{url}/health") or server.is_ministack(url))
+
+
 def reset(settings: Settings) -> None:
-    """Stop the services and remove all that the root holds, also when it is broken.
+    """Stop the services and remove all that the root holds but its token, also when it is broken.
 
     Raises LocalError for a root that is not ours; nothing is touched then.
     """
@@ -98,8 +137,8 @@ def reset(settings: Settings) -> None:
     with _lock(settings.root):
         _stop(settings, status(settings))
         for entry in settings.root.iterdir():
-            if entry.name == root.MARKER:
-                continue  # a command that is still at work may write here afterwards
+            if entry.name in (root.MARKER, tokens.FILE):
+                continue  # a command that is still at work may write here afterwards, or ask again
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
@@ -118,11 +157,14 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
-    return state["running"] and _record(settings.root).get("settings") == server.describe(settings)
+    record = _record(settings.root)
+    # Services of a version without tokens take requests of anybody.
+    is_guarded = record.get("token") == tokens.fingerprint(settings.session_token)
+    return state["running"] and is_guarded and record.get("settings") == server.describe(settings)
 
 
-def _start(settings: Settings) -> "subprocess.Popen[bytes]":
-    arguments = [f"--root={settings.root}"]
+def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    arguments = [f"--root={settings.root}", f"--command={settings.command}"]
     for name, value in server.describe(settings).items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, dict):
@@ -132,14 +174,16 @@ def _start(settings: Settings) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "local_sagemaker", "serve", *arguments],
             cwd=settings.root,
-            # What the user has set for AWS does not concern the services.
-            env=os.environ | settings.environment(os.environ),
-            stdin=subprocess.DEVNULL,
+            env=for_services(shell),
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     _children[process.pid] = process
+    # Not in its environment: what pip needs may hold passwords, and any process can read an environment.
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
+        pipe.write(json.dumps(for_pip(shell), allow_nan=False).encode())
     return process
 
 

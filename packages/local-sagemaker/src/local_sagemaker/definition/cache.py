@@ -55,7 +55,7 @@ def check(config: Any) -> None:
 def key(kind: str, request: Document) -> str:
     """What must be equal for two runs of a step of type `kind` to be the same, as a hash."""
     attributes = {name: _attribute(request, name) for name in ATTRIBUTES[kind]}
-    return hashlib.sha256(json.dumps(attributes, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(attributes, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _attribute(request: Document, name: str) -> Any:

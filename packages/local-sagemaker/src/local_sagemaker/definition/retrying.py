@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local_sagemaker.core.errors import ValidationError
 
@@ -44,9 +44,14 @@ def check(policies: Any) -> None:
 def reason_of(error: Exception) -> str:
     """The FailureReason for an exception that the local services did not expect.
 
-    What the machine or a neighbouring service did may be otherwise a second later. A defect is not, and is
-    no InternalServerError: retry policies repeat that one, and it would end the same.
+    What the machine or a neighbouring service did may be otherwise a second later. A defect is not, nor is
+    what a service refuses (no such object, no right to it), and neither is an InternalServerError: retry
+    policies repeat that one, and it would end the same.
     """
+    if isinstance(error, ClientError):
+        is_passing = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500
+        kind = "InternalServerError" if is_passing else "ClientError"
+        return f"{kind}: {error}"
     kind = "InternalServerError" if isinstance(error, OSError | BotoCoreError) else "LocalServiceError"
     return f"{kind}: {type(error).__name__}: {error}"
 

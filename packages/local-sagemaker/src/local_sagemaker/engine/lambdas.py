@@ -6,6 +6,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_sagemaker.core import wire
 from local_sagemaker.core.settings import Settings, session
 
 # Lambda's own longest time-out is 15 minutes; an answer that comes late must not be asked for twice.
@@ -26,7 +27,9 @@ def invoke(settings: Settings, function: str, payload: Any) -> Any:
     client = session(settings).client("lambda", endpoint_url=settings.aws_url, config=_CONFIG)
     try:
         answer = client.invoke(
-            FunctionName=function, InvocationType="RequestResponse", Payload=json.dumps(payload).encode()
+            FunctionName=function,
+            InvocationType="RequestResponse",
+            Payload=json.dumps(payload, allow_nan=False).encode(),
         )
         body = answer["Payload"].read()
     except ClientError as error:
@@ -38,10 +41,10 @@ def invoke(settings: Settings, function: str, payload: Any) -> Any:
     except BotoCoreError as error:
         raise FunctionError(f"ClientError: the function {function} cannot be invoked: {error}") from error
     try:
-        result = json.loads(body) if body else None
+        result = wire.read_json(body) if body else None
     except ValueError as error:
         raise FunctionError(
-            f"ClientError: the function {function} returned no JSON: {body[:200]!r}"
+            f"ClientError: the function {function} returned no JSON ({error}): {body[:200]!r}"
         ) from error
     if answer.get("FunctionError") or not 200 <= answer["StatusCode"] < 300:
         raise FunctionError(f"ClientError: the function {function} failed: {_reason(result)}")
@@ -73,7 +76,7 @@ def outputs(result: Any, declared: dict[str, str]) -> dict[str, Any]:
 
 def _typed(name: str, kind: str, value: Any) -> Any:
     if kind == "String":
-        return value if isinstance(value, str) else json.dumps(value)
+        return value if isinstance(value, str) else json.dumps(value, allow_nan=False)
     if not isinstance(value, _PYTHON_TYPES[kind]) or (isinstance(value, bool) and kind != "Boolean"):
         raise FunctionError(
             f"ClientError: the function's output '{name}' is declared {kind}; it returned {value!r}"
@@ -85,4 +88,4 @@ def _reason(result: Any) -> str:
     if isinstance(result, dict) and "errorMessage" in result:
         kind = result.get("errorType")
         return f"{kind}: {result['errorMessage']}" if kind else str(result["errorMessage"])
-    return json.dumps(result)
+    return json.dumps(result, allow_nan=False)

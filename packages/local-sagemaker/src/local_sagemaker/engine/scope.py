@@ -1,6 +1,5 @@
 """The values that expressions of one execution have at a given moment."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_sagemaker.core import wire
 from local_sagemaker.core.errors import ApiError
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Document, Store
@@ -111,7 +111,9 @@ class ExecutionScope:
         if not uri.startswith("s3://") or not key:
             raise ExpressionError(f"{uri!r} is not an S3 URI of a file")
         try:
-            return json.loads(self.settings.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+            return wire.read_json(
+                self.settings.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            )
         except (ClientError, BotoCoreError) as error:
             raise ExpressionError(f"{uri} cannot be read: {error}") from error
         except ValueError as error:

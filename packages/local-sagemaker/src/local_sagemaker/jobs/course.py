@@ -121,7 +121,11 @@ class JobRun:
         settings = instance.settings
         base = interpreters.base(settings.environments, settings.python, settings.hidden)
         text = work.requirements(instance)
-        shared = environments.shared(settings.environments, base, text, instance.log.note) if text else None
+        shared = None
+        if text:
+            shared = environments.shared(
+                settings.environments, base, text, settings.pip_variables, instance.log.note
+            )
         environments.create(instance.ml / "env", base, shared)
         for name in ("ml/tmp", "ml/home", "scratch"):
             (instance.folder / name).mkdir(exist_ok=True)  # an input may have been put there
@@ -219,7 +223,7 @@ class JobRun:
 
 
 def _environment(instance: Instance, work: Work, places: Sequence[str]) -> dict[str, str]:
-    """All variables of the job: nothing comes from the user's shell, so no credentials do."""
+    """All variables of the job: nothing comes from the user's shell, and its credentials are its role's."""
     own = {
         "HOME": "/opt/ml/home",
         "TMPDIR": "/opt/ml/tmp",
@@ -233,14 +237,13 @@ def _environment(instance: Instance, work: Work, places: Sequence[str]) -> dict[
     }
     given: dict[str, str] = instance.request.get("Environment", {})
     path = [*places, *([given["PATH"]] if "PATH" in given else []), _SYSTEM_PATH]
-    return (
-        own | instance.settings.environment() | work.environment(instance) | given | {"PATH": ":".join(path)}
-    )
+    aws = instance.settings.environment(role=instance.request["RoleArn"])
+    return own | aws | work.environment(instance) | given | {"PATH": ":".join(path)}
 
 
 def _remember(folder: Path, running: sandbox.Running) -> None:
     record = {"pid": running.pid, "link": str(running.link) if running.link else None}
-    (folder / _PROCESS).write_text(json.dumps(record))
+    (folder / _PROCESS).write_text(json.dumps(record, allow_nan=False))
 
 
 def end_left_over(folder: Path) -> None:

@@ -77,7 +77,7 @@ class ContainerJobs:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            (folder / "request.json").write_text(json.dumps(request, indent=2))
+            (folder / "request.json").write_text(json.dumps(request, indent=2, allow_nan=False))
             metrics = Metrics(request.get("AlgorithmSpecification", {}).get("MetricDefinitions", []))
             file = LogFile(self._settings.job_log(name))
             instances = self._instances(name, request, file, metrics)

@@ -68,7 +68,7 @@ class Instance:
         """Put `content` as JSON where the container finds its configuration."""
         path = self.inside(container_path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(content, allow_nan=False))
 
     def read(self, container_path: str) -> str:
         """What the job wrote there, stripped; "" when nothing."""
@@ -200,6 +200,20 @@ def check_local_path(where: str, path: str) -> None:
     parts = path.rstrip("/").split("/")
     if not path.startswith(CONTAINER_ROOT + "/") or ".." in parts or "" in parts[1:]:
         raise ValidationError(f"{where} {path!r} has to be an absolute path below {CONTAINER_ROOT}/")
+
+
+def check_apart(folders: Mapping[str, str], others: Mapping[str, str]) -> None:
+    """Raise ValidationError when one of `folders` (member: path) is one of `others`, in it or around it.
+
+    SageMaker would upload what it downloaded, as a result.
+    """
+    for member, path in folders.items():
+        for other, taken in others.items():
+            own, foreign = path.rstrip("/") + "/", taken.rstrip("/") + "/"
+            if own.startswith(foreign) or foreign.startswith(own):
+                raise ValidationError(
+                    f"{member} {path!r} and {other} {taken!r} overlap: neither may be in the other"
+                )
 
 
 def check_isolation(member: str, isolated: bool, count: int) -> None:

@@ -56,7 +56,7 @@ class Metrics:
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "local_sagemaker.jobs.metrics"],
-                input=json.dumps([self._definitions, self._lines]).encode(),
+                input=json.dumps([self._definitions, self._lines], allow_nan=False).encode(),
                 stdout=subprocess.PIPE,
                 timeout=PATIENCE,
                 check=True,
@@ -91,4 +91,4 @@ def search(definitions: Sequence[Sequence[str]], lines: Sequence[tuple[str, floa
 
 if __name__ == "__main__":
     signal.alarm(int(PATIENCE) + 1)  # the process that waits for this one may have been killed
-    json.dump(search(*json.load(sys.stdin)), sys.stdout)
+    json.dump(search(*json.load(sys.stdin)), sys.stdout, allow_nan=False)

@@ -11,6 +11,7 @@ from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.instance import (
     SHARDED,
     Instance,
+    check_apart,
     check_isolation,
     check_local_path,
     driver_requirements,
@@ -55,6 +56,24 @@ class Processing:
                 raise ValidationError(f"{where}.S3Output is missing")
             if path := entry["S3Output"].get("LocalPath"):
                 check_local_path(f"{where}.S3Output.LocalPath", path)
+        self._check_folders(request)
+
+    def _check_folders(self, request: Document) -> None:
+        """Every input has a folder of its own, and none is in an output's or around it."""
+        inputs: dict[str, str] = {}
+        for entry in request.get("ProcessingInputs", []):
+            if path := entry["S3Input"].get("LocalPath"):
+                where = f"ProcessingInputs[{entry['InputName']}].S3Input.LocalPath"
+                for other, taken in inputs.items():
+                    if path.rstrip("/") == taken.rstrip("/"):
+                        raise ValidationError(f"{where} {path!r} is also {other}: each input needs its own")
+                inputs[where] = path
+        outputs = {
+            f"ProcessingOutputConfig.Outputs[{entry['OutputName']}].S3Output.LocalPath": path
+            for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+            if (path := entry["S3Output"].get("LocalPath"))
+        }
+        check_apart(inputs, outputs)
 
     def _check_input(self, entry: Document) -> None:
         where = f"ProcessingInputs[{entry['InputName']}]"

@@ -121,7 +121,11 @@ def _decode(value: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    )
 
 
 def _argument(value: Any) -> str:

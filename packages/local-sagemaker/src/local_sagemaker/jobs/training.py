@@ -19,6 +19,7 @@ from local_sagemaker.jobs.instance import (
     SHARDED,
     Instance,
     JobError,
+    check_apart,
     check_isolation,
     check_local_path,
     driver_requirements,
@@ -31,6 +32,7 @@ from local_sagemaker.jobs.metrics import Metrics
 
 _CONFIG = "/opt/ml/input/config"
 _DATA = "/opt/ml/input/data"
+_FILLED = {"the inputs' folder": "/opt/ml/input", "the model's folder": "/opt/ml/model"}
 _CODE = f"{_DATA}/code"
 REFUSED = {
     "AlgorithmSpecification.AlgorithmName": "marketplace algorithms run on AWS only",
@@ -66,6 +68,7 @@ class Training:
         for member in ("CheckpointConfig", "TensorBoardOutputConfig"):
             if path := request.get(member, {}).get("LocalPath"):
                 check_local_path(f"{member}.LocalPath", path)
+                check_apart({f"{member}.LocalPath": path}, _FILLED)
 
     def _check_channel(self, channel: Document) -> None:
         where = f"InputDataConfig[{channel['ChannelName']}]"

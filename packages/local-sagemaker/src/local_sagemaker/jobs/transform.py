@@ -43,7 +43,7 @@ REFUSED = {"DataCaptureConfig": "nothing is captured here"}
 
 
 def with_container(request: Document, models: Models) -> Document:
-    """The request together with what its model consists of now, so that the model may go while the job runs.
+    """The request with what its model consists of and its role, so that the model may go while the job runs.
 
     Raises ValidationError for a model that does not exist or whose image is not emulated here.
     """
@@ -63,7 +63,7 @@ def with_container(request: Document, models: Models) -> Document:
         "Environment": container.environment,
         "Isolated": model.get("EnableNetworkIsolation", False),
     }
-    return {**request, CONTAINER: known}
+    return {**request, CONTAINER: known, "RoleArn": model.get("ExecutionRoleArn", "")}
 
 
 class Transform:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from local_sagemaker.serving import browsers
+
 HOST = "127.0.0.1"
 
 
@@ -58,6 +60,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
+        pairs = [(name.lower(), value) for name, value in self.headers.items()]
+        if reason := browsers.refusal(pairs, self.server.server_port):
+            self._send(Answer(403, reason.encode(), "text/plain"))
+            return
         try:
             answer = self.server.respond(Request(self.command, self.path, headers, body))
         except Exception as error:

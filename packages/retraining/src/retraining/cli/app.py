@@ -2,8 +2,9 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,7 +20,7 @@ from retraining.cli.options import (
     On,
     Only,
     Start,
-    entered,
+    entered_outline,
     global_options_first,
     load,
 )
@@ -29,6 +30,7 @@ from retraining.cli.scaffold import new_model, remove_model
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
+from retraining.runs import interruption
 
 
 class _Interruptible(TyperGroup):
@@ -62,24 +64,39 @@ app.add_typer(runs_app, name="runs")
 
 def main() -> None:
     """Entry point: a UserError is a line per problem on stderr and exit code 2, Ctrl-C one line and 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the terminal may lack characters
     try:
         try:
             app(global_options_first(sys.argv[1:]))
         finally:
             sys.stdout.flush()  # here, where a closed pipe is handled
-    except (KeyboardInterrupt, _Interrupted) as error:
-        console.err().print(str(error) or "interrupted", markup=False)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        problems = _problems(error)
-        if not problems or "RETRAIN_DEBUG" in os.environ:
+    except _Interrupted as error:
+        interruption.flush()
+        interruption.end(str(error))
+    except BaseException as error:
+        if interruption.received():  # whatever a library has made of it
+            interruption.flush()
+            interruption.end()
+        if not isinstance(error, Exception):
             raise
-        for line in (line for problem in problems for line in str(problem).splitlines()):
-            console.err().print(f"Error: {line}", style="red", markup=False)
-        sys.exit(2)
+        _end(error)
+
+
+def _end(error: Exception) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left cannot be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        sys.exit(1)
+    problems = _problems(error)
+    if not problems or "RETRAIN_DEBUG" in os.environ:
+        raise error
+    for line in (line for problem in problems for line in str(problem).splitlines()):
+        console.error(line)
+    sys.exit(2)
 
 
 def _problems(error: Exception) -> tuple[Problem | str, ...]:
@@ -88,6 +105,10 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
         return error.problems
     if isinstance(error, RecursionError):
         return (f"something nests too deeply: {error}; `retrain --debug ...` shows where",)
+    if isinstance(error, OSError) and error.strerror:  # a folder that is read-only, a disk that is full
+        where = " and ".join(repr(str(name)) for name in (error.filename, error.filename2) if name)
+        words = f"{where}: {error.strerror}" if where else error.strerror
+        return (f"{words}; `retrain --debug ...` shows what needed it",)
     if "botocore" not in sys.modules:  # importing it takes longer than most commands
         return ()
     from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
@@ -102,7 +123,7 @@ def _problems(error: Exception) -> tuple[Problem | str, ...]:
 def _print_versions(is_asked: bool) -> None:
     if is_asked:
         for name, version in installed().items():
-            print(f"{name} {version}")
+            console.plain_line(f"{name} {version}")
         raise typer.Exit
 
 
@@ -132,7 +153,9 @@ def _options(
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check the configuration and list its parameters, without calling AWS.
+    """Check the configuration and list its parameters.
+
+    It calls neither AWS nor the local services.
 
     Example: retrain check
     """
@@ -145,7 +168,9 @@ def check(json: Json = False) -> None:
         console.print_json({"pipeline": name, "steps": steps, "parameters": list(parameters)})
     else:
         # Without rich, which takes longer to load than the configuration to check.
-        print(f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})")
+        console.plain_line(
+            f"{name}: ok ({console.counted(steps, 'step')}, {console.counted(parameters, 'parameter')})"
+        )
         for note in configuration.notes:
             console.note(note)
         width = max(map(len, parameters), default=0)
@@ -153,14 +178,16 @@ def check(json: Json = False) -> None:
             default = str(parameter.default)
             if parameter.type == "Boolean":
                 default = default.lower()
-            print(f"  {name:{width}}  {default}".rstrip())
+            console.plain_line(f"  {name:{width}}  {default}".rstrip())
 
 
 @app.command()
 def definition(
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file.")] = None,
 ) -> None:
-    """Compile the pipeline definition: no credentials, no network, no side effects.
+    """Compile the pipeline definition and print it.
+
+    It needs no credentials and no network, and has no side effects.
 
     Example: retrain definition --out pipeline.json
     """
@@ -174,7 +201,7 @@ def definition(
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"--out {out}: {error.strerror}") from None
-    print(f"wrote {out}")
+    console.plain_line(f"wrote {out}")
 
 
 app.command()(graph)
@@ -225,14 +252,14 @@ def stop(
 
     from retraining.runs import executions
 
-    pipeline = entered(on).pipeline.pipelineName
+    pipeline = entered_outline(on).pipeline_name
     running = executions.arns(pipeline, executions.RUNNING)
     chosen = [arn for arn in running if execution in (None, arn, arn.rsplit("/", 1)[-1])]
     if not chosen:
         raise UserError(f"no execution {execution + ' ' if execution else ''}is running")
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
-        console.out().print(f"stopping {arn.rsplit('/', 1)[-1]}")
+        console.line(f"stopping {arn.rsplit('/', 1)[-1]}")
 
 
 @app.command()
@@ -243,4 +270,4 @@ def ui(on: On = "local") -> None:
     """
     from retraining.results import mlflow_ui
 
-    mlflow_ui.serve(entered(on), on)
+    mlflow_ui.serve(entered_outline(on), on)

@@ -49,7 +49,7 @@ def data(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Simulate sample data and put it where the pipeline's inputs point, or put your own data there.
+    """Put simulated sample data where the inputs point, or data of your own.
 
     It replaces only what it wrote before: a model with data of your own in one of its inputs keeps all of
     them as they are, and --to refuses a prefix with other data.
@@ -88,10 +88,10 @@ def data(
         return
     by_uri = {state.input.uri: _listed(state) if only_list else _done(state) for state in states}
     for uri, words in by_uri.items():
-        console.out().print(f"{uri}: {words}", markup=False)
+        console.line(f"{uri}: {words}")
     if to is not None and not only_list:
         given = " ".join(f"--param {state.input.input}={state.input.uri}" for state in states)
-        console.out().print(f"To run on it: retrain run {given}", markup=False)
+        console.line(f"To run on it: retrain run {given}")
 
 
 def _listed_inputs(configuration: "Configuration", names: list[str], to: str | None) -> "list[ModelInput]":
@@ -126,10 +126,10 @@ def _place(
     kind = "simulated objects" if placed.before.content.holds == "simulated" else "objects"
     replaced = f", in place of {len(gone)} {kind if len(gone) > 1 else kind[:-1]}" if gone else ""
     words = f"{target.uri}: {count} file{'s' * (count != 1)} of yours{replaced}"
-    console.out().print(words, markup=False)
+    console.line(words)
     if to is not None:
         again = f"retrain run --param {target.input}={target.uri}"
-        console.out().print(f"To run on it: {again}", markup=False)
+        console.line(f"To run on it: {again}")
     elif reused:
         place = re.sub(r"(\.\w+)?/?$", "-2/", target.uri, count=1)
         elsewhere = f"retrain data --from {shlex.quote(str(source))} --input {target.input} --to {place}"
@@ -138,26 +138,25 @@ def _place(
             if target.has_parameter
             else "set enable_cache: false for it in conf.yaml"
         )
-        console.out().print(
+        console.line(
             f"! {' and '.join(reused)} ran on what was here before, and a run would reuse that result: "
-            f"{advice}",
-            markup=False,
+            f"{advice}"
         )
     else:
-        console.out().print("To run on it: retrain run", markup=False)
+        console.line("To run on it: retrain run")
 
 
 def _reused(configuration: "Configuration", placed: "Placed") -> list[str]:
     """The steps with a result from before the data, which the cache would give to the next run."""
-    from retraining.planning import history, newer_inputs
+    from retraining.planning import changed_inputs, history
     from retraining.runs import executions
 
     pipeline = configuration.pipeline.pipelineName
     cached = {name for name, step in configuration.steps.items() if step.settings.enable_cache}
     past = history.past_of(pipeline, executions.arns(pipeline)[:_LOOKED_AT])
     results = [(item.run, name) for item in past for name in item.steps if name in cached]
-    newer = newer_inputs.find(past, results)
-    return list(dict.fromkeys(item.step for item in newer if item.uri == placed.state.input.uri))
+    changed = changed_inputs.find(configuration.project.bucket, past, results)
+    return list(dict.fromkeys(item.step for item in changed if item.uri == placed.state.input.uri))
 
 
 def _listed(state: "InputState") -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from retraining import console
-from retraining.cli.options import Json, On, entered
+from retraining.cli.options import Json, On, entered, entered_outline
 from retraining.cli.runs import Html, check_file, show_comparison
 from retraining.runs.targets import PlaceName
 
@@ -26,14 +26,13 @@ def models_list(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.results import registry
 
-    configuration = entered(on)
-    packages = registry.packages(configuration)
+    packages = registry.packages(entered_outline(on))
     if json:
         console.print_json([package.as_json() for package in packages])
     elif packages:
         console.print_table(tables.model_table(packages))
     else:
-        console.out().print("no model versions yet: `retrain run` registers some")
+        console.line("no model versions yet: `retrain run` registers some")
 
 
 @models_app.command("compare")
@@ -66,13 +65,12 @@ def models_show(
     """
     from retraining.results import registry
 
-    configuration = entered(on)
-    details = registry.details(registry.find(configuration, version))
+    details = registry.details(registry.find(entered_outline(on), version))
     if json:
         console.print_json(details)
     else:
         for line in lines(details):
-            console.out().print(line, markup=False)
+            console.line(line)
 
 
 def lines(details: dict[str, Any]) -> Iterator[str]:
@@ -136,12 +134,11 @@ def reject(
 def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     from retraining.results import registry
 
-    configuration = entered(on)
-    package = registry.find(configuration, version)
+    package = registry.find(entered_outline(on), version)
     status = registry.STATUSES[verb]
     shown = f"{package.shown}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:
-        console.out().print(f"{shown} is {status} already", markup=False)
+        console.line(f"{shown} is {status} already")
         return
     registry.decide(package, status, reason)
-    console.out().print(f"{shown}: {package.status} -> {status}", markup=False)
+    console.line(f"{shown}: {package.status} -> {status}")

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retraining.config import configuration
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import Configuration, Outline
 from retraining.errors import UserError
 from retraining.runs.targets import PlaceName
 
@@ -29,11 +30,51 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 ENVIRONMENT = "RETRAIN_ENV"
 
 
-def load() -> Configuration:
-    """The configuration of the project in the working directory, or in the nearest folder above it.
+class Reads(Enum):
+    """What of the configuration a command reads: the less, the fewer mistakes in it are in the way."""
+
+    NOTHING = "the project's folder; what is sound of the rest, such as ports, where it helps"
+    PROJECT = "conf/project.yaml"
+    NAMES = "conf/project.yaml and the names of the pipeline and the groups; the rest where it is right"
+    ALL = "the whole configuration"
+
+
+READS = {
+    "check": Reads.ALL,
+    "data": Reads.ALL,
+    "definition": Reads.ALL,
+    "graph": Reads.ALL,
+    "new-model": Reads.ALL,
+    "plan": Reads.ALL,
+    "remove-model": Reads.ALL,
+    "run": Reads.ALL,
+    "runs": Reads.NAMES,
+    "runs compare": Reads.ALL,
+    "stop": Reads.NAMES,
+    "ui": Reads.NAMES,
+    "local up": Reads.PROJECT,
+    "local run": Reads.PROJECT,
+    "local down": Reads.NOTHING,
+    "local env": Reads.NOTHING,
+    "local reset": Reads.NOTHING,
+    "local status": Reads.NOTHING,
+    "models approve": Reads.NAMES,
+    "models compare": Reads.ALL,
+    "models list": Reads.NAMES,
+    "models reject": Reads.NAMES,
+    "models show": Reads.NAMES,
+    "schedule off": Reads.NAMES,
+    "schedule on": Reads.ALL,
+    "schedule show": Reads.NAMES,
+}
+"""What each command reads; a test runs them all in a project with mistakes."""
+
+
+def folder() -> Path:
+    """The working directory, or the nearest folder above it that holds a project.
 
     Raises:
-        UserError: there is no project, or its configuration is wrong.
+        UserError: there is none.
     """
     here = Path.cwd()
     root = next((up for up in (here, *here.parents) if (up / "conf" / "project.yaml").is_file()), None)
@@ -42,7 +83,21 @@ def load() -> Configuration:
             f"{here}: no conf/project.yaml here or above: run this in the project's folder, or give "
             "--project FOLDER"
         )
-    return configuration.load(root, os.environ.get(ENVIRONMENT) or None)
+    return root
+
+
+def environment() -> str | None:
+    """The name that --env gives."""
+    return os.environ.get(ENVIRONMENT) or None
+
+
+def load() -> Configuration:
+    """The configuration of the project in the working directory, or in the nearest folder above it.
+
+    Raises:
+        UserError: there is no project, or its configuration is wrong.
+    """
+    return configuration.load(folder(), environment())
 
 
 def entered(on: PlaceName) -> Configuration:
@@ -57,6 +112,22 @@ def entered(on: PlaceName) -> Configuration:
     project = load()
     enter(on, project, console.note)
     return project
+
+
+def entered_outline(on: PlaceName) -> Outline:
+    """The same of what is sound of the configuration; a line says when that is not all.
+
+    Raises:
+        UserError: as `configuration.load_outline`; or as `entered`.
+    """
+    from retraining import console
+    from retraining.runs.targets import enter
+
+    outline = configuration.load_outline(folder(), environment())
+    if outline.whole is None:
+        console.note("the configuration has mistakes, which `retrain check` names")
+    enter(on, outline, console.note)
+    return outline
 
 
 def global_options_first(arguments: Sequence[str]) -> list[str]:

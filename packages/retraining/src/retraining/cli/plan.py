@@ -20,7 +20,9 @@ def plan(
     on: On = "local",
     json: Json = False,
 ) -> None:
-    """Show what a run would change and which steps it would really run; nothing is changed.
+    """Show what a run would change and which steps would run.
+
+    It changes nothing.
 
     Example: retrain plan --param Epochs=10
     """
@@ -60,4 +62,4 @@ def graph(
     elif svg is None:
         text.show(drawn)
     else:
-        console.out().print(f"wrote {svg}", markup=False)
+        console.line(f"wrote {svg}")

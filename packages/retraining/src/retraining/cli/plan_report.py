@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from retraining.console import out, print_table
+from retraining import console
 from retraining.planning.plan import Plan, PlannedStep
 
 _MARKS = {
@@ -24,26 +24,26 @@ _CACHE = {
 
 
 def show(plan: Plan) -> None:
-    """Print the steps with what the cache does for each, newer objects in their inputs, and what changes."""
-    out().print(_summary(plan), markup=False)
-    out().print()
-    print_table(_table(plan))
-    if plan.newer_inputs:
-        out().print()
-    for newer in plan.newer_inputs:
-        out().print(Text(f"! {newer}", style="yellow"))
+    """Print the steps with what the cache does for each, what changed in their inputs, and what changes."""
+    console.line(_summary(plan))
+    console.line()
+    console.print_table(_table(plan))
+    if plan.changed_inputs:
+        console.line()
+    for changed in plan.changed_inputs:
+        console.line(f"! {changed}", "yellow")
     # The table has what matters to the cache already.
     unsaid = {step: [line for line in step.changes if line not in step.reasons] for step in plan.steps}
     if any(unsaid.values()) or plan.others:
-        out().print()
+        console.line()
     for step, lines in unsaid.items():
         mark, style = _MARKS[step.change]
         if lines:
-            out().print(Text(f"{mark} {step.name}", style=style))
+            console.line(f"{mark} {step.name}", style)
         for line in lines:
-            out().print(f"    {line}", markup=False)
+            console.line(f"    {line}")
     for line in plan.others:
-        out().print(Text(f"~ {line}", style="yellow"))
+        console.line(f"~ {line}", "yellow")
 
 
 def _summary(plan: Plan) -> str:
@@ -78,18 +78,18 @@ def _table(plan: Plan) -> Table:
     for step in plan.steps:
         mark, style = _MARKS[step.change]
         word, colour = _outcome(step)
-        name = Text(step.name, style=style)
-        table.add_row(Text(mark, style=style), name, Text(word, style=colour), _why(step))
+        name = console.text(step.name, style=style)
+        table.add_row(console.text(mark, style=style), name, console.text(word, style=colour), _why(step))
     return table
 
 
 def _why(step: PlannedStep) -> Text:
     if step.change == "removed":
-        return Text("is removed", style="red")
+        return console.text("is removed", style="red")
     reasons = list(step.reasons)
     if step.source:
         reasons.append(f"of execution {step.source.rsplit('/', 1)[-1]}")
-    why = Text("; ".join(reasons), style="dim" if step.cache in ("hit", "never", "taken") else "")
+    why = console.text("; ".join(reasons), style="dim" if step.cache in ("hit", "never", "taken") else "")
     if step.behind and step.cache != "left out":
-        why.append(f"{'; ' if reasons else ''}{step.behind}", style="dim")
+        why.append_text(console.text(f"{'; ' if reasons else ''}{step.behind}", "dim"))
     return why

@@ -3,22 +3,23 @@
 import contextlib
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import boto3
 from botocore.exceptions import ClientError
 
 from retraining.cli.tables import Progress
-from retraining.compile.compiled import read
+from retraining.compile.compiled import Run, read
 from retraining.compile.definition import Definition, compile_pipeline
 from retraining.config.configuration import Configuration
 from retraining.console import note
 from retraining.errors import UserError
-from retraining.planning import newer_inputs
+from retraining.planning import changed_inputs, history, input_manifest
 from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
+from retraining.runs.interruption import Threads
 from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, note_of, values_of, with_source
 from retraining.runs.targets import Place, PlaceName
 
@@ -66,8 +67,8 @@ def run_pipeline(
     """
     began = time.monotonic()
     values = arguments.parse(configuration, given)
-    with ThreadPoolExecutor(2) as pool:
-        services = pool.submit(targets.prepare, place_name, configuration, note)
+    with Threads(2) as pool:
+        services = pool.submit(targets.prepare, place_name, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         compiled = read(definition.text)
@@ -78,17 +79,24 @@ def run_pipeline(
         if selection:
             selection = with_source(selection, definition.name, compiled)
             values = values_of(selection, compiled, values)
-        arn = _running(configuration, definition, values, selection)
-        if arn is None:
-            arn = _start(configuration, definition, values, selection)
-            if selection:
-                note(f"it {note_of(selection, given_values, values)}")
-        experiment = (
-            pool.submit(experiments.begin, configuration, executions.describe(arn))
-            if experiments.enabled()
-            else None
-        )
-        execution = _follow(definition.name, arn, _step_names(configuration, selection))
+        running = _running(configuration, definition, values, selection)
+        arn = running or _start(configuration, definition, values, selection)
+        try:
+            if running is None:
+                note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+                if selection:
+                    note(f"it {note_of(selection, given_values, values)}")
+            experiment = (
+                pool.submit(experiments.begin, configuration, executions.describe(arn))
+                if experiments.enabled()
+                else None
+            )
+            execution = _follow(configuration, definition.name, arn, selection)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
+                "same options follows it, `retrain stop` stops it"
+            ) from None
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
@@ -137,12 +145,19 @@ def _start(
     _note_interruption(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
-    arn = executions.start(
-        definition.name,
-        {**values, "GitCommit": deployment.git_commit(configuration.root)},
-        selection.request if selection else None,
-    )
-    note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+    given = {**values, "GitCommit": deployment.git_commit(configuration.root)}
+    compiled = read(definition.text)
+    planned = Run(compiled, history.values(compiled.parameters, given), None, definition.name)
+    # Before the start: what changes while a job begins to read is then told, and not missed.
+    manifest = input_manifest.look(changed_inputs.uris_of(planned))
+    arn = executions.start(definition.name, given, selection.request if selection else None)
+    try:
+        input_manifest.record(configuration, definition.name, arn, manifest)
+    except ClientError as error:
+        note(
+            "what is in the inputs was not recorded, so objects that are removed later are not told: "
+            f"{error.response['Error'].get('Message', error)}"
+        )
     return arn
 
 
@@ -164,30 +179,24 @@ def _step_names(configuration: Configuration, selection: Selection | None) -> li
     return [name for name in names if selection is None or name in selection.steps]
 
 
-def _follow(pipeline: str, arn: str, names: list[str]) -> Execution:
-    progress = Progress(names)
+def _follow(configuration: Configuration, pipeline: str, arn: str, selection: Selection | None) -> Execution:
+    progress = Progress(_step_names(configuration, selection))
     noted: set[str] = set()
     with progress.shown():
-        try:
-            for execution in executions.watch(arn):
-                progress.update(execution, time.time())
-                done = (step for step in execution.steps if step.status == "Succeeded")
-                reused = {step.name for step in done if step.cache_hit or step.taken_from} - noted
-                noted |= reused
-                _note_newer_inputs(pipeline, arn, reused)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
-                "same parameters follows it, `retrain stop` stops it"
-            ) from None
+        for execution in executions.watch(arn):
+            progress.update(execution, time.time())
+            done = (step for step in execution.steps if step.status == "Succeeded")
+            reused = {step.name for step in done if step.cache_hit or step.taken_from} - noted
+            noted |= reused
+            _note_changed_inputs(configuration.project.bucket, pipeline, arn, reused)
     return execution
 
 
-def _note_newer_inputs(pipeline: str, arn: str, reused: set[str]) -> None:
-    """Say so when the inputs of reused steps have objects that are newer than the results."""
+def _note_changed_inputs(bucket: str, pipeline: str, arn: str, reused: set[str]) -> None:
+    """Say so when the inputs of reused steps have other objects than the results were made of."""
     with contextlib.suppress(ClientError):  # a run does not need the right to read executions
-        for newer in newer_inputs.find_in_execution(pipeline, arn, reused) if reused else ():
-            note(str(newer))
+        for changed in changed_inputs.find_in_execution(bucket, pipeline, arn, reused) if reused else ():
+            note(str(changed))
 
 
 def _log(configuration: Configuration, execution: Execution, experiment: "Future[str] | None") -> str | None:
@@ -200,9 +209,7 @@ def _log(configuration: Configuration, execution: Execution, experiment: "Future
     except Exception as error:
         if "RETRAIN_DEBUG" in os.environ:
             raise
-        note(
-            f"the experiment was not logged ({' '.join(str(error).split())[:200]}); `retrain ui` tries again"
-        )
+        note(f"the experiment was not logged ({experiments.in_one_line(error)}); `retrain ui` tries again")
         return None
 
 

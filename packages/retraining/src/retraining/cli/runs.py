@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retraining import console
-from retraining.cli.options import Json, On, entered, load
+from retraining.cli.options import Json, On, entered, entered_outline, load
 from retraining.errors import UserError
 from retraining.runs.targets import PlaceName
 
@@ -36,12 +36,13 @@ def runs(context: typer.Context, on: On = "local", json: Json = False) -> None:
     from retraining.results.gates import gate_values
     from retraining.runs import executions
 
-    configuration = entered(on)
-    listed = [executions.describe(arn) for arn in executions.arns(configuration.pipeline.pipelineName)]
-    defaults = {name: str(parameter.default) for name, parameter in configuration.parameters.items()}
+    outline = entered_outline(on)
+    listed = [executions.describe(arn) for arn in executions.arns(outline.pipeline_name)]
+    parameters = outline.whole.parameters if outline.whole else {}
+    defaults = {name: str(parameter.default) for name, parameter in parameters.items()}
     newest = listed[:_WITH_DETAILS]
     given = executions.given([execution.arn for execution in newest], defaults)
-    gates = gate_values(configuration, newest)
+    gates = gate_values(outline.whole, newest) if outline.whole else {}
     if json:
         details = [
             {"parameters": given.get(item.arn), "gates": [gate.as_json() for gate in gates.get(item.arn, [])]}
@@ -51,7 +52,7 @@ def runs(context: typer.Context, on: On = "local", json: Json = False) -> None:
     elif listed:
         console.print_table(tables.run_table(listed, given, gates))
     else:
-        console.out().print("no executions yet: `retrain run` makes the first")
+        console.line("no executions yet: `retrain run` makes the first")
 
 
 @runs_app.command("compare")
@@ -97,7 +98,7 @@ def show_comparison(
     else:
         console.print_table(tables.comparison_table(columns))
     if html is not None and not json:
-        console.out().print(f"wrote {html}", markup=False)
+        console.line(f"wrote {html}")
 
 
 def check_file(html: Path | None) -> None:

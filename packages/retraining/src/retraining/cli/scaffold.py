@@ -33,13 +33,13 @@ def new_model(
     created = create(root, name, like, data)
     counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
     words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
-    console.out().print(words, markup=False)
+    console.line(words)
     for note in created.notes:
         console.note(note)
     folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
     ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
-    console.out().print(f"Next: make {folders} your own, and check it with `retrain check`;", markup=False)
-    console.out().print(f"      {ready}retrain run", markup=False)
+    console.line(f"Next: make {folders} your own, and check it with `retrain check`;")
+    console.line(f"      {ready}retrain run")
 
 
 def remove_model(
@@ -56,20 +56,20 @@ def remove_model(
 
     removal = removing.plan(load().root, name)
     for line in _lines(removal):
-        console.err().print(line, markup=False)
+        console.note(line)
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {name}?")):
         raise UserError("nothing was removed: answer yes, or give --yes")
     references = removing.remove(removal)
-    console.out().print(f"{name} is removed", markup=False)
+    console.line(f"{name} is removed")
     if removal.main:
-        console.out().print(f"SMP_MODELNAME in conf/project.yaml is {removal.main} now", markup=False)
+        console.line(f"SMP_MODELNAME in conf/project.yaml is {removal.main} now")
     if references:
-        console.out().print("These places still name it; see whether they need it:", markup=False)
+        console.line("These places still name it; see whether they need it:")
     for line in references[:_SHOWN]:
-        console.out().print(f"  {line}", markup=False)
+        console.line(f"  {line}")
     if len(references) > _SHOWN:
-        console.out().print(f"  and {len(references) - _SHOWN} more", markup=False)
-    console.out().print("Its versions in the registry and its data in S3 stay. Next: retrain check")
+        console.line(f"  and {len(references) - _SHOWN} more")
+    console.line("Its versions in the registry and its data in S3 stay. Next: retrain check")
 
 
 def _lines(removal: "Removal") -> list[str]:

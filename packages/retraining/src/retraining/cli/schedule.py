@@ -3,67 +3,71 @@
 import typer
 
 from retraining import console
-from retraining.cli.options import On, entered
-from retraining.config.configuration import Configuration
-from retraining.errors import UserError
+from retraining.cli.options import On, entered, entered_outline
+from retraining.config.configuration import AnyConfiguration
 from retraining.runs.targets import PlaceName
 
 schedule_app = typer.Typer(
-    help="Scheduled retraining in AWS: on, off, show.", no_args_is_help=True, rich_markup_mode=None
+    help="Scheduled retraining: on, off, show.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @schedule_app.command("on")
-def switch_on(on: On = "aws") -> None:
-    """Let EventBridge start the deployed pipeline as `schedule` in conf/project.yaml says.
+def switch_on(on: On = "local") -> None:
+    """Let EventBridge start the deployed pipeline.
 
-    Example: retrain schedule on
+    It starts the pipeline at the times of `schedule` in conf/project.yaml.
+
+    The local EventBridge only records it; --on aws starts the pipeline.
+
+    Example: retrain schedule on --on aws
     """
     from retraining.planning import schedule
 
-    configuration = _entered(on)
+    configuration = entered(on)
     expression = schedule.put(configuration)
-    console.out().print(f"EventBridge starts the pipeline: {expression} (UTC)", markup=False)
+    words = {
+        "local": f"recorded here: {expression} (UTC); this machine starts nothing: `--on aws` does",
+        "aws": f"EventBridge starts the pipeline: {expression} (UTC)",
+    }
+    console.line(words[on])
     _note_reuse(configuration, expression)
 
 
 @schedule_app.command("off")
-def switch_off(on: On = "aws") -> None:
+def switch_off(on: On = "local") -> None:
     """Remove the schedule.
 
-    Example: retrain schedule off
+    Example: retrain schedule off --on aws
     """
     from retraining.planning import schedule
 
-    removed = schedule.remove(_entered(on))
-    console.out().print("the schedule is removed" if removed else "there was no schedule")
+    removed = schedule.remove(entered_outline(on))
+    console.line("the schedule is removed" if removed else "there was no schedule")
 
 
 @schedule_app.command()
-def show(on: On = "aws") -> None:
+def show(on: On = "local") -> None:
     """Show the deployed schedule, and the one in conf/project.yaml.
 
-    Example: retrain schedule show
+    Example: retrain schedule show --on aws
     """
     from retraining.planning import schedule
 
-    configuration = _entered(on)
-    present = schedule.present(configuration)
-    console.out().print(f"deployed:          {present or 'none'}", markup=False)
-    console.out().print(f"conf/project.yaml: {configuration.project.schedule}", markup=False)
+    outline = entered_outline(on)
+    present = schedule.present(outline)
+    console.line(f"{_DEPLOYED[on]:18} {present or 'none'}")
+    console.line(f"conf/project.yaml: {outline.project.schedule or 'none'}")
     if present is not None:
-        _note_reuse(configuration, present)
+        _note_reuse(outline, present)
 
 
-def _note_reuse(configuration: Configuration, expression: str) -> None:
+_DEPLOYED: dict[PlaceName, str] = {"local": "recorded here:", "aws": "deployed:"}
+
+
+def _note_reuse(configuration: AnyConfiguration, expression: str) -> None:
     from retraining.planning import schedule
 
     line = schedule.reuse(configuration, expression)
     if line is not None:
         console.note(line)
-
-
-def _entered(on: PlaceName) -> Configuration:
-    if on == "local":
-        raise UserError("the local services do not run schedules: use --on aws")
-    return entered(on)

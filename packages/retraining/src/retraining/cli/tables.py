@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from retraining.console import err, note, seconds
+from retraining import console
 from retraining.results.comparison import Compared, best, differing, usual
 from retraining.results.evaluations import Candidate
 from retraining.results.gates import GateValue
@@ -37,23 +37,26 @@ def step_table(execution: Execution, names: Iterable[str] = (), now: float | Non
         if spent is None and step.started and now:
             spent = max(0.0, now - step.started.timestamp())
         table.add_row(
-            step.name, Text(step.status, style=_STYLES.get(step.status, "")), seconds(spent), _remark(step)
+            step.name,
+            console.text(step.status, style=_STYLES.get(step.status, "")),
+            console.seconds(spent),
+            _remark(step),
         )
     begun = {step.name for step in execution.steps}
     if execution.running:
         for name in names:
             if name not in begun:
-                table.add_row(Text(name, style="dim"), Text("waiting", style="dim"), "", "")
+                table.add_row(console.text(name, style="dim"), console.text("waiting", style="dim"), "", "")
     return table
 
 
 def _remark(step: StepRun) -> Text:
     if step.cache_hit:
-        return Text("cache hit", style="dim")
+        return console.text("cache hit", style="dim")
     if step.taken_from:
-        return Text(f"of execution {step.taken_from.rsplit('/', 1)[-1]}", style="dim")
+        return console.text(f"of execution {step.taken_from.rsplit('/', 1)[-1]}", style="dim")
     tried = f"{step.attempts} attempts" if step.attempts > 1 else ""
-    return Text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
+    return console.text("  ".join(filter(None, (step.job[1] if step.job else "", tried))), style="dim")
 
 
 class Progress:
@@ -66,10 +69,10 @@ class Progress:
 
     @contextmanager
     def shown(self) -> Iterator["Progress"]:
-        if not err().is_terminal:
+        if not console.err().is_terminal:
             yield self
             return
-        with Live(console=err(), refresh_per_second=4, transient=True) as self._live:
+        with Live(console=console.err(), refresh_per_second=4, transient=True) as self._live:
             yield self
 
     def update(self, execution: Execution, now: float) -> None:
@@ -84,14 +87,14 @@ class Progress:
                 again = f" (tried again: attempt {step.attempts})" if step.attempts > 1 else ""
                 taken = f" (of execution {step.taken_from.rsplit('/', 1)[-1]})" if step.taken_from else again
                 remark = " (cache hit)" if step.cache_hit else taken
-                note(f"  {step.name}: {step.status}{remark} {seconds(step.seconds)}".rstrip())
+                console.note(f"  {step.name}: {step.status}{remark} {console.seconds(step.seconds)}".rstrip())
 
 
 def model_table(packages: list[ModelPackage]) -> Table:
     """Model versions with their metrics side by side."""
     table, shown = _metrics_table(["version", "candidate", "status"], [item.metrics for item in packages])
     for package in packages:
-        status = Text(package.status, style=_STYLES.get(package.status, "yellow"))
+        status = console.text(package.status, style=_STYLES.get(package.status, "yellow"))
         values = _values(package.metrics, shown)
         table.add_row(package.shown, package.candidate, status, *values)
     return table
@@ -131,19 +134,21 @@ def comparison_table(columns: list[Compared]) -> Table:
     for column in columns:
         table.add_column(column.name, justify="right", overflow="fold")
     for title in dict.fromkeys(title for column in columns for title in column.facts):
-        table.add_row(title, *(Text(_short(column.facts.get(title, ""))) for column in columns))
+        table.add_row(title, *(console.text(_short(column.facts.get(title, ""))) for column in columns))
     names = differing(columns)
     table.add_row("")
-    table.add_row(Text("parameters that differ" if names else "no parameter differs", style="bold"))
+    table.add_row(console.text("parameters that differ" if names else "no parameter differs", "bold"))
     for name in names:
-        table.add_row(f"  {name}", *(Text(_short(column.parameters.get(name, "-"))) for column in columns))
+        table.add_row(
+            f"  {name}", *(console.text(_short(column.parameters.get(name, "-"))) for column in columns)
+        )
     baselines = frozenset[str]().union(*(column.baselines for column in columns))
     measured = dict.fromkeys(key for column in columns for key in column.metrics if key[0] not in baselines)
     shown = usual(metric for _, metric in measured)
     candidates = dict.fromkeys(candidate for candidate, _ in measured)
     for candidate in candidates:
         table.add_row("")
-        table.add_row(Text(candidate or "metrics", style="bold"))
+        table.add_row(console.text(candidate or "metrics", "bold"))
         for metric in shown:
             values = [column.metrics.get((candidate, metric)) for column in columns]
             if any(value is not None for value in values):
@@ -154,8 +159,8 @@ def comparison_table(columns: list[Compared]) -> Table:
 
 def _measured(value: float | None, top: float | None) -> Text:
     if value is None:
-        return Text("-")
-    return Text(f"{value:.3f}", style="bold green" if value == top else "")
+        return console.text("-")
+    return console.text(f"{value:.3f}", "bold green" if value == top else "")
 
 
 def _short(text: str) -> str:
@@ -181,7 +186,7 @@ def run_table(
         steps = ", ".join(f"{step.name} {_outcome(step)}" for step in execution.steps)
         if execution.status == "Failed" and not execution.failed:
             steps = f"{steps}: {execution.failure}" if steps else str(execution.failure)
-        status = Text(execution.status, style=_STYLES.get(execution.status, ""))
+        status = console.text(execution.status, style=_STYLES.get(execution.status, ""))
         parameters = [_parameters(given.get(execution.arn, {}))] if has_parameters else []
         started = f"{execution.started.astimezone():%Y-%m-%d %H:%M:%S}"
         gate = [_gates(gates.get(execution.arn, ()))] if has_gates else []
@@ -205,7 +210,7 @@ def _gates(values: Sequence[GateValue]) -> Text:
     for item in values:
         style = {True: "green", False: "red", None: ""}[item.passed]
         failed = " failed" if item.passed is False else ""
-        parts.append(Text(f"{item.metric.replace('_', ' ')} {item.value:.3f}{failed}", style=style))
+        parts.append(console.text(f"{item.metric.replace('_', ' ')} {item.value:.3f}{failed}", style))
     return Text(", ").join(parts)
 
 
@@ -224,4 +229,4 @@ def _parameters(given: Mapping[str, str]) -> str:
 def _outcome(step: StepRun) -> str:
     if step.cache_hit or step.taken_from:
         return "cached" if step.cache_hit else "taken over"
-    return "failed" if step.status == "Failed" else seconds(step.seconds) or step.status
+    return "failed" if step.status == "Failed" else console.seconds(step.seconds) or step.status

@@ -176,8 +176,8 @@ class Run:
             return text if first is None else Made(text, first.step, first.certain)
         step = next(_steps_in(argument), None)
         if step is None:
-            return json.dumps(self.value(argument), sort_keys=True)
-        return self._made_by(json.dumps(argument, sort_keys=True), step, False)
+            return json.dumps(self.value(argument), sort_keys=True, allow_nan=False)
+        return self._made_by(json.dumps(argument, sort_keys=True, allow_nan=False), step, False)
 
     def _parameters(self, name: str) -> Any:
         return self.parameters.get(name)

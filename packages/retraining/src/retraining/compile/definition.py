@@ -185,7 +185,7 @@ def content_address(definition: Any, uploads: Uploads, pipeline: str) -> tuple[s
         single = (bucket, key) in uploads
         return f"s3://{bucket}/{base}/{next(iter(members))}" if single else f"s3://{bucket}/{base}/"
 
-    return json.dumps(visit(definition), indent=2, ensure_ascii=False), renamed
+    return json.dumps(visit(definition), indent=2, ensure_ascii=False, allow_nan=False), renamed
 
 
 def _normalised(name: str, content: bytes) -> bytes:

@@ -85,7 +85,7 @@ def words(value: Any) -> str:
     elif isinstance(value, list) and value and all(map(_is_condition, value)):
         return " and ".join(map(_condition, value))
     else:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
     text = " ".join(text.split()) or "''"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2 - 1]}...{text[-_LONGEST // 2 + 2 :]}"
 
@@ -101,7 +101,7 @@ def _expression(value: Any) -> str:
         return str(argument.get("On", "")).join(parts)
     if function == "Std:JsonGet" and is_expression(argument.get("PropertyFile")):
         return f"{argument.get('Path')} of {_expression(argument['PropertyFile'])}"
-    return json.dumps(argument, ensure_ascii=False)
+    return json.dumps(argument, ensure_ascii=False, allow_nan=False)
 
 
 def _is_condition(value: Any) -> bool:
@@ -119,4 +119,4 @@ def _condition(value: dict[str, Any]) -> str:
             return f"{words(query)} in {words(values)}"
         case {"Type": str(kind), "LeftValue": left, "RightValue": right} if kind in _SIGNS:
             return f"{words(left)} {_SIGNS[kind]} {words(right)}"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

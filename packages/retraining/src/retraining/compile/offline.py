@@ -12,6 +12,8 @@ from typing import Any
 from retraining.compile.sdk_internals import Uploads, keep_uploads, without_waste
 from retraining.config.configuration import Configuration
 
+_OF_AWS = ("AWS_", "BOTO", "SAGEMAKER_")
+
 
 class UnexpectedCall(Exception):
     """The SDK called an AWS operation that compiling is not known to need."""
@@ -27,7 +29,8 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
     import boto3
 
     # Importing the SDK makes clients of boto3's default session, which must see nothing of this machine.
-    before = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "SAGEMAKER_"))}
+    default, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, None
+    before = {name: value for name, value in os.environ.items() if name.startswith(_OF_AWS)}
     for name in before:
         del os.environ[name]
     os.environ.update(
@@ -44,8 +47,8 @@ def session(configuration: Configuration) -> Iterator[tuple[Any, Uploads]]:
             uploads: Uploads = {}
             yield _session(configuration, uploads), uploads
     finally:
-        boto3.DEFAULT_SESSION = None
-        for name in [name for name in os.environ if name.startswith(("AWS_", "SAGEMAKER_"))]:
+        boto3.DEFAULT_SESSION = default
+        for name in [name for name in os.environ if name.startswith(_OF_AWS)]:
             del os.environ[name]
         os.environ.update(before)
 

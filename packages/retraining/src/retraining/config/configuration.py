@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from retraining.config.checks import project as project_checks
 from retraining.config.checks.model import check_model
 from retraining.config.checks.platform import check_platform
+from retraining.config.checks.programs import check_pipeline_file, check_scripts
 from retraining.config.checks.steps import check_steps
 from retraining.config.files.problems import Problems
 from retraining.config.files.reader import Reader
@@ -26,7 +27,7 @@ from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema import aws_names
 from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
-from retraining.config.schema.pipeline import Pipeline
+from retraining.config.schema.pipeline import Pipeline, Step
 from retraining.config.schema.project import Project
 from retraining.errors import Location, Problem, UserError
 
@@ -67,6 +68,15 @@ class Configuration:
         """The steps by name, in an order in which they can be built."""
         return sections.resolve(self.pipeline, self.models, self.dag)
 
+    @property
+    def pipeline_name(self) -> str:
+        return self.pipeline.pipelineName
+
+    @property
+    def package_groups(self) -> dict[str, str]:
+        """The model package group of each model that is registered."""
+        return {name: self.package_group(name) for name, model in self.models.items() if model.registry}
+
     def package_group(self, model_name: str) -> str:
         """The model package group of a model; one that names none is called after project and model."""
         return aws_names.package_group(self.project, model_name, self.models[model_name])
@@ -82,6 +92,79 @@ class Configuration:
         except images.NoRegistry as error:
             key = next(images.keys_of(self.models, image), ())
             raise UserError(Problem(self.document.where(key), key, str(error))) from None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a command needs that looks at what a project made, or stops it.
+
+    Attributes:
+        whole: the configuration; None where it has mistakes, and the rest is what is sound of it.
+    """
+
+    root: Path
+    project: Project
+    pipeline_name: str
+    package_groups: dict[str, str]
+    whole: Configuration | None
+
+
+AnyConfiguration = Configuration | Outline
+
+
+def load_outline(root: Path, environment: str | None = None) -> Outline:
+    """Read what is sound of the configuration.
+
+    Raises:
+        UserError: conf/project.yaml is wrong, or no pipeline has a name; a problem for each mistake.
+    """
+    try:
+        whole = load(root, environment)
+        return Outline(whole.root, whole.project, whole.pipeline_name, whole.package_groups, whole)
+    except UserError:
+        reader = Reader(root, environment)
+        project, _ = _validated(Project, reader.problems.at(document=reader.project))
+        reader.replace_variables()
+        conf = reader.models.content["conf"]
+        name = _pipeline_name(conf)
+        if project is None or name is None:
+            raise
+        groups = {
+            model_name: aws_names.package_group(project, model_name, model)
+            for model_name, model in _sound_models(reader)
+            if model.registry
+        }
+        return Outline(root.absolute(), project, name, groups, None)
+
+
+def load_project(root: Path, environment: str | None = None) -> Outline:
+    """Read conf/project.yaml alone; the names are empty.
+
+    Raises:
+        UserError: it is wrong; a problem for each mistake.
+    """
+    reader = Reader(root, environment)
+    own = Problems(reader.project)
+    project = None
+    if reader.has_project:
+        project, _ = _validated(Project, own)
+    if project is None:
+        raise UserError(*(own.collected or reader.problems.collected))
+    return Outline(root.absolute(), project, "", {}, None)
+
+
+def _pipeline_name(conf: dict[str, Any]) -> str | None:
+    pipeline = conf.get("sagemakerPipeline")
+    name = pipeline.get("pipelineName") if isinstance(pipeline, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _sound_models(reader: Reader) -> Iterator[tuple[str, Model]]:
+    for name in reader.models.content["conf"]["models"]:
+        below = Problems(reader.models, ("conf", "models", name))
+        model, _ = _validated(Model, below, reader.refused)
+        if model is not None:
+            yield name, model
 
 
 def load(root: Path, environment: str | None = None) -> Configuration:
@@ -113,7 +196,8 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     if project is not None:
         project_checks.check_project(problems.at(document=reader.project), project, names)
     project_checks.check_models(in_models, project, models)
-    project_checks.check_parameters(in_models, models, pipeline)
+    check_pipeline_file(problems, root)
+    project_checks.check_parameters(in_models, root, models, pipeline)
     if problems.collected or project is None or pipeline is None:
         raise UserError(*dict.fromkeys(problems.collected))
     active = order.without_disabled(pipeline, models)
@@ -140,6 +224,7 @@ def _models(
         model, wrong = _validated(Model, own, refused)
         if model is not None:
             check_model(own, root, model)
+            check_scripts(own, root, model)
             yield name, model
         elif rest := _rest(own, wrong):
             further = Problems(problems.document, own.below)
@@ -199,8 +284,17 @@ def _notes(pipeline: Pipeline, active: Pipeline, models: dict[str, Model]) -> It
         elif name in active.models:
             for section in sections.unused(model, active.models[name].steps):
                 yield f"model {name!r} has a section {section}, but no step runs it"
+            yield from _registration_notes(active.models[name].steps)
             if any(step.step_class == "CreateModel" for step in active.models[name].steps):
                 yield from _serving_notes(name, model)
+
+
+def _registration_notes(steps: list[Step]) -> Iterator[str]:
+    for step in steps:
+        if step.step_class == "RegisterModel":
+            words = "SageMaker's RegisterModel adds a version in each run, also where nothing was trained"
+            advice = "for each model once, write step_class: Lambda, step_type: registry"
+            yield f"step {step.step_name!r}: {words}: {advice}"
 
 
 def _serving_notes(name: str, model: Model) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """`retrain plan`: what `retrain run` would change, and which steps it would really run."""
 
+import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +13,11 @@ from retraining.compile.differences import Difference, differences, words
 from retraining.compile.lambdas import functions_of
 from retraining.config.configuration import Configuration
 from retraining.console import note
-from retraining.planning import cache_prediction, history, newer_inputs
+from retraining.planning import cache_prediction, changed_inputs, history
 from retraining.planning.cache_prediction import Prediction
-from retraining.planning.newer_inputs import NewerInput
+from retraining.planning.changed_inputs import ChangedInput
 from retraining.runs import arguments, deployment, targets
+from retraining.runs.interruption import Threads
 from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, values_of, with_source
 from retraining.runs.targets import PlaceName
 
@@ -63,7 +64,7 @@ class PlannedStep:
 class Plan:
     """What a run would change and do; `others` are changes outside the steps, in words.
 
-    `newer_inputs` are the inputs of steps to be reused that have newer objects.
+    `changed_inputs` are the inputs of steps to be reused whose objects are not those of the result.
     """
 
     pipeline: str
@@ -72,7 +73,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     others: tuple[str, ...]
     parameters: dict[str, Any]
-    newer_inputs: tuple[NewerInput, ...]
+    changed_inputs: tuple[ChangedInput, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -82,7 +83,7 @@ class Plan:
             "parameters": self.parameters,
             "steps": [step.as_json() for step in self.steps],
             "other_changes": list(self.others),
-            "newer_inputs": [newer.as_json() for newer in self.newer_inputs],
+            "changed_inputs": [changed.as_json() for changed in self.changed_inputs],
         }
 
 
@@ -100,8 +101,8 @@ def make_plan(
             entered.
     """
     values = arguments.parse(configuration, given)
-    with ThreadPoolExecutor(1) as pool:
-        services = pool.submit(targets.prepare, place, configuration, note)
+    with Threads(1) as pool:
+        services = pool.submit(targets.prepare, place, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
         new = read(definition.text)
@@ -126,7 +127,11 @@ def make_plan(
         steps=tuple(_steps(old or Compiled({}, {}, {}), new, predictions, packages)),
         others=tuple(_others(configuration, definition, old, new, deployed)),
         parameters=run.parameters,
-        newer_inputs=tuple(newer_inputs.find([*past, *sources], cache_prediction.sources(predictions))),
+        changed_inputs=tuple(
+            changed_inputs.find(
+                configuration.project.bucket, [*past, *sources], cache_prediction.sources(predictions)
+            )
+        ),
     )
 
 
@@ -221,7 +226,7 @@ def _others(
         for change in differences(old.experiment, new.experiment):
             yield f"experiment: {change}"
     for function in functions_of(configuration):
-        changes = deployment.function_differences(function)
+        changes = deployment.function_differences(configuration, function, deployed)
         if changes is None:
             yield f"Lambda function {function.name} is new"
         for change in changes or []:

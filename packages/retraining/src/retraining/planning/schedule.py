@@ -7,18 +7,18 @@ import boto3
 from botocore.exceptions import ClientError
 
 from retraining.compile.compiled import Run, read
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import AnyConfiguration
 from retraining.errors import UserError
 from retraining.planning import cache_prediction, firings, history
 from retraining.runs import deployment
 
 
-def name(configuration: Configuration) -> str:
+def name(configuration: AnyConfiguration) -> str:
     """Name of the schedule; there is one per project, in the default group."""
     return f"{configuration.project.project}-retraining"
 
 
-def put(configuration: Configuration) -> str:
+def put(configuration: AnyConfiguration) -> str:
     """Create the schedule, or bring it up to date and switch it on; returns its expression.
 
     Each firing starts the deployed pipeline with the parameters' defaults, as SMP_ROLE: the role has to
@@ -32,9 +32,7 @@ def put(configuration: Configuration) -> str:
     if project.schedule is None:
         raise UserError("conf/project.yaml: schedule: none is given: add rate(7 days) or cron(...)")
     try:
-        pipeline = boto3.client("sagemaker").describe_pipeline(
-            PipelineName=configuration.pipeline.pipelineName
-        )
+        pipeline = boto3.client("sagemaker").describe_pipeline(PipelineName=configuration.pipeline_name)
         request: dict[str, Any] = {
             "Name": name(configuration),
             "ScheduleExpression": project.schedule,
@@ -50,13 +48,13 @@ def put(configuration: Configuration) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFound":
             raise UserError(
-                f"pipeline {configuration.pipeline.pipelineName} is not deployed yet: run it once"
+                f"pipeline {configuration.pipeline_name} is not deployed yet: run it once"
             ) from None
         raise
     return project.schedule
 
 
-def remove(configuration: Configuration) -> bool:
+def remove(configuration: AnyConfiguration) -> bool:
     """Delete the schedule; False where there was none."""
     client = boto3.client("scheduler")
     try:
@@ -66,7 +64,7 @@ def remove(configuration: Configuration) -> bool:
     return True
 
 
-def present(configuration: Configuration) -> str | None:
+def present(configuration: AnyConfiguration) -> str | None:
     """The expression of the schedule as it is deployed; None where there is none."""
     client = boto3.client("scheduler")
     try:
@@ -75,12 +73,12 @@ def present(configuration: Configuration) -> str | None:
         return None
 
 
-def reuse(configuration: Configuration, expression: str) -> str | None:
+def reuse(configuration: AnyConfiguration, expression: str) -> str | None:
     """A line on what a firing of the deployed pipeline reuses of the one before it; None where nothing.
 
     A firing starts with the parameters' defaults, so its first step runs again only when its cache expires.
     """
-    deployed = deployment.deployed_pipeline(configuration.pipeline.pipelineName)
+    deployed = deployment.deployed_pipeline(configuration.pipeline_name)
     interval = firings.shortest_interval(expression)
     kept = _kept(deployed["PipelineDefinition"], interval or timedelta(0)) if deployed else {}
     if not kept:

@@ -11,8 +11,9 @@ import os
 from typing import Any
 
 from retraining.config.configuration import Configuration
-from retraining.results import experiment_results
-from retraining.runs import executions
+from retraining.console import note
+from retraining.results import experiment_results, mlflow_names
+from retraining.runs import executions, interruption
 from retraining.runs.executions import Execution
 
 ARN_TAG = "sagemaker.pipeline_execution_arn"
@@ -70,6 +71,8 @@ def finish(configuration: Configuration, execution: Execution) -> str:
 def catch_up(configuration: Configuration) -> int:
     """Log the ended executions that have no complete run: scheduled ones, and interrupted ones.
 
+    One that cannot be logged is left out, with a line.
+
     Returns:
         How many were logged.
     """
@@ -87,21 +90,33 @@ def catch_up(configuration: Configuration) -> int:
             break
     late = [arn for arn in executions.arns(configuration.pipeline.pipelineName) if arn not in logged]
     described = (executions.describe(arn) for arn in reversed(late))
-    ended = [execution for execution in described if not execution.running]
-    for execution in ended:
-        finish(configuration, execution)
-    return len(ended)
+    count = 0
+    for execution in (execution for execution in described if not execution.running):
+        try:
+            finish(configuration, execution)
+            count += 1
+        except Exception as error:
+            if "RETRAIN_DEBUG" in os.environ:
+                raise
+            note(f"execution {execution.id} was not logged: {in_one_line(error)}")
+    return count
 
 
-def page(configuration: Configuration) -> str:
-    """The path of the experiment's list of runs on MLflow's pages."""
-    return f"/#/experiments/{_experiment(_client(), configuration)}/runs"
+def in_one_line(error: Exception) -> str:
+    """What an error of MLflow or AWS says, without line breaks and not too long."""
+    return " ".join(str(error).split())[:200]
+
+
+def page(experiment_id: str) -> str:
+    """The path of an experiment's list of runs on MLflow's pages."""
+    return f"/#/experiments/{experiment_id}/runs"
 
 
 def _client() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
+    interruption.take_back()
     logging.getLogger("mlflow").setLevel(logging.WARNING)
 
     return MlflowClient()
@@ -111,10 +126,18 @@ def _experiment(client: Any, configuration: Configuration) -> str:
     """The experiment named after the pipeline; plots and reports go to the project's bucket."""
     name = configuration.pipeline.pipelineName
     experiment = client.get_experiment_by_name(name)
+    tags = configuration.project.tags
     if experiment is not None:
+        for key, value in tags.items():
+            if experiment.tags.get(key) != value:
+                client.set_experiment_tag(experiment.experiment_id, key, value)
         return str(experiment.experiment_id)
     location = f"s3://{configuration.project.bucket}/{name}/mlflow"
-    tags = {**configuration.project.tags, "mlflow.experimentKind": "custom_model_development"}
+    names = mlflow_names.distinct(list(tags), {})
+    tags = {
+        **{names[key]: value for key, value in tags.items()},
+        "mlflow.experimentKind": "custom_model_development",
+    }
     return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
 
@@ -133,7 +156,7 @@ def _links(execution: Execution) -> dict[str, str]:
             item["Name"]: item["Value"]
             for item in step.metadata.get("Lambda", {}).get("OutputParameters", [])
         }
-        packages += json.loads(outputs.get("model_packages", "[]"))
+        packages += _arns(outputs.get("model_packages", ""))
         packages += (
             [step.metadata["RegisterModel"]["Arn"]] if "Arn" in step.metadata.get("RegisterModel", {}) else []
         )
@@ -141,3 +164,12 @@ def _links(execution: Execution) -> dict[str, str]:
     if execution.failure:
         links["sagemaker.failure_reason"] = execution.failure
     return links
+
+
+def _arns(output: str) -> list[str]:
+    """The model packages in a Lambda function's output; another function's may mean other things."""
+    try:
+        arns = json.loads(output)
+    except ValueError:
+        return []
+    return [str(arn) for arn in arns] if isinstance(arns, list) else []

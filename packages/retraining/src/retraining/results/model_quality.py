@@ -11,24 +11,41 @@ from job_toolkit import metrics
 from job_toolkit.failure import InputError
 
 METRICS, HISTORY = "metrics.csv", "history.csv"
+_EPOCHS = 2**31
 
 
 def metrics_table(text: str) -> list[metrics.Model]:
-    """The models of a metrics.csv; a file of another form has none."""
+    """The models of a metrics.csv, without cells that are no numbers.
+
+    Raises ValueError for a file of another form.
+    """
     try:
-        return metrics.parse(text)
-    except InputError:
-        return []
+        return metrics.parse(text, lenient=True)
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 def history(text: str) -> Iterator[tuple[int, str, float]]:
-    """Epoch, column and value of a history.csv, whose first column counts the epochs."""
-    rows = csv.reader(io.StringIO(text))
-    _, *names = next(rows, [""])
-    for epoch, *values in filter(None, rows):
-        for name, value in zip(names, values, strict=True):
+    """Epoch, column and value of a history.csv, whose first column counts the epochs.
+
+    Raises ValueError for a file of another form, and gives none of it.
+    """
+    try:
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row] or [[]]
+    except csv.Error as error:
+        raise ValueError(f"it cannot be read as CSV ({error})") from None
+    epochs: list[int] = []
+    for count, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"row {count} has {len(row)} fields where the header has {len(header)}")
+        epoch = _number(row[0])
+        if epoch is None or not 0 <= epoch < _EPOCHS:
+            raise ValueError(f"row {count}: {row[0]!r} in its first column is no epoch")
+        epochs.append(int(epoch))
+    for epoch, (_, *values) in zip(epochs, rows, strict=True):
+        for name, value in zip(header[1:], values, strict=True):
             if (number := _number(value)) is not None:
-                yield int(float(epoch)), name, number
+                yield epoch, name, number
 
 
 def numbers(documents: Iterable[str | bytes]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from retraining.config.configuration import Configuration
+from retraining.config.configuration import AnyConfiguration
 from retraining.errors import UserError
 from retraining.results import model_quality
 
@@ -36,11 +36,11 @@ class ModelPackage:
         return asdict(self)
 
 
-def packages(configuration: Configuration) -> list[ModelPackage]:
+def packages(configuration: AnyConfiguration) -> list[ModelPackage]:
     """All versions in the project's model package groups, oldest first in each."""
     client = boto3.client("sagemaker")
     versions: list[ModelPackage] = []
-    for group in groups(configuration):
+    for group in dict.fromkeys(configuration.package_groups.values()):
         try:
             pages = client.get_paginator("list_model_packages").paginate(
                 ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
@@ -54,20 +54,18 @@ def packages(configuration: Configuration) -> list[ModelPackage]:
     return versions
 
 
-def groups(configuration: Configuration) -> list[str]:
-    """The model package groups that the configuration registers to."""
-    names = [name for name, model in configuration.models.items() if model.registry]
-    return list(dict.fromkeys(map(configuration.package_group, names)))
-
-
-def find(configuration: Configuration, name: str, known: list[ModelPackage] | None = None) -> ModelPackage:
-    """A package by version number, ``group/version`` or ARN, of those `known`, or else of all.
+def find(configuration: AnyConfiguration, name: str, known: list[ModelPackage] | None = None) -> ModelPackage:
+    """A package by version number, ``group/version`` or ARN, of those `known`, or else of all; of a group's
+    name, the project's part may be left out, or the model's name be given.
 
     Raises:
-        UserError: there is none, or the number is ambiguous among groups.
+        UserError: there is none, or the name is ambiguous among groups.
     """
     known = packages(configuration) if known is None else known
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
+    if not named:
+        short = _short_groups(configuration)
+        named = [item for item in known if name in {f"{group}/{item.version}" for group in short[item.group]}]
     if len(named) == 1:
         return named[0]
     if named:
@@ -75,6 +73,15 @@ def find(configuration: Configuration, name: str, known: list[ModelPackage] | No
         raise UserError(f"model {name!r}: several groups have that version: {versions}")
     versions = ", ".join(item.shown for item in known) or "none yet: `retrain run` registers some"
     raise UserError(f"model {name!r}: no such version; registered: {versions}")
+
+
+def _short_groups(configuration: AnyConfiguration) -> dict[str, set[str]]:
+    """Of each group, its name without the project's, and those of the models that are registered in it."""
+    prefix = f"{configuration.project.project}-"
+    short: dict[str, set[str]] = {}
+    for model, group in configuration.package_groups.items():
+        short.setdefault(group, {group.removeprefix(prefix)}).add(model)
+    return short
 
 
 def details(package: ModelPackage) -> dict[str, Any]:

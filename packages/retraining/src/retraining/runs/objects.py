@@ -1,16 +1,10 @@
 """Files as objects in S3, which carry the hash of their content: what is there already is not sent again."""
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-
-
-def is_location(uri: str) -> bool:
-    """Whether a text is the URI of a bucket or of something in one."""
-    return re.fullmatch("s3://[^/]+(/.*)?", uri) is not None
 
 
 def metadata(path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from retraining.config.configuration import Configuration
+from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError, suggestion_or_all
 from retraining.runs import objects
 from retraining.runs.inputs import Content, InputState, ModelInput, all_inputs, look
@@ -80,8 +81,8 @@ def place(
 
 def _chosen(listed: list[ModelInput], name: str | None, to: str | None) -> ModelInput:
     """The input that is meant, at `to` where that is given."""
-    if to is not None and not objects.is_location(to):
-        raise UserError(f"--to {to}: an S3 URI such as s3://bucket/prefix/ is expected")
+    if to is not None and (words := s3_problem(to)):
+        raise UserError(f"--to: {words}")
     named = [item for item in listed if name in (None, item.input, item.channel)]
     by_uri = {item.uri: item for item in named}
     known = list(dict.fromkeys(item.input for item in listed))

@@ -1,19 +1,20 @@
 """Simulated sample data where the pipeline's inputs point. Data from elsewhere are left as they are."""
 
 import ast
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
 
 from retraining.compile import code_package
 from retraining.config.configuration import Configuration
+from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError, suggestion_or_all
-from retraining.runs import objects
+from retraining.runs import interruption, objects
 from retraining.runs.inputs import MARK, Content, InputState, ModelInput, look, simulated_inputs
 
 
@@ -89,8 +90,8 @@ def upload(
         UserError: below `to` are objects of others; a simulator failed, or did not write what the inputs
             need; there is no simulate.py. Nothing was uploaded then.
     """
-    if to is not None and not objects.is_location(to):
-        raise UserError(f"--to {to}: an S3 URI such as s3://bucket/prefix/ is expected")
+    if to is not None and (words := s3_problem(to)):
+        raise UserError(f"--to: {words}")
     simulators = scripts(configuration, names)
     free: list[InputState] = []
     left: list[InputState] = []
@@ -120,15 +121,12 @@ def upload(
 
 
 def _simulate(script: Path, folder: Path, arguments: list[str]) -> None:
-    result = subprocess.run(
-        [sys.executable, str(script), "--out", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        words = (result.stderr.strip() or "it failed without a message").splitlines()[-1]
-        raise UserError(f"{script.parent.name}/simulate.py: {words.removeprefix('Error: ')}")
+    words = [sys.executable, str(script), "--out", str(folder), *arguments]
+    with interruption.started(words, stdout=PIPE, stderr=PIPE, text=True, errors="replace") as process:
+        _, said = process.communicate()
+    if process.returncode != 0:
+        last = (said.strip() or "it failed without a message").splitlines()[-1]
+        raise UserError(f"{script.parent.name}/simulate.py: {last.removeprefix('Error: ')}")
 
 
 def _files(folder: Path, model_input: ModelInput) -> dict[str, Path]:

@@ -76,7 +76,7 @@ class YamlText:
         if style in ("'", '"'):
             shown = f"{style}{value}{style}"
         else:
-            shown = value if _PLAIN.fullmatch(value) else json.dumps(value)
+            shown = value if _PLAIN.fullmatch(value) else json.dumps(value, allow_nan=False)
         self.substitute(node.start_mark.index, node.end_mark.index, shown)
 
     def substitute(self, start: int, end: int, text: str) -> None:

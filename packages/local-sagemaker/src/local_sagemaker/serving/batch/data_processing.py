@@ -8,6 +8,7 @@ of CSV are lists of texts, joined by appending; JSON values are objects, joined 
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -74,7 +75,7 @@ class Json:
         return _json(text, "input")
 
     def write(self, value: Any) -> bytes:
-        return json.dumps(value, ensure_ascii=False).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
     def results(self, body: bytes, count: int | None) -> list[Any]:
         what = "output from the algorithm"
@@ -197,7 +198,9 @@ def _check_positions(paths: dict[str, JsonPath]) -> None:
 
 def _rows(text: bytes, what: str) -> list[list[str]]:
     try:
-        lines = csv.reader(io.StringIO(text.decode("utf-8", "surrogateescape"), newline=""), strict=True)
+        # A byte order mark is no part of the first value, which may be in quotes.
+        decoded = text.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        lines = csv.reader(io.StringIO(decoded, newline=""), strict=True)
         return [row for row in lines if row]
     except csv.Error as error:
         raise RecordError(f"Failed to parse {what} as CSV: {error}") from error
@@ -205,6 +208,13 @@ def _rows(text: bytes, what: str) -> list[list[str]]:
 
 def _json(text: bytes, what: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"Failed to parse {what} as JSON: {error}") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value

@@ -61,7 +61,7 @@ class ModelServer(HttpServer):
         if (request.method, request.path) == ("GET", "/execution-parameters"):
             wishes = self._model.execution_parameters()
             if wishes is not None:
-                return Answer(200, json.dumps(wishes).encode(), "application/json")
+                return Answer(200, json.dumps(wishes, allow_nan=False).encode(), "application/json")
         return Answer(404, b"", "text/plain")
 
 

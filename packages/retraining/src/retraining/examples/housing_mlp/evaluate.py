@@ -8,7 +8,6 @@ model_quality.json, predictions.csv and report.html.
 The predictions are those of the served model: the batch transform runs the SavedModel behind its handlers.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from sklearn.linear_model import LinearRegression
 import houses
 import regression
 import report
-from job_toolkit import metrics, model_quality, processing, tables
+from job_toolkit import metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
 
@@ -84,8 +83,7 @@ def write(actual: Values, predicted: Values, measured: list[Model], out: Path) -
         "baselines": {other.name.replace(" ", "_"): other.metrics for other in others},
         "rows": len(actual),
     }
-    text = json.dumps(evaluation, indent=2, allow_nan=False) + "\n"
-    (out / "evaluation.json").write_text(text, encoding="utf-8")
+    strict_json.write(evaluation, out / "evaluation.json", indent=2)
     report.write(actual, predicted, measured, out / "report.html")
 
 

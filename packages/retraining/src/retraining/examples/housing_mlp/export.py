@@ -1,13 +1,12 @@
 """The exported model: what TensorFlow Serving loads, and the handlers around it."""
 
-import json
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 import inference
-from job_toolkit import imports
+from job_toolkit import imports, strict_json
 from scaling import Scaling
 
 
@@ -38,4 +37,4 @@ def save(network: keras.Model, scaling: Scaling, folder: Path) -> None:
     serving = Serving(network, scaling)
     tf.saved_model.save(serving, str(folder / "1"), signatures={"serving_default": serving.serve})
     imports.copy(Path(inference.__file__), folder / "code")
-    (folder / "code" / "features.json").write_text(json.dumps(scaling.features) + "\n", encoding="utf-8")
+    strict_json.write(scaling.features, folder / "code" / "features.json")

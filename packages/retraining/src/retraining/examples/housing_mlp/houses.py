@@ -30,6 +30,7 @@ RANGES = {
 COLUMNS = list(RANGES)
 *FEATURES, PRICE = COLUMNS
 SUFFIXES = (".csv", ".data", ".csv.gz", ".data.gz", ".parquet")
+DESCRIPTION = ".domain"  # beside the rows in the archive of their authors
 LEAST_ROWS = 20
 
 Rows = NDArray[np.float64]
@@ -42,9 +43,10 @@ def read(folder: Path) -> Rows:
     """
     parts = [
         tables.read_numbers(path, COLUMNS, RANGES, may_be_empty=True).to_numpy()
-        for path in tables.files(folder, SUFFIXES)
+        for path in tables.files(folder, (*SUFFIXES, DESCRIPTION))
+        if not path.name.lower().endswith(DESCRIPTION)
     ]
-    rows = np.concatenate(parts)
+    rows = np.concatenate(parts) if parts else np.zeros((0, len(COLUMNS)))
     if not len(rows):
         raise InputError(f"channel {CHANNEL}: no rows in {folder}")
     once = np.unique(rows, axis=0)

@@ -57,19 +57,25 @@ def input_handler(data: Body, context: Context) -> str:
         raise ValueError(f"unsupported content type {kind!r}; send text/csv or application/json")
     if not isinstance(rows, list) or not rows:
         raise ValueError("the request has no rows")
-    return json.dumps({"instances": [_row(number, row, names) for number, row in enumerate(rows, start=1)]})
+    request = {"instances": [_row(number, row, names) for number, row in enumerate(rows, start=1)]}
+    return json.dumps(request, allow_nan=False)
 
 
 def output_handler(response: Response, context: Context) -> tuple[bytes, str]:
-    """The answer and its content type: one price per line, or {"predictions": [{"price": ...}, ...]}."""
+    """The answer and its content type: one price per line, or {"predictions": [{"price": ...}, ...]}.
+
+    Raises ValueError for another accept type, for what TensorFlow Serving refused, and for a price that is no
+    finite number: JSON has none for it.
+    """
     if response.status_code != 200:
         raise ValueError(response.content.decode("utf-8", "replace"))
     kind = (context.accept_header or "*/*").split(";")[0].split(",")[0].strip().lower()
-    prices = [_price(row) for row in json.loads(response.content)["predictions"]]
+    rows = json.loads(response.content)["predictions"]
+    prices = [_price(number, row) for number, row in enumerate(rows, start=1)]
     if kind in ("text/csv", "text/*"):
         return "".join(f"{price!r}\n" for price in prices).encode(), "text/csv"
     if kind in ("application/json", "application/*", "*/*"):
-        content = json.dumps({"predictions": [{"price": price} for price in prices]})
+        content = json.dumps({"predictions": [{"price": price} for price in prices]}, allow_nan=False)
         return content.encode(), "application/json"
     raise ValueError(f"unsupported accept type {kind!r}; accept text/csv or application/json")
 
@@ -80,9 +86,12 @@ def feature_names() -> list[str]:
     return names
 
 
-def _price(row: Any) -> float:
+def _price(number: int, row: Any) -> float:
     """TensorFlow Serving leaves the name out where a signature has a single output."""
-    return float(row["price"] if isinstance(row, dict) else row)
+    price = float(row["price"] if isinstance(row, dict) else row)
+    if not math.isfinite(price):
+        raise ValueError(f"row {number}: the model's price is {price}, which is no finite number")
+    return price
 
 
 def _row(number: int, row: Any, names: list[str]) -> list[float]:
@@ -100,7 +109,7 @@ def _row(number: int, row: Any, names: list[str]) -> list[float]:
 def _number(row: int, name: str, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"row {row}, {name}: {value!r} is not a finite number")

@@ -5,7 +5,6 @@ features and components by name, the price last. The model folder (SM_MODEL_DIR,
 (the SavedModel), code/ (its handlers), history.csv and hyperparameters.json.
 """
 
-import json
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ import houses
 import network
 import scaling
 from hyperparameters import Hyperparameters
-from job_toolkit import tables, training
+from job_toolkit import strict_json, tables, training
 from job_toolkit.failure import InputError
 from job_toolkit.hyperparameters import parse
 from job_toolkit.training import Folders
@@ -124,8 +123,7 @@ def save(options: Hyperparameters, history: dict[str, list[float]], out: Path) -
     """Write how the model came about."""
     epochs = np.arange(1, len(history["loss"]) + 1)
     tables.write(pd.DataFrame({"epoch": epochs, **history}), out / "history.csv")
-    content = json.dumps(asdict(options), indent=2) + "\n"
-    (out / "hyperparameters.json").write_text(content, encoding="utf-8")
+    strict_json.write(asdict(options), out / "hyperparameters.json", indent=2)
 
 
 def main(argv: list[str]) -> None:

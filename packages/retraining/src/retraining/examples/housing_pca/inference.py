@@ -43,7 +43,8 @@ def input_fn(data: str | bytes, content_type: str) -> list[Any]:
     {"instances": rows}; a row is a list of numbers or an object by name. Raises ValueError for another
     content type, and for a request that is not what its type says.
     """
-    text = data.decode("utf-8-sig") if isinstance(data, (bytes, bytearray)) else data
+    # The container decodes text/csv by itself, and leaves the mark that spreadsheets put before it.
+    text = (data if isinstance(data, str) else bytes(data).decode()).removeprefix("\ufeff")
     kind = content_type.split(";")[0].strip().lower()
     if kind == "text/csv":
         rows: Any = [row for row in csv.reader(io.StringIO(text)) if row]
@@ -62,7 +63,7 @@ def input_fn(data: str | bytes, content_type: str) -> list[Any]:
 
 def predict_fn(rows: list[Any], model: Model) -> Values:
     """Rows of F features -> [n, F + K]: the features, then the K components."""
-    if rows[0] == model.features:
+    if isinstance(rows[0], list) and [str(name).strip() for name in rows[0]] == model.features:
         rows = rows[1:]
     if not rows:
         raise ValueError("the request has no rows")
@@ -77,7 +78,7 @@ def output_fn(prediction: Values, accept: str) -> tuple[str, str]:
     if kind in ("text/csv", "*/*", "text/*"):
         return "".join(",".join(map(repr, row)) + "\n" for row in rows), "text/csv"
     if kind == "application/json":
-        return json.dumps({"instances": rows}), kind
+        return json.dumps({"instances": rows}, allow_nan=False), kind
     raise ValueError(f"unsupported accept type {kind!r}; accept text/csv or application/json")
 
 
@@ -96,7 +97,7 @@ def _row(number: int, row: Any, names: list[str]) -> list[float]:
 def _number(row: int, name: str, value: Any) -> float:
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):
         raise ValueError(f"row {row}, {name}: {value!r} is not a finite number")

@@ -5,7 +5,6 @@ Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.csv, sp
 names of the components, scikit-learn's version), split.json and code/inference.py.
 """
 
-import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from sklearn.pipeline import Pipeline
 import houses
 import inference
 import projection
-from job_toolkit import imports, splits, tables, training
+from job_toolkit import imports, splits, strict_json, tables, training
 from job_toolkit.failure import InputError
 from job_toolkit.hyperparameters import integer, parse
 
@@ -52,7 +51,7 @@ def save(model: Pipeline, split_file: Path, out: Path) -> None:
         "explained_variance_ratio": pca.explained_variance_ratio_.tolist(),
         "scikit_learn": sklearn.__version__,
     }
-    (out / "model.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    strict_json.write(content, out / "model.json", indent=2)
 
 
 def main(argv: list[str]) -> None:

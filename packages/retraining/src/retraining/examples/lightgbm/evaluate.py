@@ -27,7 +27,7 @@ import report
 import schema
 import table
 from classification import Labels
-from job_toolkit import measures, metrics, model_quality, processing, tables
+from job_toolkit import measures, metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
 from job_toolkit.ranking import Bools, Floats
@@ -57,14 +57,15 @@ def read_predictions(folder: Path, rows: int) -> tuple[Floats, Bools]:
     lines = [line.split(",") for line in paths[0].read_text(encoding="utf-8").splitlines() if line.strip()]
     if len(lines) != rows:
         raise InputError(f"{paths[0]}: {len(lines)} predictions for {rows} labels")
+    form = "`probability,label` is expected, as inference.py writes it"
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 2 or line[1] not in ("0", "1"):
+            raise InputError(f"{paths[0]}: row {number} is {','.join(line)[:60]!r}; {form}")
     try:
-        values = np.array(lines, dtype=np.float64)
-        known = values.shape == (rows, 2) and ((values >= 0) & (values <= 1)).all()
-    except ValueError:
-        known = False
-    if not known:
-        raise InputError(f"{paths[0]}: its lines are not `probability,label`, as inference.py writes them")
-    return values[:, 0], values[:, 1] == 1
+        probabilities = tables.numbers(pd.Series([line[0] for line in lines], name="probability"), 0, 1)
+    except ValueError as error:
+        raise InputError(f"{paths[0]}: {error}; {form}") from None
+    return probabilities.to_numpy(), np.array([line[1] == "1" for line in lines])
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -130,9 +131,7 @@ def evaluate(source: Path, out: Path) -> dict[str, Any]:
     }
     metrics.write(measured(model, others, labels), out / "metrics.csv")
     model_quality.write(model_quality.from_csv(out / "metrics.csv"), out)
-    (out / "evaluation.json").write_text(
-        json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    strict_json.write(result, out / "evaluation.json", indent=2)
     report.write(report.Report(labels, [model, *others], document, history), out / "report.html")
     return result
 

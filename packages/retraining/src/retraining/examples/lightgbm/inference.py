@@ -45,7 +45,8 @@ def input_fn(body: bytes | str, content_type: str) -> pd.DataFrame:
     list of sessions, or {"instances": list}; a session is a list in the schema's order, or an object with all
     features by name; null is a missing value. Raises ValueError, naming the row, for anything else.
     """
-    text = body.decode("utf-8-sig") if isinstance(body, (bytes, bytearray)) else body
+    # The container decodes text/csv by itself, and leaves the mark that spreadsheets put before it.
+    text = (body if isinstance(body, str) else bytes(body).decode()).removeprefix("\ufeff")
     kind = content_type.split(";")[0].strip().lower()
     if kind == "text/csv":
         rows = _csv_rows(text)
@@ -73,7 +74,8 @@ def output_fn(prediction: pd.DataFrame, accept: str) -> tuple[str, str]:
     if "text/csv" in kinds:
         return prediction.to_csv(index=False, header=False, lineterminator="\n"), "text/csv"
     if {"application/json", "*/*", "application/*"} & set(kinds):
-        return json.dumps({"predictions": prediction.to_dict("records")}), "application/json"
+        answer = {"predictions": prediction.to_dict("records")}
+        return json.dumps(answer, allow_nan=False), "application/json"
     raise ValueError(f"unsupported accept type {accept!r}; accept text/csv or application/json")
 
 

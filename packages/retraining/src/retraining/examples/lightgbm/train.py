@@ -9,7 +9,6 @@ the threshold that turns a probability into a decision makes up for the imbalanc
 validation rows, never on the test rows.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -32,7 +31,7 @@ import schema
 import table
 from encoder import Encoder
 from hyperparameters import Hyperparameters
-from job_toolkit import imports, ranking, training
+from job_toolkit import imports, ranking, strict_json, training
 from job_toolkit.hyperparameters import parse
 
 LOG_EVERY = 10
@@ -92,7 +91,7 @@ def save(booster: lightgbm.Booster, document: dict[str, Any], history: pd.DataFr
     """Write the model folder."""
     out.mkdir(parents=True, exist_ok=True)
     booster.save_model(out / "model.txt", num_iteration=booster.best_iteration)
-    (out / "model.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    strict_json.write(document, out / "model.json", indent=2)
     history.to_csv(out / "history.csv", index=False, lineterminator="\n")
     imports.copy(Path(inference.__file__), out / "code")
     shutil.copyfile(Path(__file__).with_name(REQUIREMENTS), out / "code" / REQUIREMENTS)

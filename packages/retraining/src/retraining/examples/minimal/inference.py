@@ -15,7 +15,8 @@ def model_fn(model_dir):
 
 def input_fn(body, content_type):
     """A request as numbers, a row for each line."""
-    rows = np.loadtxt(body.splitlines(), delimiter=",", ndmin=2)
+    text = body.removeprefix("\ufeff")  # spreadsheets put this mark before the first
+    rows = np.loadtxt(text.splitlines(), delimiter=",", ndmin=2)
     if rows.shape[1] != len(FEATURES):
         raise ValueError(f"{rows.shape[1]} values in a row; expected are {', '.join(FEATURES)}")
     return rows

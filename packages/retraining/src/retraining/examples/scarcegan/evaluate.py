@@ -11,7 +11,6 @@ Candidates are scored through their packed archive: what is measured is what wil
 calibration and no model depends on the labels of the test rows.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -31,7 +30,7 @@ from data.dataset import Floats, Rows
 from evaluation import artifact, baselines, plots, report, results, scoring
 from evaluation.artifact import Entry
 from evaluation.scoring import Answer, Scored
-from job_toolkit import measures, metrics, model_quality, processing
+from job_toolkit import measures, metrics, model_quality, processing, strict_json
 from job_toolkit.failure import InputError
 
 SAMPLE = 50_000  # unlabelled rows
@@ -125,8 +124,7 @@ def evaluate(source: Path, model: Path, out: Path) -> pd.DataFrame:
     rows = dict(zip(groups, counts, strict=True))
     page = report.Report(table, models, positive, folds, rows, len(data.unlabelled), folder / "plots")
     report.write(page, folder / "report.html")
-    content = json.dumps(results.evaluation(table, gate), indent=2, allow_nan=False)
-    (folder / "evaluation.json").write_text(content + "\n", encoding="utf-8")
+    strict_json.write(results.evaluation(table, gate), folder / "evaluation.json", indent=2)
     return table
 
 

@@ -39,15 +39,20 @@ def input_handler(data: Any, context: Any) -> str:
     if not rows:
         raise ValueError("the request has no rows")
     width = len(names) if names else len(rows[0])
-    return json.dumps(
-        {"instances": [_row(number, row, names, width) for number, row in enumerate(rows, start=1)]}
-    )
+    request = {"instances": [_row(number, row, names, width) for number, row in enumerate(rows, start=1)]}
+    return json.dumps(request, allow_nan=False)
 
 
 def output_handler(response: Any, context: Any) -> tuple[bytes, str]:
-    """The answer and its content type: TensorFlow Serving's JSON, or `score,label` lines for text/csv."""
+    """The answer and its content type: TensorFlow Serving's JSON, or `score,label` lines for text/csv.
+
+    Raises ValueError for another accept type, for what TensorFlow Serving refused, and for a score that is no
+    finite number: TensorFlow Serving writes NaN, which is not JSON.
+    """
     if response.status_code != 200:
         raise ValueError(response.content.decode("utf-8", "replace"))
+    if b"NaN" in response.content or b"Infinity" in response.content:
+        json.loads(response.content, parse_constant=_not_finite)
     accept = (context.accept_header or "*/*").split(";")[0].split(",")[0].strip().lower()
     if accept in ("application/json", "*/*", "application/*"):
         return response.content, "application/json"
@@ -62,6 +67,10 @@ def feature_names() -> list[str]:
     """The features in serving order, from scaler.json next to this file; empty where there is none."""
     path = Path(__file__).with_name("scaler.json")
     return json.loads(path.read_text(encoding="utf-8"))["features"] if path.exists() else []
+
+
+def _not_finite(text: str) -> float:
+    raise ValueError(f"the model's answer holds {text}, which is no finite number")
 
 
 def _json_rows(text: str) -> list[Any]:

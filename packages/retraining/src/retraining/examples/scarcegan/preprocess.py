@@ -17,7 +17,6 @@ its shard alone (ShardedByS3Key), and its files carry its host's name; the train
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from functools import reduce
@@ -26,7 +25,7 @@ from pathlib import Path
 import job_toolkit.splits
 from data import dataset, part_files
 from data.scaler import STATISTICS, Statistics
-from job_toolkit import processing
+from job_toolkit import processing, strict_json
 from job_toolkit.failure import InputError
 from preparation import data_quality, drift, labelled_rows, reading, schema, splits, unlabelled_rows
 from preparation.column_statistics import ColumnStatistics
@@ -153,8 +152,7 @@ def _report(
     if not outputs.cluster.several:  # a host that has a shard alone cannot tell
         _warn_of_order({name: one.statistics.rows for name, one in groups.items() if name != UNLABELLED})
     for name, content in (("profile", profile), ("drift", moved), ("data_quality", quality)):
-        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        outputs.path(f"train_data/{name}.json").write_text(text, encoding="utf-8")
+        strict_json.write(content, outputs.path(f"train_data/{name}.json"), indent=2)
     page = data_quality.page(quality)
     outputs.path("train_data/data_quality.html").write_text(page, encoding="utf-8")
     for line in drift.lines(moved):

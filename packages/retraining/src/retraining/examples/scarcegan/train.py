@@ -10,7 +10,6 @@ from its checkpoints there. Several instances train one model together, and the 
 
 import functools
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -22,7 +21,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its kernels round differe
 
 import tensorflow as tf
 
-from job_toolkit import hyperparameters
+from job_toolkit import hyperparameters, strict_json
 from job_toolkit import training as job
 from model import distribution, saving, training, training_data
 from model.checkpoint import Checkpoint
@@ -57,7 +56,7 @@ def fingerprint(
     read = (*CHANNELS, *(FOLD_CHANNELS if options.cross_validation else ()))
     files = [path for name in read for path in sorted(channel[name].iterdir()) if path.is_file()]
     code = sorted(Path(__file__).parent.rglob("*.py"))  # a changed loss is another training
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    digest = hashlib.sha256(strict_json.dumps(content, sort_keys=True).encode())
     for path in [*code, *files]:
         with path.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())

@@ -5,7 +5,6 @@ adapter/: the adapter alone, as PEFT loads it; summarization.json: prompt and le
 what it imports; hyperparameters.json and the documents of the evaluation.
 """
 
-import json
 from pathlib import Path
 
 from peft import PeftModel
@@ -15,7 +14,7 @@ import base_model
 import inference
 from base_model import Source
 from hyperparameters import Hyperparameters
-from job_toolkit import imports
+from job_toolkit import imports, strict_json
 
 
 def save(
@@ -40,7 +39,7 @@ def save(
         "max_new_tokens": options.max_new_tokens,
     }
     for name, content in ((inference.SETTINGS, settings), ("hyperparameters.json", options.document())):
-        (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        strict_json.write(content, out / name, indent=2)
     imports.copy(Path(inference.__file__), out / "code")
 
 

@@ -22,7 +22,7 @@ _LATER = ("max_eval_loss", "max_new_tokens", "rouge_examples")
 def folder(root: Path, options: Hyperparameters, files: list[Path]) -> Path:
     """The folder of the run with these hyperparameters and data files."""
     content = {name: value for name, value in options.document().items() if name not in _LATER}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode())
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return root / f"run-{digest.hexdigest()[:16]}"

@@ -1,19 +1,22 @@
 """Reading dialogues with summaries, in the schema of SAMSum (https://arxiv.org/abs/1911.12237).
 
 A record is an object with `id`, `dialogue` (one turn per line) and `summary`, all text. Files are .jsonl (a
-record per line) or .json (a list of records, as SAMSum is published).
+record per line) or .json (a list of records, as SAMSum is published), plain or as .gz.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from job_toolkit import processing, strict_json
 from job_toolkit.failure import InputError
 
 FIELDS = ("id", "dialogue", "summary")
-SUFFIXES = (".jsonl", ".json")
+SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,7 @@ def read(folder: Path) -> tuple[list[Dialogue], Left]:
     Raises InputError naming the file and the record (counted from 1) for a file that is no JSON, a record
     without one of the fields, a value that is no text, and an id that occurs twice; also for no records.
     """
-    paths = sorted(path for path in folder.glob("**/*") if path.is_file() and path.suffix in SUFFIXES)
-    if not paths:
-        raise InputError(f"channel dialogues: no .jsonl or .json file in {folder}")
+    paths = processing.files(folder, SUFFIXES)
     found: dict[str, Dialogue] = {}
     left = Left(0, set())
     for path in paths:
@@ -57,9 +58,11 @@ def read(folder: Path) -> tuple[list[Dialogue], Left]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            text = file.read()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     if text.lstrip().startswith("["):
         records = _json(text, f"{path}")
@@ -73,7 +76,7 @@ def _records(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return strict_json.loads(text)
     except ValueError as error:
         raise InputError(
             f"{where}: not JSON ({error}); a file holds one record per line, or one list of records"
@@ -87,7 +90,9 @@ def _dialogue(record: Any, where: str, left: Left) -> Dialogue:
         if name not in record:
             raise InputError(f"{where}: has no {name!r}; a record has {', '.join(FIELDS)}")
         if not isinstance(record[name], str):
-            raise InputError(f"{where}: {name!r} must be text, not {json.dumps(record[name])[:60]}")
+            raise InputError(
+                f"{where}: {name!r} must be text, not {json.dumps(record[name], allow_nan=False)[:60]}"
+            )
     if not record["id"].strip():
         raise InputError(f"{where}: 'id' is empty")
     left.fields |= record.keys() - set(FIELDS)

@@ -1,6 +1,5 @@
 """What the trained model is worth on the validation rows, and the documents that say so."""
 
-import json
 import math
 import statistics
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 import generation
 import rouge
 from examples import IGNORED, Collator, Row
-from job_toolkit import measures, metrics, model_quality
+from job_toolkit import measures, metrics, model_quality, strict_json
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import CANDIDATE, Model
 
@@ -111,6 +110,9 @@ def candidate(found: Evaluation, seed: int) -> Model:
     loss, spread = found.losses.mean, found.losses.deviation(seed)
     values = {"rows": len(found.losses.sums), "eval_loss": loss, "perplexity": perplexity(loss)}
     deviations = {"eval_loss": spread, "perplexity": perplexity(loss) * spread}  # first order
+    # After a training that diverged, some have no value.
+    values = {name: value for name, value in values.items() if math.isfinite(value)}
+    deviations = {name: value for name, value in deviations.items() if math.isfinite(value)}
     if found.rouge:
         values["rouge_l"] = statistics.fmean(found.rouge)
         deviations["rouge_l"] = statistics.pstdev(found.rouge) / math.sqrt(len(found.rouge))
@@ -136,9 +138,8 @@ def write(content: dict[str, Any], model: Model, folder: Path) -> None:
     """Write evaluation.json, in which numbers that are not finite become null, metrics.csv, and the
     model-quality document where the loss is finite."""
     metrics.write([model], folder / "metrics.csv")
-    text = json.dumps(_finite(content), indent=2) + "\n"
-    (folder / "evaluation.json").write_text(text, encoding="utf-8")
-    if math.isfinite(model.metrics["eval_loss"]):
+    strict_json.write(_finite(content), folder / "evaluation.json", indent=2)
+    if "eval_loss" in model.metrics:
         model_quality.write(model_quality.from_csv(folder / "metrics.csv"), folder)
 
 

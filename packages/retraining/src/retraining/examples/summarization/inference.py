@@ -62,9 +62,10 @@ def input_fn(data: str | bytes | bytearray, content_type: str) -> Request:
     """
     kind = (content_type or "application/json").split(";")[0].strip().lower()
     try:
-        text = data if isinstance(data, str) else bytes(data).decode("utf-8-sig")
+        text = data if isinstance(data, str) else bytes(data).decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"the request is not UTF-8: {error}") from None
+    text = text.removeprefix("\ufeff")
     if kind in LINES:
         lines = [line for line in text.split("\n") if line.strip()]
         return _records([_json(line, f"line {number}") for number, line in enumerate(lines, start=1)])
@@ -107,9 +108,9 @@ def output_fn(predictions: list[dict[str, str]], accept: str) -> str:
     """A JSON list, or one line per record for JSON lines. Raises ValueError for another accept type."""
     kind = (accept or "*/*").split(";")[0].split(",")[0].strip().lower()
     if kind in ("application/json", "*/*", "application/*"):
-        return json.dumps(predictions, ensure_ascii=False)
+        return json.dumps(predictions, ensure_ascii=False, allow_nan=False)
     if kind in LINES:
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions)
+        return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in predictions)
     raise ValueError(f"unsupported accept type {kind!r}; accept application/json or application/jsonlines")
 
 

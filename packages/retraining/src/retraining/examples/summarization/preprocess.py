@@ -9,7 +9,6 @@ would be longer than --max-prompt-characters.
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import dialogues
 import prompts
 import splits
 from dialogues import Dialogue
-from job_toolkit import processing
+from job_toolkit import processing, strict_json
 from job_toolkit.failure import InputError
 
 OUTPUTS = ("train", "validation")
@@ -46,7 +45,7 @@ def write(train: list[Row], validation: list[Row], template: str, out: Path) -> 
         staging = Path(name)
         for folder, rows in zip(OUTPUTS, (train, validation), strict=True):
             (staging / folder).mkdir()
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            lines = (strict_json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             (staging / folder / f"{folder}.jsonl").write_text("".join(lines), encoding="utf-8")
         (staging / "train" / "prompt.txt").write_text(template + "\n", encoding="utf-8")
         for folder in OUTPUTS:

@@ -5,13 +5,12 @@
 A seed gives the same bytes again.
 """
 
-import json
 import random
 import sys
 from pathlib import Path
 
 import conversations
-from job_toolkit import failure
+from job_toolkit import failure, strict_json
 from job_toolkit.failure import ArgumentParser, InputError
 
 
@@ -29,7 +28,7 @@ def write(records: list[dict[str, str]], out: Path) -> Path:
     """Write out/dialogues/part-0000.jsonl."""
     path = out / "dialogues" / "part-0000.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    lines = (strict_json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     path.write_text("".join(lines), encoding="utf-8")
     return path
 

@@ -46,6 +46,9 @@ def test_every_form_of_a_request_gives_the_same_answer(served: Any, test_rows: A
     bodies = [
         (text(test_rows[:3]), "text/csv"),
         (",".join(names) + "\n" + text(test_rows[:3]), "text/csv; charset=utf-8"),
+        ("\ufeff" + text(test_rows[:3]), "text/csv"),
+        ("\ufeff" + ",".join(names) + "\n" + text(test_rows[:3]), "text/csv"),
+        ("\ufeff" + json.dumps(rows), "application/json"),
         (json.dumps(rows), "application/json"),
         (json.dumps({"instances": rows}), "application/json"),
         (json.dumps(named), "application/json"),

@@ -51,6 +51,10 @@ def test_every_form_of_a_request_gives_the_same_answer(
     bodies = [
         ("\n".join(lines), "text/csv"),
         ("\n".join([",".join(unit.houses.FEATURES), *lines, ""]).encode(), "text/csv; charset=utf-8"),
+        ("\ufeff" + "\n".join(lines), "text/csv"),
+        (("\ufeff" + "\n".join(lines)).encode(), "text/csv"),
+        ("\ufeff" + "\n".join([", ".join(unit.houses.FEATURES), *lines]), "text/csv"),
+        ("\ufeff" + json.dumps(values), "application/json"),
         (json.dumps(values), "application/json"),
         (json.dumps({"instances": values}).encode(), "application/json"),
         (json.dumps(named), "application/json"),

@@ -43,11 +43,12 @@ def test_files_their_order_header_and_compression_do_not_matter(
     (base / FILE).unlink()
     lines = [",".join(f"{value:.6f}" for value in row) for row in rows[::-1]]
     names = "longitude,latitude,housingMedianAge,totalRooms,totalBedrooms,population,households"
-    (base / FOLDER / "b.csv").write_text(
+    (base / FOLDER / "b.CSV").write_text(
         "\n".join([f"{names},medianIncome,medianHouseValue", *lines[:400]]) + "\n\n"
     )
     with gzip.open(base / FOLDER / "a.data.gz", "wt") as file:
         file.write("\r\n".join(lines[380:]))  # twenty rows occur twice
+    (base / FOLDER / "_SUCCESS").touch()
     (base / FOLDER / "cal_housing.domain").write_text("longitude: continuous.\n")
     printed = jobs.succeed("preprocess.py", "--base", base)
     assert "left out 20 rows that occur twice" in printed
@@ -97,7 +98,10 @@ MISTAKES: list[tuple[Callable[[Path], object], tuple[object, ...], str]] = [
         "row 3: column 'latitude' holds '-120'; it takes a number from -90 to 90",
     ),
     (only(b""), (), "channel houses: no rows in "),
-    (only(b"x", "houses.xlsx"), (), "which holds houses.xlsx"),
+    (only(b"x", "houses.xlsx"), (), "houses.xlsx: is no .csv, .data, .csv.gz, .data.gz, .parquet"),
+    (lambda base: (base / FOLDER / "more.tsv").write_text("x"), (), "more.tsv: is no .csv, .data"),
+    (only(f"{GOOD},1e5\n".replace(",", ";").encode()), (), "and semicolons separate the line"),
+    (only(b"x", "cal_housing.domain"), (), "channel houses: no rows in "),
     (only(b"x", "houses.parquet"), (), "houses.parquet: cannot be read as Parquet"),
     (only(b"\xff\xfe"), (), "part-0000.csv: cannot be read as CSV"),
     (only(b"\x1f\x8b\x08\x00broken", "a.csv.gz"), (), "a.csv.gz: cannot be read as CSV"),

@@ -47,6 +47,9 @@ def test_all_forms_of_a_request_give_the_same_answer(lines: list[str], model: in
     for body, content_type in (
         ("\r\n".join(lines) + "\r\n", "text/csv; charset=utf-8"),
         (("\ufeff" + "\n".join(lines) + "\n\n").encode(), "TEXT/CSV"),
+        ("\ufeff" + "\n".join(lines), "text/csv"),
+        ("\ufeff" + table.to_csv(index=False), "text/csv"),
+        ("\ufeff" + json.dumps(rows), "application/json"),
         (table.to_csv(index=False), "text/csv"),
         (table[list(FEATURES[::-1])].to_csv(index=False).encode(), "text/csv"),
         (json.dumps(rows), "application/json"),

@@ -63,11 +63,13 @@ def test_order_of_columns_number_and_format_of_files_do_not_matter(base: Path) -
     assert len(first) == 4
     path = base / "processing" / "input" / "shoppers" / "shoppers.csv"
     rows = pd.read_csv(path, dtype=str)
-    rows.head(150)[COLUMNS[::-1]].to_csv(path.with_name("a.csv"), index=False)
-    with gzip.open(path.with_name("b.csv.gz"), "wt", encoding="utf-8-sig") as file:
+    rows.head(100)[COLUMNS[::-1]].to_csv(path.with_name("B.CSV"), index=False)
+    rows.iloc[100:150].to_csv(path.with_name("a.csv"), index=False)
+    with gzip.open(path.with_name("b.csv.GZ"), "wt", encoding="utf-8-sig") as file:
         rows.iloc[150:300].to_csv(file, index=False)
     rows.iloc[300:].to_parquet(path.with_name("c.parquet"))
-    path.unlink()
+    path.rename(path.with_name("_old.csv"))
+    path.with_name("_SUCCESS").touch()
     assert prepare(base) == 0
     assert outputs(base) == first
 
@@ -124,6 +126,18 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "column twice": (
         rewrite(lambda raw: raw.replace(b"Informational,", b"Administrative,", 1)),
         ["column 'Administrative' occurs twice in the header"],
+    ),
+    "another file": (
+        lambda folder: (folder / "more.xlsx").write_text("x"),
+        ["more.xlsx: is no .csv, .csv.gz, .parquet file; convert it, or move it away"],
+    ),
+    "semicolons": (
+        rewrite(lambda raw: raw.replace(b",", b";")),
+        ["shoppers.csv: its columns are separated by semicolons; save it with commas"],
+    ),
+    "quoted semicolons": (
+        rewrite(lambda raw: b'"' + raw.replace(b",", b'";"').replace(b"\n", b'"\n"')),
+        ["shoppers.csv: its columns are separated by semicolons; save it with commas"],
     ),
     "no header": (
         rewrite(lambda raw: raw.split(b"\n", 1)[1]),

@@ -18,6 +18,7 @@ from polars.exceptions import PolarsError
 from data import csv_blocks, key_hash, part_files
 from data.key_hash import Hashes
 from data.scaler import Scaler
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 
 SEED, SAMPLE_SEED = 0, 7  # of the hashes that order rows, and that choose a sample
@@ -37,7 +38,7 @@ class Rows:
 
 def record_splits(path: Path, groups: list[str], folds: int) -> None:
     """Write splits.json: what preprocess.py has made, for those who read it."""
-    path.write_text(json.dumps({"groups": groups, "folds": folds}) + "\n", encoding="utf-8")
+    strict_json.write({"groups": groups, "folds": folds}, path)
 
 
 def check_groups(train_data: Path, groups: list[str]) -> None:

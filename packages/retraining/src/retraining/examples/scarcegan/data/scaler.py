@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import part_files
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 
 CLIP = 6.0
@@ -79,7 +80,7 @@ class Scaler:
         return scaled
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        strict_json.write(asdict(self), path, indent=2)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Statistics:
         document = {"features": self.features, "largest": self.largest.tolist(), "count": self.raw.count}
         for name, part in (("raw", self.raw), ("log", self.log)):
             document[name] = {"mean": part.mean.tolist(), "squares": part.squares.tolist()}
-        path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        strict_json.write(document, path)
 
 
 def load(path: Path) -> Scaler:

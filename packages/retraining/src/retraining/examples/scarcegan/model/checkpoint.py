@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 
 ADVICE = "delete it, there and in S3, to train from the start"
@@ -38,7 +39,7 @@ class Checkpoint:
         """Replace the checkpoint. Raises OSError, with its path, where it cannot be written."""
         if not self.root.is_dir():
             return
-        head = json.dumps({"fingerprint": self.fingerprint, "document": document})
+        head = strict_json.dumps({"fingerprint": self.fingerprint, "document": document})
         content: Arrays = {**arrays, "head": np.frombuffer(head.encode(), np.uint8)}
         part = self.path.with_suffix(".part")
         try:

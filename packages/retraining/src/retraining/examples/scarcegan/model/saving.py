@@ -1,12 +1,12 @@
 """What a training leaves in the model folder."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from job_toolkit import strict_json
 from model import export
 from model.hyperparameters import Hyperparameters
 from model.training import Best, Progress
@@ -86,4 +86,4 @@ def _save_model(
 
 
 def _write_json(content: Any, path: Path) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    strict_json.write(content, path, indent=2)

@@ -1,7 +1,6 @@
 """One training: all epochs of one model, with a validation and a checkpoint after each."""
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 import candidates
 from candidates import Choice, Definition
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 from model import losses
 from model.autoencoder import AdversarialAutoencoder
@@ -130,7 +130,7 @@ def train(
     if checkpoint.restore(functools.partial(progress.restore, model)):
         print(f"Checkpoint: going on after epoch {progress.epoch}", flush=True)
     workers.check_same(
-        json.dumps(progress.document()),
+        strict_json.dumps(progress.document()),
         f"checkpoint {checkpoint.path}: the instances do not have the same one; {ADVICE}",
     )
     steps = options.iterations_per_epoch

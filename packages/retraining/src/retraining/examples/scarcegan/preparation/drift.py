@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from job_toolkit import strict_json
 from job_toolkit.failure import InputError
 from preparation import column_statistics
 from preparation.column_statistics import BUCKETS, ColumnStatistics
@@ -87,7 +88,7 @@ class Reference:
         """Keep the profile for the next run. A job does not end because it cannot: a line says so."""
         if self.where is None or self._kept.get("current") == profile or not self._is_ours:
             return
-        text = json.dumps({"current": profile, "previous": self._kept.get("current")}) + "\n"
+        text = strict_json.dumps({"current": profile, "previous": self._kept.get("current")}) + "\n"
         try:
             _put(self.where, text)
         except Exception as error:

@@ -14,6 +14,7 @@ from polars.exceptions import PolarsError
 
 from data import csv_blocks
 from data.csv_blocks import UNREADABLE
+from job_toolkit import processing
 from job_toolkit.failure import InputError
 from preparation.schema import Schema
 
@@ -50,15 +51,7 @@ def files(folder: Path) -> list[Path]:
     Those that are no data files are among them: open_source refuses them, as nobody would miss their rows.
     """
     paths = (path for path in folder.glob("**/*") if path.is_symlink() or not path.is_dir())
-    return sorted(path for path in paths if not _is_left_behind(path, folder))
-
-
-def _is_left_behind(path: Path, folder: Path) -> bool:
-    """Such as .DS_Store, _SUCCESS, _delta_log/0.json, and the empty risky_$folder$."""
-    place = f"/{path.relative_to(folder)}"
-    if "/." in place or _ends(path, *SUFFIXES):
-        return "/." in place
-    return "/_" in place or (not path.suffix and path.is_file() and not path.stat().st_size)
+    return sorted(path for path in paths if not processing.is_left_behind(path, folder))
 
 
 def _ends(path: Path, *suffixes: str) -> bool:

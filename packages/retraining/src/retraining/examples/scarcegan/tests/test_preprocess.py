@@ -156,8 +156,9 @@ def test_the_form_of_the_files_does_not_matter(
 def test_what_other_programs_leave_behind_is_left_out(base: Path, small: Path) -> None:
     folder = base / "input" / "heavy"
     left = ("_SUCCESS", "_committed_17", "_delta_log/0.json", ".part.csv.crc", "heavy_$folder$", "._p.csv")
+    left = (*left, "_p.csv", "_temporary/0/p.csv.gz")
     for name in (*left, ".ipynb_checkpoints/p.csv"):
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("" if name.endswith("$") else "x")
     (folder / "x.csv").mkdir()
     save(b"x.csv/part.csv")(folder)

@@ -51,7 +51,7 @@ def test_the_artifact_summarizes_as_the_training_did(chain: Chain) -> None:
     bodies = [
         (json.dumps({"inputs": [record["dialogue"] for record in records]}), JSON, JSON),
         (json.dumps(records), JSON, "*/*"),
-        ("\n".join(map(json.dumps, records)) + "\n", LINES, LINES),
+        ("\ufeff" + "\n".join(map(json.dumps, records)) + "\n", LINES, LINES),
         (json.dumps({"inputs": records[1]["dialogue"]}), JSON, JSON),
         (json.dumps({"inputs": records[0]["dialogue"], "parameters": {"max_new_tokens": 2}}), JSON, JSON),
     ]

@@ -1,4 +1,5 @@
 import ast
+import gzip
 import json
 import shutil
 import sys
@@ -72,8 +73,12 @@ def test_number_order_and_form_of_the_files_do_not_matter(base: Path) -> None:
     part = base / "processing" / "input" / "dialogues" / "part-0000.jsonl"
     rows = lines(part)
     part.unlink()
-    put(base, [*reversed(rows[20:])], "train.json")
+    put(base, [*reversed(rows[30:])], "train.json")
+    put(base, rows[20:30], "MORE.JSONL")
     put(base, rows[:20], "more.jsonl")
+    (part.parent / "most.JSONL.gz").write_bytes(gzip.compress((part.parent / "more.jsonl").read_bytes()))
+    (part.parent / "more.jsonl").unlink()
+    (part.parent / "_SUCCESS").touch()
     assert prepare(base) == 0
     assert {path: path.read_bytes() for path in first} == first
 
@@ -138,7 +143,11 @@ def test_another_template_makes_the_prompts(base: Path) -> None:
 
 Change = Callable[[Path], object]
 BAD: dict[str, tuple[Change, str]] = {
-    "no files": (lambda base: None, "channel dialogues: no .jsonl or .json file in"),
+    "no files": (lambda base: None, "channel dialogues: no .jsonl, .json, .jsonl.gz, .json.gz file in"),
+    "other files": (
+        lambda base: (put(base, [record(1)]), put(base, [record(2)], "more.txt")),
+        "more.txt: is no .jsonl, .json, .jsonl.gz, .json.gz file; convert it, or move it away",
+    ),
     "not JSON": (lambda base: text(base, '{"id": 1,'), "part.jsonl: record 1: not JSON"),
     "not UTF-8": (lambda base: text(base, "\udcff"), "part.jsonl: cannot be read as UTF-8"),
     "broken list": (lambda base: text(base, '[{"id": "1"},'), "part.jsonl: not JSON"),
