@@ -113,8 +113,8 @@ def make_many() -> Path:
             (unit / script).write_text(f"print({index})\n")
         (unit / "conf.yaml").write_text(MODEL.format(name=name))
         steps += STEPS_OF_A_MODEL.format(name=name)
-    anchor = folder / "models" / "unit-000" / "conf.yaml"
-    anchor.write_text(f"{anchor.read_text()}  sagemakerPipeline:\n    pipelineName: many\n    models:{steps}")
+    pipeline = f"conf:\n  sagemakerPipeline:\n    pipelineName: many\n    models:{steps}"
+    (folder / "conf" / "pipeline.yaml").write_text(pipeline)
     return folder
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 ANSWERS = "{{ cookiecutter | jsonify | urlencode }}"
 
 EXAMPLES = Path("vendor/retraining/src/retraining/examples")
+PIPELINE = "pipeline.yaml"
 CI_FILES = {"github": ".github", "codebuild": "buildspec.yml"}
 # What work in the template's own folder leaves there, and git ignores.
 LEFTOVERS = (
@@ -30,13 +31,17 @@ LEFTOVERS = (
 
 
 def take_example(example: str) -> None:
-    """Copy the chosen example's models to models/<model>, and their tests to tests/models/<model>.
+    """Copy the chosen example's models to models/<model>, their tests to tests/models/<model>, and the
+    pipeline that runs them to conf/pipeline.yaml.
 
     An example is one model of its name, or several whose names begin with it: housing_pca, housing_mlp.
     """
     for folder in sorted(EXAMPLES.iterdir()):
         if folder.name == example or folder.name.startswith(f"{example}_"):
-            shutil.copytree(folder, Path("models", folder.name), ignore=shutil.ignore_patterns("tests"))
+            ignored = shutil.ignore_patterns("tests", PIPELINE)
+            shutil.copytree(folder, Path("models", folder.name), ignore=ignored)
+            if (folder / PIPELINE).is_file():
+                shutil.copy(folder / PIPELINE, Path("conf", PIPELINE))
             shutil.copytree(folder / "tests", Path("tests", "models", folder.name))
 
 

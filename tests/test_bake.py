@@ -59,6 +59,15 @@ def is_of(model: str, example: str) -> bool:
     return model == example or model.startswith(f"{example}_")
 
 
+def project_path(path: Path) -> Path:
+    """Where a file of an example is in a project."""
+    if path.name == "pipeline.yaml":
+        return Path("conf", path.name)
+    if "tests" in path.parts:
+        return Path("tests", "models", path.parts[0], *path.parts[2:])
+    return Path("models", *path.parts)
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_chosen_example_is_in_models_and_tests(
     baked_example: Callable[[str], Baked], default: Baked, example: str
@@ -66,9 +75,7 @@ def test_the_chosen_example_is_in_models_and_tests(
     baked = baked_example(example)
     sources = baked.folder / "vendor/retraining/src/retraining/examples"
     chosen = {
-        Path("models", *path.parts)
-        if "tests" not in path.parts
-        else Path("tests", "models", path.parts[0], *path.parts[2:]): sources / path
+        project_path(path): sources / path
         for path in (path.relative_to(sources) for path in sources.rglob("*") if path.is_file())
         if is_of(path.parts[0], example)
     }
@@ -77,7 +84,8 @@ def test_the_chosen_example_is_in_models_and_tests(
         assert (baked.folder / copy).read_bytes() == source.read_bytes()
 
     def others(project: Baked) -> list[str]:
-        return [name for name in project.files() if not name.startswith(("models/", "tests/models/"))]
+        own = ("models/", "tests/models/", "conf/pipeline.yaml")
+        return [name for name in project.files() if not name.startswith(own)]
 
     assert sorted(set(baked.files()) - set(others(baked))) == sorted(map(str, chosen))
     assert others(baked) == others(default)

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import FOLDER, clean_environment
 
 pytestmark = pytest.mark.slow
@@ -95,16 +94,7 @@ def change_template(repository: Path, team: Team) -> None:
 def own_the_example(team: Team) -> None:
     """The team makes a model of its own like the example, and deletes the example."""
     team.run(".venv/bin/retrain", "new-model", "churn", "--like", "lightgbm")
-    models = team.folder / "models"
-    pipeline = yaml.safe_load((models / "lightgbm/conf.yaml").read_text())["conf"]["sagemakerPipeline"]
-    pipeline["models"] = {"churn": pipeline["models"]["churn"]}
-    pipeline["dependencies"] = [chain for chain in pipeline["dependencies"] if chain.startswith("Churn")]
-    conf = yaml.safe_load((models / "churn/conf.yaml").read_text())
-    conf["conf"]["sagemakerPipeline"] = pipeline
-    (models / "churn/conf.yaml").write_text(yaml.safe_dump(conf, sort_keys=False))
-    for folder in ("models/lightgbm", "tests/models/lightgbm"):
-        shutil.rmtree(team.folder / folder)
-    team.edit("conf/project.yaml", 'SMP_MODELNAME: "lightgbm"', 'SMP_MODELNAME: "churn"')
+    team.run(".venv/bin/retrain", "remove-model", "lightgbm", "--yes")
 
 
 @pytest.fixture(scope="module")

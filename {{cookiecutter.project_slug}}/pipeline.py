@@ -1,6 +1,6 @@
 """The retraining pipeline: configuration -> chained steps -> one SageMaker pipeline.
 
-`retrain definition` compiles it, `retrain run` upserts and starts it. models/*/conf.yaml has the steps and
+`retrain definition` compiles it, `retrain run` upserts and starts it. conf/pipeline.yaml has the steps and
 their order; retraining.compile.steps turns each into a step of the SDK.
 """
 

@@ -10,6 +10,7 @@ from retraining.errors import UserError
 
 PROJECT = "conf/project.yaml"
 CHURN = "models/churn/conf.yaml"
+PIPELINE = "conf/pipeline.yaml"
 TUNED = "models/tuned/conf.yaml"
 TEXTS = {
     PROJECT: """\

@@ -1,10 +1,12 @@
 """The configuration guide: its YAML blocks as projects that can be checked, and its tables of keys.
 
-A block that begins with `conf:` is a whole file of models; the first one is also what short blocks are
-laid over. A short block has keys of the model `churn`, beside them `steps` (laid over the steps of the
-same name, or added), and `dependencies`. A first line such as ``# conf/prod.yaml`` names another file.
+A block that begins with `conf:` is a whole file of models; the first one, with the first conf/pipeline.yaml,
+is also what short blocks are laid over. A short block has keys of the model `churn`, beside them `steps`
+(laid over the steps of the same name, or added), and `dependencies`. A first line such as
+``# conf/prod.yaml`` names another file.
 
-The page on scripts has one short block, and the scripts of the model that it makes.
+The page on scripts has the files of the example `minimal`, and a Lambda function with the short block that
+adds it to that model.
 """
 
 import re
@@ -22,6 +24,7 @@ DOCS = TEMPLATE.parent / "docs"
 GUIDE = DOCS / "configuration.md"
 SCRIPTS = DOCS / "scripts.md"
 MODEL = "churn"
+PIPELINE = "conf/pipeline.yaml"
 PROJECT = {
     "project": "shop",
     "SMP_ACCOUNTID": "111122223333",
@@ -52,17 +55,16 @@ def blocks(page: Path = GUIDE) -> list[Block]:
     text = page.read_text()
     found = []
     for match in re.finditer(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        named = re.match(r"# (conf/\S+\.yaml)\n", match[1])
+        named = re.match(r"# (\S+\.yaml)\n", match[1])
         line = text.count("\n", 0, match.start()) + 1
         found.append(Block(line, named[1] if named else None, yaml.safe_load(match[1])))
     return found
 
 
-def written_scripts() -> dict[str, str]:
-    """Path and text of each script that the page on scripts has."""
-    return dict(
-        re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", SCRIPTS.read_text(), re.DOTALL | re.MULTILINE)
-    )
+def written_files() -> dict[str, str]:
+    """Path and text of each file on the page on scripts, whose first line is a comment with the path."""
+    block = re.compile(r"^```\w+\n# ((?:models|lambdas)/\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return dict(block.findall(SCRIPTS.read_text()))
 
 
 def merged(old: Any, new: Any) -> Any:
@@ -73,14 +75,15 @@ def merged(old: Any, new: Any) -> Any:
 
 
 def models_with(block: Block) -> dict[str, Any]:
-    """The models' file that a block makes."""
+    """The models and the pipeline that a block makes, as one file."""
     whole = block if block.is_whole else next(found for found in blocks() if found.is_whole)
     base: dict[str, Any] = deepcopy(whole.content)
-    if block.is_whole:
-        return base
-    if block.file is not None:
-        return base
     conf = base["conf"]
+    if "sagemakerPipeline" not in conf:
+        pipeline = next(found for found in blocks() if found.file == PIPELINE)
+        conf |= deepcopy(pipeline.content["conf"])
+    if block.is_whole or block.file is not None:
+        return base
     part = dict(block.content)
     steps = conf["sagemakerPipeline"]["models"][MODEL]["steps"]
     for step in part.pop("steps", []):
@@ -95,11 +98,16 @@ def models_with(block: Block) -> dict[str, Any]:
 def make_project(folder: Path, block: Block) -> str | None:
     """A project with the block's configuration and empty scripts; returns the environment to read it with."""
     models = models_with(block)
-    others = {"conf/project.yaml": PROJECT | {"SMP_MODEL_CONFIGPATH": "models/*/conf.yaml"}}
-    if block.file is not None:
-        others[block.file] = merged(others.get(block.file, {}), block.content)
     name = next(iter(models["conf"]["models"]))
-    for file, content in {**others, f"models/{name}/conf.yaml": models}.items():
+    files = {"conf/project.yaml": PROJECT | {"SMP_MODEL_CONFIGPATH": "models/*/conf.yaml"}}
+    if block.is_whole and "sagemakerPipeline" in block.content["conf"]:
+        files[f"models/{name}/conf.yaml"] = models
+    else:
+        files[f"models/{name}/conf.yaml"] = {"conf": {"models": models["conf"]["models"]}}
+        files[PIPELINE] = {"conf": {"sagemakerPipeline": models["conf"]["sagemakerPipeline"]}}
+    if block.file is not None:
+        files[block.file] = merged(files.get(block.file, {}), block.content)
+    for file, content in files.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -110,8 +118,8 @@ def make_project(folder: Path, block: Block) -> str | None:
     shutil.copy(TEMPLATE / "pipeline.py", folder)
     (folder / "lambdas").mkdir(exist_ok=True)
     shutil.copy(TEMPLATE / "lambdas" / "register_models.py", folder / "lambdas")
-    stem = Path(block.file or "conf/project.yaml").stem
-    return None if stem == "project" else stem
+    stem = Path(block.file or PIPELINE).stem
+    return None if stem in ("project", "pipeline") else stem
 
 
 def scripts(models: dict[str, Any]) -> Iterator[tuple[str, str]]:

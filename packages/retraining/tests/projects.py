@@ -18,12 +18,14 @@ STEPS = ["Preprocess", "Train", "Evaluate", "QualityGate", "Register"]
 
 def make_project(folder: Path, main: str = "scarcegan", *others: str) -> Path:
     """A project of these models, with a configuration that does not depend on the answers of the template."""
-    ignored = shutil.ignore_patterns("__pycache__", "tests")
+    ignored = shutil.ignore_patterns("__pycache__", "tests", "pipeline.yaml")
+    (folder / "conf").mkdir(parents=True)
     for name in (main, *others):
         shutil.copytree(EXAMPLES / name, folder / "models" / name, ignore=ignored)
+        if (EXAMPLES / name / "pipeline.yaml").is_file():
+            shutil.copy(EXAMPLES / name / "pipeline.yaml", folder / "conf")
     shutil.copytree(TEMPLATE / "lambdas", folder / "lambdas", ignore=ignored)
     shutil.copy(TEMPLATE / "pipeline.py", folder / "pipeline.py")
-    (folder / "conf").mkdir()
     sagemaker, aws, mlflow = free_ports(3)
     settings = {
         "project": "demo",

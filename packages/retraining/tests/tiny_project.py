@@ -18,6 +18,7 @@ from retraining.config import configuration
 from retraining.planning import plan
 from retraining.planning.plan import Plan
 from retraining.runs import arguments, deployment, executions, targets
+from retraining.runs.selection import ALL_STEPS, Choice
 
 IMAGE = "sagemaker-scikit-learn:1.4-2-cpu-py3"
 WRITE = 'import os, sys\nos.makedirs({0!r}, exist_ok=True)\nopen({0!r} + "/{1}", "w").write({2!r})\n'
@@ -108,8 +109,11 @@ class Tiny:
             "models": {"tiny": {"steps": steps}},
             "dependencies": [chain],
         }
-        conf = {"conf": {"models": {"tiny": model}, "sagemakerPipeline": pipeline}}
-        self.write("models/tiny/conf.yaml", yaml.safe_dump(conf, sort_keys=False))
+        for path, conf in {
+            "models/tiny/conf.yaml": {"models": {"tiny": model}},
+            "conf/pipeline.yaml": {"sagemakerPipeline": pipeline},
+        }.items():
+            self.write(path, yaml.safe_dump({"conf": conf}, sort_keys=False))
 
     def write(self, path: str, text: str) -> None:
         (self.root / path).write_text(text)
@@ -118,8 +122,8 @@ class Tiny:
     def configuration(self) -> configuration.Configuration:
         return configuration.load(self.root)
 
-    def plan(self, *given: str) -> Plan:
-        return plan.make_plan(self.configuration, "local", list(given))
+    def plan(self, *given: str, choice: Choice = ALL_STEPS) -> Plan:
+        return plan.make_plan(self.configuration, "local", list(given), choice)
 
     def run(self, *given: str) -> dict[str, bool]:
         """Run the pipeline; whether each step was a cache hit."""

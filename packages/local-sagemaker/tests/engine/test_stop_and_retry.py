@@ -1,6 +1,7 @@
 """Executions that are stopped, retried, or run in part."""
 
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -118,7 +119,74 @@ def test_selected_steps_take_the_rest_from_an_earlier_execution(
     assert steps["End"]["Metadata"]["Fail"]["ErrorMessage"] == "0.75"
     for wrong, part in (
         ({"SelectedSteps": [{"StepName": "Nope"}]}, "there is no step 'Nope'"),
-        ({"SelectedSteps": [{"StepName": "End"}]}, "needs a SourcePipelineExecutionArn"),
+        (
+            {"SelectedSteps": [{"StepName": "End"}]},
+            r"Invalid SourcePipelineExecutionArn: null. The selected steps \[End\] have dependencies on "
+            r"\[Evaluate\]",
+        ),
     ):
         with pytest.raises(ClientError, match=part):
             runner.start(name, SelectiveExecutionConfig=wrong)
+
+
+def selecting(source: str | None, *names: str) -> dict[str, Any]:
+    config: dict[str, Any] = {"SelectedSteps": [{"StepName": item} for item in names]}
+    return {"SelectiveExecutionConfig": config | ({"SourcePipelineExecutionArn": source} if source else {})}
+
+
+def test_a_selection_runs_its_steps_alone(local: Settings, runner: Runner, name: str) -> None:
+    """Steps before it are taken over, also from one that took them over itself; steps after it do not run."""
+    flag = local.root / f"{name}-flag"
+    text = definition(
+        shell("First"),
+        shell("Second", f"test -e {flag}", DependsOn=["First"]),
+        shell("Third", DependsOn=["Second"]),
+        shell("Aside", "exit 3"),
+    )
+    failed = runner.run(name, text)
+    assert failed["PipelineExecutionStatus"] == "Failed"
+    source = failed["PipelineExecutionArn"]
+    with pytest.raises(ClientError, match=r"the results of step 'Second' are needed, and in .* it is Failed"):
+        runner.start(name, **selecting(source, "Third"))
+    flag.touch()
+    second = runner.wait(runner.start(name, **selecting(source, "Second")))
+    assert second["SelectiveExecutionConfig"] == selecting(source, "Second")["SelectiveExecutionConfig"]
+    assert second["PipelineExecutionStatus"] == "Succeeded"
+    assert runner.statuses(second["PipelineExecutionArn"]) == {"First": "Succeeded", "Second": "Succeeded"}
+    third = runner.wait(runner.start(name, **selecting(second["PipelineExecutionArn"], "Third")))
+    flag.unlink()
+    assert third["PipelineExecutionStatus"] == "Succeeded"
+    steps = runner.steps(third["PipelineExecutionArn"])
+    assert {item: "SelectiveExecutionResult" in step for item, step in steps.items()} == {
+        "Second": True,
+        "Third": False,
+    }
+
+
+def test_a_selection_that_cannot_be_is_refused(local: Settings, runner: Runner, name: str) -> None:
+    flag = local.root / f"{name}-flag"
+    chain = [
+        shell("First"),
+        shell("Second", DependsOn=["First"]),
+        shell("Third", f"until [ -e {flag} ]; do sleep 0.05; done", DependsOn=["Second"]),
+    ]
+    runner.create(name, definition(*chain))
+    running = runner.start(name)
+    runner.create(f"{name}-other", definition(*chain[:2]))
+    other = runner.start(f"{name}-other")
+    runner.wait(other)
+    until(lambda: "Third" in runner.steps(running))
+    for source, names, part in (
+        (running, ["Third"], "is Executing: it must have ended"),
+        (other, ["Second"], "is an execution of another pipeline"),
+        (f"{running}x", ["Second"], "does not exist"),
+        (other.replace("-other/", "/"), ["Second"], "does not exist"),
+    ):
+        with pytest.raises(ClientError, match=part):
+            runner.start(name, **selecting(source, *names))
+    with pytest.raises(ClientError, match="step 'Second' is between 'First' and a later selected step"):
+        runner.start(name, **selecting(None, "First", "Third"))
+    assert len(runner.client.list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]) == 1
+    flag.touch()
+    runner.wait(running)
+    flag.unlink()

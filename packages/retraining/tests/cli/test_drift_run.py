@@ -31,10 +31,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration
     model = content["models"]["scarcegan"]
     wanted = ("source_directory", "preprocess", "train")
     content["models"]["scarcegan"] = {key: model[key] for key in wanted}
-    steps = content["sagemakerPipeline"]["models"]["scarcegan"]["steps"]
-    content["sagemakerPipeline"]["models"]["scarcegan"]["steps"] = [{**steps[0], "enable_cache": False}]
-    del content["sagemakerPipeline"]["dependencies"]
     path.write_text(yaml.safe_dump({"conf": content}, sort_keys=False))
+    order = folder / "conf" / "pipeline.yaml"
+    pipeline = yaml.safe_load(order.read_text())["conf"]["sagemakerPipeline"]
+    steps = pipeline["models"]["scarcegan"]["steps"]
+    pipeline["models"]["scarcegan"]["steps"] = [{**steps[0], "enable_cache": False}]
+    del pipeline["dependencies"]
+    order.write_text(yaml.safe_dump({"conf": {"sagemakerPipeline": pipeline}}, sort_keys=False))
     loaded = configuration.load(folder)
     settings = targets.local_settings(loaded)
     stack.up(settings)

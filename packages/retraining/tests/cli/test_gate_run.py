@@ -31,6 +31,7 @@ def churn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configuration]:
     shutil.copytree(
         MODEL, folder / "models" / "churn", ignore=shutil.ignore_patterns("__pycache__", "notify.py")
     )
+    (folder / "conf" / "pipeline.yaml").unlink()  # the model's own file has it, as in AWS's framework
     shutil.copy(MODEL / "notify.py", folder / "lambdas" / "notify.py")
     path = folder / "conf" / "project.yaml"
     path.write_text(path.read_text().replace("SMP_MODELNAME: scarcegan", "SMP_MODELNAME: churn"))

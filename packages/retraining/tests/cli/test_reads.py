@@ -20,9 +20,11 @@ ARGUMENTS = {
     "local reset": ["--yes"],
     "local run": ["--", "true"],
     "models approve": ["1"],
+    "models compare": ["1", "2"],
     "models reject": ["1"],
     "models show": ["1"],
     "new-model": ["other", "--like", "lightgbm"],
+    "remove-model": ["tiny", "--yes"],
 }
 # They fail for what they are given here, and not for the configuration.
 NOT_THERE = ("no such version", "no execution is running")
@@ -34,7 +36,7 @@ def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[str]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*before, name))
-        else:
+        if not hasattr(command, "commands") or command.invoke_without_command:
             yield " ".join((*before, name))
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from configurations import CHURN, PROJECT, TEXTS, TUNED, edit, lines_of, make
+from configurations import CHURN, PIPELINE, PROJECT, TEXTS, TUNED, edit, lines_of, make
 from projects import STEPS, make_project
 
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
+from retraining.errors import UserError
 
 
 @pytest.fixture
@@ -310,8 +311,97 @@ def test_an_anchor_is_required(root: Path) -> None:
     text = TEXTS[CHURN]
     (root / CHURN).write_text(text[: text.index("  sagemakerPipeline")])
     assert lines_of(root) == [
-        "models/*/conf.yaml: conf.sagemakerPipeline: one file must have it (the anchor); none does"
+        "conf/pipeline.yaml: conf.sagemakerPipeline: this file, or a model's, must have it: "
+        "the steps of the models, and their order"
     ]
+
+
+@pytest.fixture
+def apart(root: Path) -> Path:
+    """The same project with the pipeline in a file of its own."""
+    text = TEXTS[CHURN]
+    start = text.index("  sagemakerPipeline")
+    (root / CHURN).write_text(text[:start])
+    (root / PIPELINE).write_text(f"conf:\n{text[start:]}")
+    return root
+
+
+def test_the_pipeline_has_a_file_of_its_own(apart: Path, tmp_path: Path) -> None:
+    loaded = configuration.load(apart)
+    before = configuration.load(make(tmp_path / "before"))
+    assert (loaded.pipeline, loaded.models, loaded.parameters) == (
+        before.pipeline,
+        before.models,
+        before.parameters,
+    )
+    edit(apart, PIPELINE, "step_name: Search", "step_name: Prepare")
+    assert [line.partition(" ")[0] for line in lines_of(apart)] == [f"{PIPELINE}:18:", f"{PIPELINE}:21:"]
+
+
+def test_an_environment_changes_the_pipeline_too(apart: Path) -> None:
+    (apart / "conf/prod.yaml").write_text("conf: {sagemakerPipeline: {pipelineName: prod}}\n")
+    assert configuration.load(apart, "prod").pipeline.pipelineName == "prod"
+    (apart / "conf/prod.yaml").unlink()
+    with pytest.raises(UserError, match=r"--env pipeline: conf/pipeline\.yaml is not an environment"):
+        configuration.load(apart, "pipeline")
+    with pytest.raises(UserError, match="for --env pipelin; known: none"):
+        configuration.load(apart, "pipelin")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", ":1: conf: this file has neither models nor sagemakerPipeline"),
+        ("5\n", ":1: a mapping of keys and values is expected, not 5"),
+        ("conf: 5\n", ":1: conf: a mapping of keys and values is expected, not 5"),
+        (
+            "conf: {sagemakerPipeline: 5}",
+            ":1: conf.sagemakerPipeline: a mapping of keys and values is expected, not 5",
+        ),
+        (
+            "conf: {sagemakerPipelines: {}}",
+            ":1: conf.sagemakerPipelines: unknown key; did you mean 'sagemakerPipeline'?",
+        ),
+        ("sagemakerPipeline: {pipelineName: x}", ":1: sagemakerPipeline: unknown key; it belongs under conf"),
+        ("conf: {models: {}}", ":1: conf.models: it belongs into the models' files, models/*/conf.yaml"),
+        ("conf: {s3Bucket: b}", ":1: conf.s3Bucket: it belongs into conf/project.yaml"),
+        ("conf: [", ":2: not valid YAML"),
+    ],
+)
+def test_a_bad_pipeline_file_is_one_line(apart: Path, text: str, line: str) -> None:
+    (apart / PIPELINE).write_text(text)
+    (said,) = lines_of(apart)
+    assert said.startswith(f"{PIPELINE}{line}")
+
+
+def test_a_pipeline_file_that_cannot_be_read_is_one_line(apart: Path) -> None:
+    (apart / PIPELINE).unlink()
+    (apart / PIPELINE).symlink_to("nowhere.yaml")
+    (said,) = lines_of(apart)
+    assert said.startswith(f"{PIPELINE}: ")
+    (apart / PIPELINE).unlink()
+    (apart / PIPELINE).mkdir()
+    (said,) = lines_of(apart)
+    assert said.startswith(f"{PIPELINE}: ")
+
+
+def test_two_places_of_the_pipeline_are_one_line(apart: Path) -> None:
+    (apart / CHURN).write_text(TEXTS[CHURN])
+    assert lines_of(apart) == [
+        f"{PIPELINE}:2: conf.sagemakerPipeline: it is in {CHURN}:54 too: exactly one file may have it"
+    ]
+
+
+def test_one_file_may_be_all(root: Path) -> None:
+    """A project whose only file of models is conf/pipeline.yaml: it is read once."""
+    content = {"conf": {key: {} for key in ("models", "sagemakerPipeline")}}
+    for file in (CHURN, TUNED):
+        for key, value in yaml.safe_load((root / file).read_text())["conf"].items():
+            content["conf"][key] |= value
+        (root / file).unlink()
+    (root / PIPELINE).write_text(yaml.safe_dump(content, sort_keys=False))
+    edit(root, PROJECT, "models/*/conf.yaml", PIPELINE)
+    assert set(configuration.load(root).models) == {"churn", "tuned"}
 
 
 @pytest.mark.parametrize("text", ["", "conf:\n", "conf: {}\n"])

@@ -123,7 +123,7 @@ def test_the_blocks_of_the_guide_are_found() -> None:
     blocks = guide.blocks()
     assert len(blocks) > 25
     assert sum(block.is_whole for block in blocks) >= 3
-    assert {block.file for block in blocks} == {None, "conf/project.yaml", "conf/prod.yaml"}
+    assert {block.file for block in blocks} == {None, "conf/project.yaml", guide.PIPELINE, "conf/prod.yaml"}
 
 
 @pytest.mark.parametrize("block", guide.blocks(), ids=str)
@@ -131,10 +131,3 @@ def test_blocks_of_the_guide_are_right(block: guide.Block, tmp_path: Path) -> No
     project = configuration.load(tmp_path, guide.make_project(tmp_path, block))
     if block.is_whole or "steps" in block.content:
         assert json.loads(compile_pipeline(project).text)["Steps"]
-
-
-def test_every_script_of_the_model_on_the_page_is_written_there() -> None:
-    (block,) = guide.blocks(guide.SCRIPTS)
-    named = {f"{folder}/{name}" for folder, name in guide.scripts(guide.models_with(block))}
-    named = named - {"lambdas/champion.py"} | {"models/churn/simulate.py"}
-    assert set(guide.written_scripts()) == named

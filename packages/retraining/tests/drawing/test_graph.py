@@ -192,6 +192,9 @@ def test_champion_own_fail_step_and_what_is_disabled(project: Path) -> None:
     path = project / "models" / "scarcegan" / "conf.yaml"
     content = yaml.safe_load(path.read_text())
     content["conf"]["models"]["scarcegan"]["gate"]["champion"] = {}
+    path.write_text(yaml.safe_dump(content))
+    path = project / "conf" / "pipeline.yaml"
+    content = yaml.safe_load(path.read_text())
     steps = content["conf"]["sagemakerPipeline"]["models"]["scarcegan"]["steps"]
     next(step for step in steps if step["step_name"] == "QualityGate")["else_step"] = "Stop"
     next(step for step in steps if step["step_name"] == "Register")["disabled"] = True

@@ -196,16 +196,15 @@ def test_simulated_data_is_advised_where_it_helps(data: Data) -> None:
     )
 
     elsewhere = missing(data.retrain("run", "--param", f"RiskyData=s3://{BUCKET}/nothing/"))
-    assert (
-        elsewhere["RiskyData"]
-        == "put the data there, or give another location with --param RiskyData=s3://..."
-    )
+    put = f"`retrain data --from FILE --input RiskyData --to s3://{BUCKET}/nothing/`"
+    other = "give another location with --param RiskyData=s3://..."
+    assert elsewhere["RiskyData"] == f"put your own data there ({put}), or {other}"
     assert elsewhere["HeavyData"].endswith(expected)
 
     data.put("data/risky/mine.csv")
     words = missing(data.retrain("run"))
     assert set(words) == {"UnlabelledData", "DormantData", "NormalData", "HeavyData"}
-    assert not any("retrain data" in said for said in words.values())
+    assert not any("run `retrain data`" in said for said in words.values())
 
 
 def test_simulated_data_is_not_advised_for_an_input_that_nobody_simulates(data: Data) -> None:
@@ -215,11 +214,11 @@ def test_simulated_data_is_not_advised_for_an_input_that_nobody_simulates(data: 
     try:
         conf.write_text(shipped.replace("          heavy:\n", "          left:\n"))
         words = missing(data.retrain("run"))
-        assert not any("retrain data" in said for said in words.values())
+        assert not any("run `retrain data`" in said for said in words.values())
         conf.write_text(shipped)
         script.unlink()
         words = missing(data.retrain("run"))
-        assert not any("retrain data" in said for said in words.values())
+        assert not any("run `retrain data`" in said for said in words.values())
     finally:
         conf.write_text(shipped)
         script.write_text(SIMULATE)

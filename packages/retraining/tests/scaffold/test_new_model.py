@@ -21,8 +21,9 @@ MODELS = {
     "lightgbm": ["lightgbm"],
     "housing": ["housing_pca", "housing_mlp"],
     "summarization": ["summarization"],
+    "minimal": ["minimal"],
 }
-ANCHOR = "models/lightgbm/conf.yaml"
+ANCHOR, CONF = "conf/pipeline.yaml", "models/lightgbm/conf.yaml"
 
 
 @pytest.fixture
@@ -75,9 +76,10 @@ def test_a_model_like_an_example(shop: Path, example: str) -> None:
     compiled = retrain(shop, "definition")
     assert compiled.returncode == 0, compiled.stderr
     assert retrain(shop, "definition").stdout == compiled.stdout
+    not_copied = {"tests", "__pycache__", "pipeline.yaml"}
     for name, source in zip(made.models, MODELS[example], strict=True):
         copied = {path.name for path in (shop / "models" / name).iterdir()}
-        assert copied == {path.name for path in (EXAMPLES / source).iterdir()} - {"tests", "__pycache__"}
+        assert copied == {path.name for path in (EXAMPLES / source).iterdir()} - not_copied
         assert loaded.models[name].source_directory == f"models/{name}"
 
 
@@ -103,7 +105,7 @@ def test_the_pipeline_keeps_its_comments_and_its_text(shop: Path) -> None:
     new_model.create(shop, "churn", "lightgbm")
     old = iter(path.read_text().splitlines())
     assert all(line in old for line in text.splitlines())
-    assert "# The retraining pipeline of the model `churn`" in (shop / "models/churn/conf.yaml").read_text()
+    assert "# The model `churn`" in (shop / "models/churn/conf.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,20 @@ def test_the_pipeline_may_be_written_in_other_ways(shop: Path, old: str, new: st
     assert path.read_bytes().count(b"\r\n") in (0, path.read_bytes().count(b"\n"))
 
 
+def test_the_pipeline_may_be_in_a_models_file(shop: Path) -> None:
+    """As in AWS's framework, and in projects from before conf/pipeline.yaml."""
+    pipeline = (shop / ANCHOR).read_text()
+    text = (shop / CONF).read_text() + pipeline[pipeline.index("  sagemakerPipeline:") :]
+    (shop / CONF).write_text(text)
+    (shop / ANCHOR).unlink()
+    new_model.create(shop, "churn", "lightgbm")
+    assert set(configuration.load(shop).pipeline.models) == {"lightgbm", "churn"}
+    assert not (shop / ANCHOR).exists()
+    old = iter((shop / CONF).read_text().splitlines())
+    assert all(line in old for line in text.splitlines())
+    assert "sagemakerPipeline" not in (shop / "models/churn/conf.yaml").read_text()
+
+
 def test_a_model_like_one_that_was_made(shop: Path) -> None:
     new_model.create(shop, "churn", "lightgbm", "s3://raw-data/churn")
     new_model.create(shop, "loyalty", "churn")
@@ -150,7 +166,7 @@ def test_a_model_like_one_that_was_made(shop: Path) -> None:
 
 
 def test_every_name_that_must_differ_does(shop: Path) -> None:
-    path = shop / ANCHOR
+    path = shop / CONF
     content = yaml.safe_load(path.read_text())
     model = content["conf"]["models"]["lightgbm"]
     model["name"] = "lightgbm"
@@ -231,14 +247,13 @@ def test_a_pipeline_in_braces_is_refused(shop: Path) -> None:
     path = shop / ANCHOR
     content = yaml.safe_load(path.read_text())
     models = yaml.safe_dump(content["conf"]["sagemakerPipeline"], default_flow_style=True, width=10_000)
-    del content["conf"]["sagemakerPipeline"]
-    path.write_text(yaml.safe_dump(content) + f"  sagemakerPipeline: {models}")
+    path.write_text(f"conf:\n  sagemakerPipeline: {models}")
     assert "without braces" in error_of(shop, "churn", "lightgbm")
 
 
 def test_one_file_for_all_models_has_no_place_for_another(shop: Path) -> None:
     path = shop / "conf/project.yaml"
-    path.write_text(path.read_text().replace("models/*/conf.yaml", ANCHOR))
+    path.write_text(path.read_text().replace("models/*/conf.yaml", CONF))
     assert "write it like models/*/conf.yaml" in error_of(shop, "churn", "lightgbm")
 
 
@@ -267,6 +282,33 @@ def test_the_copied_tests_pass(tmp_path: Path) -> None:
         [*command, *chosen], cwd=project / "tests/models", capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+COLUMNS = {
+    "as they are": None,
+    "others": ('LABEL = "bought"', 'FEATURES = ["age", "income per head", "visits", "kids"]'),
+    "one feature": ('LABEL = "y"', 'FEATURES = ["x"]'),
+}
+
+
+@pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
+def test_the_minimal_model_is_made_for_other_columns_in_one_place(
+    shop: Path, columns: tuple[str, str] | None
+) -> None:
+    new_model.create(shop, "churn", "minimal")
+    path = shop / "models/churn/columns.py"
+    if columns:
+        text = path.read_text()
+        for old, new in zip(('LABEL = "left"', 'FEATURES = ["minutes", "calls"]'), columns, strict=True):
+            assert old in text
+            text = text.replace(old, new)
+        path.write_text(text)
+    command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "tests/models/churn"], cwd=shop, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
 
 
 def test_data_is_simulated_for_the_models_that_are_meant(shop: Path) -> None:

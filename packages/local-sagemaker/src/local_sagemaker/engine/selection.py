@@ -1,4 +1,10 @@
-"""Selective execution: some steps run, the others' results come from an earlier execution."""
+"""Selective execution: some steps run, the others' results come from an earlier execution.
+
+Source: Amazon SageMaker Developer Guide, "Selective execution of pipeline steps", and the API reference of
+SelectiveExecutionConfig: the selected steps are connected (all steps in all paths between two of them are
+selected too); the reference is an execution of the same pipeline that has ended; steps after the selected
+ones do not run.
+"""
 
 from local_sagemaker.core.errors import NotFound, ValidationError
 from local_sagemaker.core.store import Document, Store
@@ -11,8 +17,8 @@ def select(store: Store, definition: Definition, execution: Document) -> list[Do
 
     Those are the steps that selected steps depend on without being selected themselves; [] when
     the execution runs everything. Raises NotFound for an execution that is not there and
-    ValidationError for a step that does not exist, a gap between selected steps, or a step that
-    has no result to take over.
+    ValidationError for a step that does not exist, a gap between selected steps, an execution of
+    another pipeline or one that has not ended, or a step that has no result to take over.
     """
     selected = _selected(definition, execution)
     if selected is None:
@@ -25,10 +31,12 @@ def select(store: Store, definition: Definition, execution: Document) -> list[Do
                 " select it too"
             )
     source = execution["SelectiveExecutionConfig"].get("SourcePipelineExecutionArn")
-    if needed and source is None:
+    if source is not None:
+        _check_source(store, source, execution)
+    elif needed:
         raise ValidationError(
-            "SelectiveExecutionConfig needs a SourcePipelineExecutionArn for the results of:"
-            f" {', '.join(sorted(needed))}"
+            f"Invalid SourcePipelineExecutionArn: null. The selected steps [{', '.join(sorted(selected))}]"
+            f" have dependencies on [{', '.join(sorted(needed))}]"
         )
     return [_take_over(store, source, execution, name) for name in sorted(needed)]
 
@@ -75,9 +83,21 @@ def _before(definition: Definition, name: str) -> set[str]:
     return earlier
 
 
-def _take_over(store: Store, source: str, execution: Document, name: str) -> Document:
-    if store.get("execution", source) is None:
+def _check_source(store: Store, source: str, execution: Document) -> None:
+    referenced = store.get("execution", source)
+    if referenced is None:
         raise NotFound(f"Pipeline execution '{source}' does not exist.")
+    if referenced["PipelineArn"] != execution["PipelineArn"]:
+        raise ValidationError(
+            f"Invalid SourcePipelineExecutionArn: {source} is an execution of another pipeline than"
+            f" {execution['PipelineArn']}"
+        )
+    status = referenced["PipelineExecutionStatus"]
+    if status in ("Executing", "Stopping"):
+        raise ValidationError(f"Invalid SourcePipelineExecutionArn: {source} is {status}: it must have ended")
+
+
+def _take_over(store: Store, source: str, execution: Document, name: str) -> Document:
     record = store.get("step", f"{source}/{name}")
     if record is None or record["StepStatus"] != SUCCEEDED:
         status = record["StepStatus"] if record else "not run"

@@ -13,15 +13,24 @@ from retraining import console
 from retraining.cli.data import data
 from retraining.cli.local import local_app
 from retraining.cli.models import models_app
-from retraining.cli.options import ENVIRONMENT, Json, On, entered_outline, global_options_first, load
+from retraining.cli.options import (
+    ENVIRONMENT,
+    Json,
+    Model,
+    On,
+    Only,
+    Start,
+    entered_outline,
+    global_options_first,
+    load,
+)
 from retraining.cli.plan import graph, plan
+from retraining.cli.runs import runs_app
+from retraining.cli.scaffold import new_model, remove_model
 from retraining.cli.schedule import schedule_app
 from retraining.config.checks.platform import installed
 from retraining.errors import Problem, UserError
 from retraining.runs import interruption
-
-# So many of the listed executions are shown with their parameters, which costs a call each.
-_WITH_PARAMETERS = 20
 
 
 class _Interruptible(TyperGroup):
@@ -50,6 +59,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(local_app, name="local")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(runs_app, name="runs")
 
 
 def main() -> None:
@@ -197,34 +207,8 @@ def definition(
 app.command()(graph)
 app.command()(plan)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(data)
-
-
-@app.command("new-model")
-def new_model(
-    name: Annotated[str, typer.Argument(help="Its name: a-z, 0-9, _ and -.")],
-    like: Annotated[str, typer.Option("--like", help="A model of this project, or an example.")],
-    data: Annotated[
-        str | None,
-        typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
-    ] = None,
-) -> None:
-    """Add a model, copied from an example or from one of yours.
-
-    Example: retrain new-model churn --like lightgbm
-    """
-    from retraining.scaffold.new_model import create
-
-    root = load().root
-    created = create(root, name, like, data)
-    counts = f"{console.counted(created.files, 'file')}, {console.counted(created.steps, 'step')}"
-    words = f"{' and '.join(created.models)}: {counts} in {created.anchor.relative_to(root)}"
-    console.line(words)
-    for note in created.notes:
-        console.note(note)
-    folders = " and ".join(str(folder.relative_to(root)) for folder in created.folders)
-    ready = "".join(f"retrain data --model {model} && " for model in created.simulated)
-    console.line(f"Next: make {folders} your own, and check it with `retrain check`;")
-    console.line(f"      {ready}retrain run")
+app.command("new-model")(new_model)
+app.command("remove-model")(remove_model)
 
 
 @app.command()
@@ -232,18 +216,23 @@ def run(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter; repeatable.")
     ] = None,
+    model: Model = None,
+    start: Start = None,
+    only: Only = None,
     on: On = "local",
 ) -> None:
-    """Run the pipeline and wait for it.
+    """Run the pipeline and wait for it; with --model, --from or --only a part of its steps.
 
     Example: retrain run --param Epochs=10 --param Leeway=0.2
+    Example: retrain run --from Train --param Epochs=10
     """
     from retraining.cli import run_report
     from retraining.cli.run import NotSucceeded, run_pipeline
+    from retraining.runs.selection import Choice
 
     configuration = load()
     try:
-        result = run_pipeline(configuration, on, param or [])
+        result = run_pipeline(configuration, on, param or [], Choice(model, start, tuple(only or ())))
     except NotSucceeded as failed:
         run_report.show_failed(configuration, failed.result)
         raise
@@ -271,31 +260,6 @@ def stop(
     for arn in chosen:
         boto3.client("sagemaker").stop_pipeline_execution(PipelineExecutionArn=arn)
         console.line(f"stopping {arn.rsplit('/', 1)[-1]}")
-
-
-@app.command()
-def runs(on: On = "local", json: Json = False) -> None:
-    """List the pipeline's executions, newest first.
-
-    The last 20 are listed with the parameters that differ from the present defaults.
-
-    Example: retrain runs --json
-    """
-    from retraining.cli import tables
-    from retraining.runs import executions
-
-    outline = entered_outline(on)
-    arns = executions.arns(outline.pipeline_name)
-    listed = [executions.describe(arn) for arn in arns]
-    if json:
-        console.print_json([execution.as_json() for execution in listed])
-    elif listed:
-        parameters = outline.whole.parameters if outline.whole else {}
-        defaults = {name: str(parameter.default) for name, parameter in parameters.items()}
-        newest = [execution.arn for execution in listed[:_WITH_PARAMETERS]]
-        console.print_table(tables.run_table(listed, executions.given(newest, defaults)))
-    else:
-        console.line("no executions yet: `retrain run` makes the first")
 
 
 @app.command()

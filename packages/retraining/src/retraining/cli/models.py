@@ -6,11 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from retraining import console
-from retraining.cli.options import Json, On, entered_outline
+from retraining.cli.options import Json, On, entered, entered_outline
+from retraining.cli.runs import Html, check_file, show_comparison
 from retraining.runs.targets import PlaceName
 
 models_app = typer.Typer(
-    help="The model registry: list, show, approve, reject.", no_args_is_help=True, rich_markup_mode=None
+    help="The model registry: list, show, compare, approve, reject.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -30,6 +33,24 @@ def models_list(on: On = "local", json: Json = False) -> None:
         console.print_table(tables.model_table(packages))
     else:
         console.line("no model versions yet: `retrain run` registers some")
+
+
+@models_app.command("compare")
+def models_compare(
+    versions: Annotated[list[str], typer.Argument(help="Version numbers, group/version, or ARNs.")],
+    html: Html = None,
+    on: On = "local",
+    json: Json = False,
+) -> None:
+    """Compare model versions: parameters of their executions that differ, and metrics side by side.
+
+    Example: retrain models compare 1 2 --html compare.html
+    """
+    from retraining.results.comparison import compare_models
+
+    check_file(html)
+    configuration = entered(on)
+    show_comparison("Model versions side by side", compare_models(configuration, versions), html, json, on)
 
 
 @models_app.command("show")

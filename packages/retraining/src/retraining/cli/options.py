@@ -14,6 +14,18 @@ from retraining.errors import UserError
 from retraining.runs.targets import PlaceName
 
 On = Annotated[PlaceName, typer.Option("--on", help="Where: this machine, or AWS with your profile.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Only this model's steps, with those that they need."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--from", metavar="STEP", help="Only this step and those after it, on earlier results."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="STEP", help="Only this step, on earlier results; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 ENVIRONMENT = "RETRAIN_ENV"
 
@@ -34,8 +46,10 @@ READS = {
     "graph": Reads.ALL,
     "new-model": Reads.ALL,
     "plan": Reads.ALL,
+    "remove-model": Reads.ALL,
     "run": Reads.ALL,
     "runs": Reads.NAMES,
+    "runs compare": Reads.ALL,
     "stop": Reads.NAMES,
     "ui": Reads.NAMES,
     "local up": Reads.PROJECT,
@@ -45,6 +59,7 @@ READS = {
     "local reset": Reads.NOTHING,
     "local status": Reads.NOTHING,
     "models approve": Reads.NAMES,
+    "models compare": Reads.ALL,
     "models list": Reads.NAMES,
     "models reject": Reads.NAMES,
     "models show": Reads.NAMES,

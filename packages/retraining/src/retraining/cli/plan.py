@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from retraining import console
-from retraining.cli.options import Json, On, load
+from retraining.cli.options import Json, Model, On, Only, Start, load
 from retraining.errors import UserError
 
 
@@ -14,6 +14,9 @@ def plan(
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter; repeatable.")
     ] = None,
+    model: Model = None,
+    start: Start = None,
+    only: Only = None,
     on: On = "local",
     json: Json = False,
 ) -> None:
@@ -25,8 +28,9 @@ def plan(
     """
     from retraining.cli import plan_report
     from retraining.planning.plan import make_plan
+    from retraining.runs.selection import Choice
 
-    planned = make_plan(load(), on, param or [])
+    planned = make_plan(load(), on, param or [], Choice(model, start, tuple(only or ())))
     if json:
         console.print_json(planned.as_json())
     else:

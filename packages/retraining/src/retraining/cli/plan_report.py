@@ -17,6 +17,8 @@ _CACHE = {
     "miss": ("runs", "yellow"),
     "open": ("runs or is reused", "yellow"),
     "never": ("runs", "dim"),
+    "taken": ("is taken over", "green"),
+    "left out": ("is left out", "dim"),
     None: ("", ""),
 }
 
@@ -54,15 +56,17 @@ def _summary(plan: Plan) -> str:
         return f"{plan.pipeline} is not deployed {where} yet: a run creates it, with {counts['added']} steps"
     words = ", ".join(f"{count} {change}" for change, count in counts.items() if count)
     outcomes = [_outcome(step)[0] for step in plan.steps if step.change != "removed"]
-    reused, runs = outcomes.count("reused"), outcomes.count("runs")
-    counted = {"reused": reused, "run": runs, "may run": len(outcomes) - reused - runs}
+    named = {"reused": "reused", "run": "runs", "taken over": "is taken over", "left out": "is left out"}
+    counted = {word: outcomes.count(outcome) for word, outcome in named.items()}
+    counted["may run"] = len(outcomes) - sum(counted.values())
     run = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
     return f"{plan.pipeline} {where}: steps {words}; in a run {run or 'none'}"
 
 
 def _outcome(step: PlannedStep) -> tuple[str, str]:
     """What a run does with the step, and the colour of it."""
-    return ("may run", "dim") if step.behind and step.cache != "hit" else _CACHE[step.cache]
+    is_certain = step.cache in ("hit", "taken", "left out") or not step.behind
+    return _CACHE[step.cache] if is_certain else ("may run", "dim")
 
 
 def _table(plan: Plan) -> Table:
@@ -85,7 +89,7 @@ def _why(step: PlannedStep) -> Text:
     reasons = list(step.reasons)
     if step.source:
         reasons.append(f"of execution {step.source.rsplit('/', 1)[-1]}")
-    why = console.text("; ".join(reasons), style="dim" if step.cache in ("hit", "never") else "")
-    if step.behind:
+    why = console.text("; ".join(reasons), style="dim" if step.cache in ("hit", "never", "taken") else "")
+    if step.behind and step.cache != "left out":
         why.append_text(console.text(f"{'; ' if reasons else ''}{step.behind}", "dim"))
     return why

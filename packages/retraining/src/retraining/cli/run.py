@@ -20,6 +20,7 @@ from retraining.results import experiments
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
 from retraining.runs.interruption import Threads
+from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, note_of, values_of, with_source
 from retraining.runs.targets import Place, PlaceName
 
 
@@ -31,6 +32,7 @@ class Result:
         definition: its pipeline definition.
         given: the parameters that differ from their defaults, as they were given.
         run_id: the MLflow run's id; None when it was not logged.
+        selection: the steps that were selected; None for all.
     """
 
     execution: Execution
@@ -40,6 +42,7 @@ class Result:
     run_id: str | None
     total_seconds: float
     job_seconds: float
+    selection: Selection | None = None
 
 
 class NotSucceeded(UserError):
@@ -50,8 +53,10 @@ class NotSucceeded(UserError):
         self.result = result
 
 
-def run_pipeline(configuration: Configuration, place_name: PlaceName, given: list[str]) -> Result:
-    """Run the pipeline once and wait for it.
+def run_pipeline(
+    configuration: Configuration, place_name: PlaceName, given: list[str], choice: Choice = ALL_STEPS
+) -> Result:
+    """Run the pipeline once, or the chosen steps of it, and wait for it.
 
     Args:
         given: ``Name=value`` of the parameters that differ from their defaults.
@@ -66,41 +71,52 @@ def run_pipeline(configuration: Configuration, place_name: PlaceName, given: lis
         services = pool.submit(targets.prepare, place_name, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
+        compiled = read(definition.text)
+        selection = choose(configuration, compiled, choice, values)
         services.result()
         place = targets.enter(place_name, configuration, note)
-        running = _running(configuration, definition, values)
-        arn = running or _start(configuration, definition, values)
+        given_values = dict(values)
+        if selection:
+            selection = with_source(selection, definition.name, compiled)
+            values = values_of(selection, compiled, values)
+        running = _running(configuration, definition, values, selection)
+        arn = running or _start(configuration, definition, values, selection)
         try:
             if running is None:
                 note(f"started execution {arn.rsplit('/', 1)[-1]} of {definition.name}")
+                if selection:
+                    note(f"it {note_of(selection, given_values, values)}")
             experiment = (
                 pool.submit(experiments.begin, configuration, executions.describe(arn))
                 if experiments.enabled()
                 else None
             )
-            execution = _follow(configuration, definition.name, arn)
+            execution = _follow(configuration, definition.name, arn, selection)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
-                "same parameters follows it, `retrain stop` stops it"
+                "same options follows it, `retrain stop` stops it"
             ) from None
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,
         definition.text,
         place,
-        {name: value for name, _, value in (text.partition("=") for text in given)},
+        values if selection else {name: value for name, _, value in (text.partition("=") for text in given)},
         run_id,
         time.monotonic() - began,
         executions.job_seconds(execution),
+        selection,
     )
     if execution.status != "Succeeded":
         raise NotSucceeded(_failure(configuration, execution, place), result)
     return result
 
 
-def _running(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str | None:
-    """A running execution with the same definition and parameters, to be followed instead."""
+def _running(
+    configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
+) -> str | None:
+    """A running execution with the same definition, parameters and steps, to be followed instead."""
     wanted = {name: str(parameter.default) for name, parameter in configuration.parameters.items()} | values
     client = boto3.client("sagemaker")
     for arn in executions.arns(definition.name, executions.RUNNING):
@@ -108,21 +124,24 @@ def _running(configuration: Configuration, definition: Definition, values: dict[
         text = client.describe_pipeline_definition_for_execution(PipelineExecutionArn=arn)[
             "PipelineDefinition"
         ]
-        if text == definition.text and all(
-            executions.same(present.get(name, ""), value) for name, value in wanted.items()
-        ):
+        config = client.describe_pipeline_execution(PipelineExecutionArn=arn).get("SelectiveExecutionConfig")
+        is_same_part = selection.is_of(config) if selection else config is None
+        is_alike = all(executions.same(present.get(name, ""), value) for name, value in wanted.items())
+        if text == definition.text and is_same_part and is_alike:
             note(
                 f"execution {arn.rsplit('/', 1)[-1]}, with the same code and parameters, is still running: "
                 "following it"
             )
             return arn
         other = arn.rsplit("/", 1)[-1]
-        note(f"execution {other}, with other code or parameters, is still running as well")
+        note(f"execution {other}, with other code, parameters or steps, is still running as well")
     return None
 
 
-def _start(configuration: Configuration, definition: Definition, values: dict[str, str]) -> str:
-    arguments.require_inputs(configuration, values)
+def _start(
+    configuration: Configuration, definition: Definition, values: dict[str, str], selection: Selection | None
+) -> str:
+    arguments.require_inputs(configuration, values, selection.steps if selection else None)
     _note_interruption(configuration, definition.name)
     for line in deployment.deploy(configuration, definition):
         note(line)
@@ -131,7 +150,7 @@ def _start(configuration: Configuration, definition: Definition, values: dict[st
     planned = Run(compiled, history.values(compiled.parameters, given), None, definition.name)
     # Before the start: what changes while a job begins to read is then told, and not missed.
     manifest = input_manifest.look(changed_inputs.uris_of(planned))
-    arn = executions.start(definition.name, given)
+    arn = executions.start(definition.name, given, selection.request if selection else None)
     try:
         input_manifest.record(configuration, definition.name, arn, manifest)
     except ClientError as error:
@@ -155,18 +174,19 @@ def _note_interruption(configuration: Configuration, pipeline: str) -> None:
             )
 
 
-def _step_names(configuration: Configuration) -> list[str]:
-    return [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
+def _step_names(configuration: Configuration, selection: Selection | None) -> list[str]:
+    names = [step.step_name for steps in configuration.pipeline.models.values() for step in steps.steps]
+    return [name for name in names if selection is None or name in selection.steps]
 
 
-def _follow(configuration: Configuration, pipeline: str, arn: str) -> Execution:
-    progress = Progress(_step_names(configuration))
+def _follow(configuration: Configuration, pipeline: str, arn: str, selection: Selection | None) -> Execution:
+    progress = Progress(_step_names(configuration, selection))
     noted: set[str] = set()
     with progress.shown():
         for execution in executions.watch(arn):
             progress.update(execution, time.time())
             done = (step for step in execution.steps if step.status == "Succeeded")
-            reused = {step.name for step in done if step.cache_hit} - noted
+            reused = {step.name for step in done if step.cache_hit or step.taken_from} - noted
             noted |= reused
             _note_changed_inputs(configuration.project.bucket, pipeline, arn, reused)
     return execution

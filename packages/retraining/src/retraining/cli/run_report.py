@@ -32,7 +32,7 @@ def show(configuration: Configuration, result: Result) -> None:
     if mine:
         _show_registered(mine)
     else:
-        console.line(_nothing_new(configuration, execution), "bold")
+        console.line(_nothing_new(configuration, result), "bold")
     _show_places(configuration, result, measured)
     following = [
         *_decide(configuration, mine, bool(known)),
@@ -115,10 +115,17 @@ def _program(configuration: Configuration) -> str:
     return "retrain" if shutil.which("retrain") else f"{shlex.quote(sys.executable)} -m retraining"
 
 
-def _nothing_new(configuration: Configuration, execution: Execution) -> str:
-    steps = [step.settings for step in configuration.steps.values()]
-    if not any(step.registers or step.step_class == "Lambda" for step in steps):
+def _nothing_new(configuration: Configuration, result: Result) -> str:
+    execution, selection = result.execution, result.selection
+    registering = {
+        name
+        for name, step in configuration.steps.items()
+        if step.settings.registers or step.step_class == "Lambda"
+    }
+    if not registering:
         return "Nothing registered: no step of the pipeline registers a model"
+    if selection and not registering & set(selection.steps):
+        return "Nothing registered: no step that registers a model was selected"
     cached = [step.name for step in execution.steps if step.cache_hit]
     why = f" ({', '.join(cached)}: cache hits)" if cached else ""
     return f"Nothing new registered: the models are in the registry already{why}"
@@ -150,7 +157,9 @@ def _looking(configuration: Configuration, result: Result) -> list[tuple[str, st
 def _again(result: Result, changed: dict[str, str]) -> str:
     """The command of this run with other values."""
     values = result.given | changed
-    return " ".join(["run", *(f"--param {shlex.quote(f'{name}={value}')}" for name, value in values.items())])
+    options = result.selection.options if result.selection else ()
+    given = (f"--param {shlex.quote(f'{name}={value}')}" for name, value in values.items())
+    return " ".join(["run", *options, *given])
 
 
 def _decide(

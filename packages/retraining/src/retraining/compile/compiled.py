@@ -68,6 +68,11 @@ class CompiledStep:
         named = {item if isinstance(item, str) else item["Step"] for item in self.raw.get("DependsOn", [])}
         return frozenset({*_steps_in(own), *named, *([self.parent] if self.parent else [])})
 
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The pipeline parameters that the step refers to."""
+        return frozenset(_parameters_in(self.content if self.type == "Condition" else self.raw))
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -114,6 +119,19 @@ def _steps_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _steps_in(item)
+
+
+def _parameters_in(value: Any) -> Iterator[str]:
+    """Names of the pipeline parameters that a value refers to."""
+    if isinstance(value, dict):
+        reference = value.get("Get")
+        if isinstance(reference, str) and reference.startswith("Parameters."):
+            yield reference.removeprefix("Parameters.")
+        for item in value.values():
+            yield from _parameters_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _parameters_in(item)
 
 
 def _tokens(path: str) -> list[str | int]:
@@ -197,6 +215,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)
+
+
+def value_at(document: Any, path: str) -> Any:
+    """The value of a document at a path such as ``a.b['c'][0]``; None where there is none."""
+    return _pick(document, _tokens(path))
 
 
 def _pick(document: Any, path: list[str | int]) -> Any:

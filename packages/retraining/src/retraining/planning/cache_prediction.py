@@ -5,7 +5,7 @@ pipeline step type". A step is reused where caching is on and the same step of t
 within ExpireAfter on equal values of `KEYS`; of several, the most recent.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -41,7 +41,7 @@ KEYS = {
     "Lambda": ("FunctionArn", "OutputParameters", "Arguments"),
 }
 
-Outcome = Literal["hit", "miss", "open", "never"]
+Outcome = Literal["hit", "miss", "open", "never", "taken", "left out"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Prediction:
     """What the cache will do for a step.
 
     `outcome` is "open" where it depends on what another step returns, and "never" for a step of a type
-    that SageMaker does not cache. `source` is the run whose result a hit takes. Of a miss, `reasons` are
+    that SageMaker does not cache. Where a part of the steps is selected, a step may be "taken" over from
+    another execution, or "left out". `source` is the run whose result is used. Of a miss, `reasons` are
     words, and `differences` the parts of the key that changed since the most similar success.
     """
 
@@ -60,13 +61,19 @@ class Prediction:
 
 
 def predict(
-    run: Run, history: list[Past], now: datetime, gone: Collection[tuple[str, str]] = ()
+    run: Run,
+    history: list[Past],
+    now: datetime,
+    gone: Collection[tuple[str, str]] = (),
+    part: Mapping[str, Run | None] | None = None,
 ) -> dict[str, Prediction]:
     """The prediction for every step of `run`, which has no ARN yet.
 
     Args:
         history: earlier executions, newest first.
         gone: ARN of an execution and step, where the step's results were deleted.
+        part: where a part of the steps is selected, each other step with the run that it is taken from, or
+            None where it is left out.
     """
     steps = run.definition.steps
     order = TopologicalSorter(
@@ -75,8 +82,11 @@ def predict(
     planned = Run(run.definition, run.parameters, None, run.pipeline)
     predictions: dict[str, Prediction] = {}
     for name in order:
-        candidates = _candidates(steps[name], history)
-        predictions[name] = _predict(steps[name], planned, candidates, predictions, now, gone)
+        if part is not None and name in part:
+            predictions[name] = Prediction("taken" if part[name] else "left out", source=part[name])
+        else:
+            candidates = _candidates(steps[name], history)
+            predictions[name] = _predict(steps[name], planned, candidates, predictions, now, gone)
         source = predictions[name].source
         if source is not None:
             planned.origins[name] = source

@@ -18,6 +18,7 @@ from retraining.planning.cache_prediction import Prediction
 from retraining.planning.changed_inputs import ChangedInput
 from retraining.runs import arguments, deployment, targets
 from retraining.runs.interruption import Threads
+from retraining.runs.selection import ALL_STEPS, Choice, Selection, choose, values_of, with_source
 from retraining.runs.targets import PlaceName
 
 # How many executions are compared; more only where the nearest ones have no result to reuse.
@@ -33,7 +34,8 @@ class PlannedStep:
     """One step: `change` is added, removed, changed or unchanged; `changes` and `reasons` are in words.
 
     `cache` is hit, miss, open (it depends on another step's result) or never, and None for a removed
-    step. `source` is the execution whose result a hit takes, `behind` the condition that decides.
+    step; where a part of the steps is selected also taken (from another execution) or left out. `source` is
+    the execution whose result is used, `behind` the condition that decides.
     """
 
     name: str
@@ -85,30 +87,39 @@ class Plan:
         }
 
 
-def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) -> Plan:
+def make_plan(
+    configuration: Configuration, place: PlaceName, given: list[str], choice: Choice = ALL_STEPS
+) -> Plan:
     """Compare the project with what is deployed and with the last executions; nothing is changed.
 
     Args:
         given: ``Name=value`` of the parameters that differ from their defaults.
+        choice: the steps that the run is to be of.
 
     Raises:
-        UserError: the project does not compile, a parameter is wrong, or the place cannot be entered.
+        UserError: the project does not compile, a parameter or the choice is wrong, or the place cannot be
+            entered.
     """
     values = arguments.parse(configuration, given)
     with Threads(1) as pool:
         services = pool.submit(targets.prepare, place, configuration, note, dict(os.environ))
         note("compiling the pipeline")
         definition = compile_pipeline(configuration)
+        new = read(definition.text)
+        selection = choose(configuration, new, choice, values)
         services.result()
     targets.enter(place, configuration, note)
-    new = read(definition.text)
+    if selection:
+        selection = with_source(selection, definition.name, new)
+        values = values_of(selection, new, values)
     given_values = {**values, "GitCommit": deployment.git_commit(configuration.root)}
     run = Run(new, history.values(new.parameters, given_values), None, definition.name)
     packages = CodePackages(definition.uploads)
     deployed = deployment.deployed_pipeline(definition.name)
     old = read(deployed["PipelineDefinition"]) if deployed else None
     looks = _LOOKS_AT_OUTPUTS[place]
-    predictions, past = _predict(run, looks) if deployed else (_predict_from(run, [], looks), [])
+    part, sources = _part(new, selection, definition.name)
+    predictions, past = _predict(run, looks, part) if deployed else (_predict_from(run, [], looks, part), [])
     return Plan(
         pipeline=definition.name,
         place=place,
@@ -117,28 +128,47 @@ def make_plan(configuration: Configuration, place: PlaceName, given: list[str]) 
         others=tuple(_others(configuration, definition, old, new, deployed)),
         parameters=run.parameters,
         changed_inputs=tuple(
-            changed_inputs.find(configuration.project.bucket, past, cache_prediction.sources(predictions))
+            changed_inputs.find(
+                configuration.project.bucket, [*past, *sources], cache_prediction.sources(predictions)
+            )
         ),
     )
 
 
-def _predict(run: Run, looks_at_outputs: bool) -> tuple[dict[str, Prediction], list[history.Past]]:
+def _part(
+    definition: Compiled, selection: Selection | None, pipeline: str
+) -> tuple[dict[str, Run | None] | None, list[history.Past]]:
+    """Each step that is not selected, with the run that its result comes from; and their executions."""
+    if selection is None:
+        return None, []
+    past = history.past_of(pipeline, [selection.source]) if selection.source else []
+    part: dict[str, Run | None] = {name: None for name in definition.steps if name not in selection.steps}
+    for name in selection.needed:
+        part[name] = past[0].run.origins.get(name, past[0].run)
+    return part, past
+
+
+def _predict(
+    run: Run, looks_at_outputs: bool, part: dict[str, Run | None] | None
+) -> tuple[dict[str, Prediction], list[history.Past]]:
     """The predictions, and the executions that they were made from."""
     predictions: dict[str, Prediction] = {}
     past: list[history.Past] = []
     for most in (_NEAR, _FAR):
         past, has_more = history.load(run.pipeline, most)
-        predictions = _predict_from(run, past, looks_at_outputs)
-        if not has_more or all(prediction.outcome in ("hit", "never") for prediction in predictions.values()):
+        predictions = _predict_from(run, past, looks_at_outputs, part)
+        if not has_more or not any(item.outcome in ("miss", "open") for item in predictions.values()):
             break
     return predictions, past
 
 
-def _predict_from(run: Run, past: list[history.Past], looks_at_outputs: bool) -> dict[str, Prediction]:
+def _predict_from(
+    run: Run, past: list[history.Past], looks_at_outputs: bool, part: dict[str, Run | None] | None
+) -> dict[str, Prediction]:
     now = datetime.now(UTC)
     gone: set[tuple[str, str]] = set()
     while True:
-        predictions = cache_prediction.predict(run, past, now, gone)
+        predictions = cache_prediction.predict(run, past, now, gone, part)
         sources = cache_prediction.sources(predictions)
         more = history.deleted(past, sources) if looks_at_outputs else set()
         if more <= gone:

@@ -1,7 +1,7 @@
 """What the evaluations of an execution measured, read from their outputs."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -34,10 +34,18 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: its candidates, in the order of metrics.csv, and its report's URI where it has one."""
+    """One evaluation of a model.
 
+    Attributes:
+        candidates: in the order of metrics.csv.
+        report: the URI of its report; None where it has none.
+        curves: the columns of its history.csv, each as (epoch, value).
+    """
+
+    model: str
     candidates: tuple[Candidate, ...]
     report: str | None
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
 def evaluations_of(configuration: Configuration, execution: Execution) -> list[Evaluation]:
@@ -105,4 +113,11 @@ def _read(model: str, uri: str) -> Evaluation:
         documents = [name for name in names if name.endswith(".json") and "/" not in name]
         metrics = model_quality.numbers(map(read, documents))
         candidates = [Candidate(model, "candidate", "", metrics)] if metrics else []
-    return Evaluation(tuple(candidates), f"s3://{bucket}/{prefix}{REPORT}" if REPORT in names else None)
+    curves: dict[str, list[tuple[int, float]]] = {}
+    with contextlib.suppress(ValueError):  # another file of this name
+        for epoch, name, value in model_quality.history(
+            read(model_quality.HISTORY) if model_quality.HISTORY in names else ""
+        ):
+            curves.setdefault(name, []).append((epoch, value))
+    report = f"s3://{bucket}/{prefix}{REPORT}" if REPORT in names else None
+    return Evaluation(model, tuple(candidates), report, curves)

@@ -150,6 +150,8 @@ def _links(execution: Execution) -> dict[str, str]:
             links[f"sagemaker.job.{step.name}"] = step.job[1]
         if step.cache_hit:
             links[f"sagemaker.cache_hit.{step.name}"] = "true"
+        if step.taken_from:
+            links[f"sagemaker.taken_from.{step.name}"] = step.taken_from
         outputs = {
             item["Name"]: item["Value"]
             for item in step.metadata.get("Lambda", {}).get("OutputParameters", [])

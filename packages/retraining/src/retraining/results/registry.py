@@ -54,14 +54,14 @@ def packages(configuration: AnyConfiguration) -> list[ModelPackage]:
     return versions
 
 
-def find(configuration: AnyConfiguration, name: str) -> ModelPackage:
-    """A package by version number, ``group/version`` or ARN; of a group's name, the project's part may be
-    left out, or the model's name be given.
+def find(configuration: AnyConfiguration, name: str, known: list[ModelPackage] | None = None) -> ModelPackage:
+    """A package by version number, ``group/version`` or ARN, of those `known`, or else of all; of a group's
+    name, the project's part may be left out, or the model's name be given.
 
     Raises:
         UserError: there is none, or the name is ambiguous among groups.
     """
-    known = packages(configuration)
+    known = packages(configuration) if known is None else known
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
     if not named:
         short = _short_groups(configuration)

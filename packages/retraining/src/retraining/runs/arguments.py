@@ -1,7 +1,9 @@
 """Pipeline parameters given on the command line, and the data that they point at."""
 
+import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from retraining.config.checks import parameter_values
@@ -36,7 +38,7 @@ def parse(configuration: Configuration, given: list[str]) -> dict[str, str]:
             problems.append(f"--param {name}: no such parameter{suggestion_or_all(name, declared)}")
         elif name in values:
             problems.append(f"--param {name}: it is given twice, as {values[name]!r} and {value!r}: keep one")
-        elif words := _problem(declared[name], value):
+        elif words := _problem(declared[name], value) or _local(configuration, declared[name], value):
             problems.append(f"--param {name}: {words}")
         else:
             values[name] = value
@@ -75,6 +77,21 @@ def _problem(parameter: Parameter, value: str) -> str | None:
     return f"{expected} is expected (as in the default {parameter.default!r}), not {value!r}"
 
 
+def _local(configuration: Configuration, parameter: Parameter, value: str) -> str | None:
+    """What to do with a path of this machine where jobs read from S3; None for all other values."""
+    is_in_s3 = str(parameter.default).startswith("s3://") and parameter.type == "String"
+    if not is_in_s3 or not value or value.lower().startswith("s3"):
+        return None  # the keys that declare it say what is wrong
+    is_path = value.startswith(("/", "./", "../", "~", "file:")) or os.path.lexists(value)
+    is_input = any(item.parameter == parameter.parameter for _, item in _inputs(configuration) if item)
+    words = f"an S3 URI such as s3://bucket/prefix/ is expected, not {value!r}"
+    if is_input:
+        path = shlex.quote(value.removeprefix("file://")) if is_path else "FILE_OR_FOLDER"
+        put = f"`retrain data --from {path} --input {parameter.parameter}`"
+        return f"{words}: jobs read from S3, and {put} puts files of this machine there"
+    return f"{words}, a path of this machine" if is_path else None
+
+
 def _refused(configuration: Configuration, values: dict[str, str]) -> Iterator[str]:
     """What the keys that declare the parameters say of the values."""
     models = list(configuration.models.values())
@@ -100,18 +117,24 @@ def _typed(parameter: Parameter, value: str) -> Any:
     return {"Integer": int, "Float": float}.get(parameter.type, str)(value)
 
 
-def require_inputs(configuration: Configuration, values: dict[str, str]) -> None:
+def require_inputs(
+    configuration: Configuration, values: dict[str, str], steps: Collection[str] | None = None
+) -> None:
     """Check that every S3 file or prefix that a job reads from outside holds at least one object.
+
+    Args:
+        steps: those that run; None for all.
 
     Raises:
         UserError: some do not; a problem for each.
     """
     problems = []
-    for uri, parameter in _inputs(configuration):
+    for uri, parameter in _inputs(configuration, steps):
         given = values.get(parameter.parameter, str(parameter.default)) if parameter else uri
         words = _missing(given)
         if words and parameter:
-            advice = _advice(parameter.parameter, _can_be_simulated(configuration, given))
+            is_default = given == str(parameter.default)
+            advice = _advice(parameter.parameter, given, is_default, _can_be_simulated(configuration, given))
             problems.append(f"input {parameter.parameter}: {words}: {advice}")
         elif words:
             problems.append(f"input {words}: put the data there, or change fileName in the model's file")
@@ -119,11 +142,13 @@ def require_inputs(configuration: Configuration, values: dict[str, str]) -> None
         raise UserError(*dict.fromkeys(problems))
 
 
-def _advice(name: str, can_be_simulated: bool) -> str:
+def _advice(name: str, uri: str, is_default: bool, can_be_simulated: bool) -> str:
+    there = "" if is_default else f" --to {uri}"
+    own = f"put your own data there (`retrain data --from FILE --input {name}{there}`)"
     other = f"give another location with --param {name}=s3://..."
     if can_be_simulated:
-        return f"put the data there, {other}, or run `retrain data` for simulated sample data"
-    return f"put the data there, or {other}"
+        return f"{own}, {other}, or run `retrain data` for simulated sample data"
+    return f"{own}, or {other}"
 
 
 def _can_be_simulated(configuration: Configuration, uri: str) -> bool:
@@ -135,9 +160,13 @@ def _can_be_simulated(configuration: Configuration, uri: str) -> bool:
         return False
 
 
-def _inputs(configuration: Configuration) -> Iterator[tuple[str, Parameter | None]]:
+def _inputs(
+    configuration: Configuration, steps: Collection[str] | None = None
+) -> Iterator[tuple[str, Parameter | None]]:
     """The data of jobs that no step of the pipeline writes: a URI, or the parameter that holds it."""
     for step in configuration.steps.values():
+        if steps is not None and step.name not in steps:
+            continue
         for item in step.inputs:
             if isinstance(item.uri, Parameter):
                 yield "", item.uri

@@ -23,7 +23,11 @@ JOB_KINDS = {
 
 @dataclass
 class StepRun:
-    """One step of one execution; `seconds` is None until it ended, `attempts` counts the retries too."""
+    """One step of one execution.
+
+    `seconds` is None until it ended, `attempts` counts the retries too. `taken_from` is the ARN of the
+    execution that really ran it, where this one selected other steps.
+    """
 
     name: str
     status: str
@@ -33,6 +37,7 @@ class StepRun:
     failure: str | None
     metadata: dict[str, Any] = field(default_factory=dict)
     attempts: int = 1
+    taken_from: str | None = None
 
     @property
     def job(self) -> tuple[str, str] | None:
@@ -49,6 +54,7 @@ class StepRun:
             "cache_hit": self.cache_hit,
             "seconds": self.seconds,
             "failure": self.failure,
+            "taken_from": self.taken_from,
         }
 
 
@@ -120,15 +126,17 @@ def describe(arn: str) -> Execution:
 
 def _step(item: dict[str, Any]) -> StepRun:
     start, end = item.get("StartTime"), item.get("EndTime")
+    taken_from = (item.get("SelectiveExecutionResult") or {}).get("SourcePipelineExecutionArn")
     return StepRun(
         name=item["StepName"],
         status=item["StepStatus"],
-        cache_hit="CacheHitResult" in item,
+        cache_hit="CacheHitResult" in item and taken_from is None,
         seconds=round((end - start).total_seconds(), 3) if start and end else None,
         started=start,
         failure=item.get("FailureReason"),
         metadata=item.get("Metadata", {}),
         attempts=item.get("AttemptCount") or 1,
+        taken_from=taken_from,
     )
 
 
@@ -183,8 +191,8 @@ def same(present: str, wanted: str) -> bool:
         return present.lower() == wanted.lower() in ("true", "false")
 
 
-def start(pipeline: str, values: dict[str, str]) -> str:
-    """Start an execution; returns its ARN.
+def start(pipeline: str, values: dict[str, str], selection: dict[str, Any] | None = None) -> str:
+    """Start an execution, of all steps or with a SelectiveExecutionConfig; returns its ARN.
 
     Raises:
         UserError: SageMaker refuses the parameters.
@@ -193,6 +201,7 @@ def start(pipeline: str, values: dict[str, str]) -> str:
         response = boto3.client("sagemaker").start_pipeline_execution(
             PipelineName=pipeline,
             PipelineParameters=[{"Name": name, "Value": value} for name, value in values.items()],
+            **({"SelectiveExecutionConfig": selection} if selection else {}),
         )
     except ClientError as error:
         raise UserError(f"the pipeline does not start: {error.response['Error']['Message']}") from None
@@ -218,7 +227,8 @@ def watch(arn: str) -> Iterator[Execution]:
 
 def job_seconds(execution: Execution) -> float:
     """Wall time in which at least one of the execution's own jobs ran; cache hits cost none."""
-    own = [step.job for step in execution.steps if step.job is not None and not step.cache_hit]
+    ran = (step for step in execution.steps if not step.cache_hit and step.taken_from is None)
+    own = [step.job for step in ran if step.job is not None]
     total, reached = 0.0, 0.0
     for begin, end in sorted(span for kind, name in own if (span := _span(kind, name))):
         total += max(0.0, end - max(begin, reached))

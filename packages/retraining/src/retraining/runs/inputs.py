@@ -9,6 +9,7 @@ import boto3
 from botocore.exceptions import ClientError, ParamValidationError
 
 from retraining.config.configuration import Configuration
+from retraining.config.flow import chaining
 from retraining.config.schema.parameter import Parameter, default_of
 from retraining.errors import UserError
 
@@ -19,12 +20,13 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class ModelInput:
-    """One input of a model's preprocessing; `input` is its parameter, or else its channel."""
+    """One input that no step writes; `input` is its parameter, or else its name in the job."""
 
     model: str
     channel: str
     input: str
     uri: str
+    has_parameter: bool = True
 
     @property
     def bucket(self) -> str:
@@ -74,19 +76,46 @@ class InputState:
 
     def as_json(self) -> dict[str, Any]:
         objects = len(self.content.keys)
-        return asdict(self.input) | {"holds": self.content.holds, "objects": objects, "written": self.is_new}
+        described = asdict(self.input)
+        del described["has_parameter"]
+        return described | {"holds": self.content.holds, "objects": objects, "written": self.is_new}
 
 
-def inputs_of(configuration: Configuration, model_name: str, to: str | None = None) -> list[ModelInput]:
-    """A model's inputs: where their defaults point, or one folder for each below `to`."""
+def all_inputs(configuration: Configuration, model_name: str) -> list[ModelInput]:
+    """What a model's jobs read and no step writes, where the defaults point; each once."""
+    inputs = [
+        ModelInput(
+            model_name,
+            item.name,
+            item.uri.parameter if isinstance(item.uri, Parameter) else item.name,
+            str(default_of(item.uri)),
+            isinstance(item.uri, Parameter),
+        )
+        for step in configuration.steps.values()
+        if step.model_name == model_name
+        for item in step.inputs
+        if item.uri is not None
+    ]
+    return list(dict.fromkeys(inputs))
+
+
+def simulated_inputs(
+    configuration: Configuration, model_name: str, to: str | None = None
+) -> list[ModelInput]:
+    """The inputs of a model's preprocessing: where their defaults point, or one folder for each below `to`.
+
+    An input is called like its channel; in a channel with several data files, like their sourceName.
+    """
     preprocess = configuration.models[model_name].preprocess
     inputs = []
     for channel_name, channel in (preprocess.channels if preprocess else {}).items():
-        if channel.dataFiles:
-            file = channel.dataFiles[0].fileName
-            name = file.parameter if isinstance(file, Parameter) else channel_name
-            uri = str(default_of(file)) if to is None else f"{to.rstrip('/')}/{channel_name}/"
-            inputs.append(ModelInput(model_name, channel_name, name, uri))
+        for index, file in enumerate(channel.dataFiles):
+            name = channel_name if len(channel.dataFiles) == 1 else file.sourceName or channel_name
+            default = chaining.data_uri(channel, index)
+            is_parameter = isinstance(default, Parameter)
+            uri = str(default_of(default)) if to is None else f"{to.rstrip('/')}/{name}/"
+            shown = default.parameter if isinstance(default, Parameter) else name
+            inputs.append(ModelInput(model_name, name, shown, uri, is_parameter))
     return inputs
 
 

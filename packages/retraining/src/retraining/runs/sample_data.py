@@ -1,24 +1,21 @@
 """Simulated sample data where the pipeline's inputs point. Data from elsewhere are left as they are."""
 
 import ast
-import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import ClientError
 
 from retraining.compile import code_package
 from retraining.config.configuration import Configuration
 from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError, suggestion_or_all
-from retraining.runs import interruption
-from retraining.runs.inputs import MARK, Content, InputState, ModelInput, inputs_of, look
+from retraining.runs import interruption, objects
+from retraining.runs.inputs import MARK, Content, InputState, ModelInput, look, simulated_inputs
 
 
 def models(configuration: Configuration, model: str | None) -> list[str]:
@@ -46,7 +43,7 @@ def fills(configuration: Configuration, uri: str) -> bool:
         UserError: an input cannot be listed.
     """
     for name, script in scripts(configuration, models(configuration, None)).items():
-        inputs = inputs_of(configuration, name)
+        inputs = simulated_inputs(configuration, name)
         if uri in (item.uri for item in inputs):
             named = _texts(script)
             return all(item.channel in named for item in inputs) and not any(
@@ -100,7 +97,7 @@ def upload(
     left: list[InputState] = []
     for name in names if to is None else simulators:
         below = f"{to.rstrip('/')}/{name}" if to is not None and len(simulators) > 1 else to
-        states = [look(configuration, item) for item in inputs_of(configuration, name, below)]
+        states = [look(configuration, item) for item in simulated_inputs(configuration, name, below)]
         own = [state for state in states if state.content.holds == "own"]
         if own and to is not None:
             raise UserError(
@@ -110,7 +107,10 @@ def upload(
         (left if own else free).extend(states)
     if not simulators and not left:
         script = _script(configuration, names[0])
-        raise UserError(f"{script}: no such file: there is no simulated sample data, put your own into S3")
+        raise UserError(
+            f"{script}: no such file: there is no simulated sample data: put your own into S3, "
+            f"`retrain data --from FILE --model {names[0]}`"
+        )
     chosen = [state for state in free if state.input.model in simulators]
     with tempfile.TemporaryDirectory() as folder:
         for name in dict.fromkeys(state.input.model for state in chosen):
@@ -147,32 +147,15 @@ def _files(folder: Path, model_input: ModelInput) -> dict[str, Path]:
 
 
 def _replace(state: InputState, files: dict[str, Path]) -> InputState:
-    """Upload what is not there yet; then delete what an earlier upload wrote under other names.
-
-    An object with the same content stays as it is: a newer one would look like new data.
-    """
+    """Upload what is not there yet; then delete what an earlier upload wrote under other names."""
     s3 = boto3.client("s3")
     bucket = state.input.bucket
     try:
         for key, path in files.items():
-            metadata = MARK | {"sha256": _digest(path)}
-            if key not in state.content.keys or not _has(s3, bucket, key, metadata):
-                s3.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": metadata})
+            objects.put(s3, bucket, key, path, MARK)
     except S3UploadFailedError as error:
         raise UserError(f"{state.input.uri}: {error}") from None
     for key in state.content.keys:
         if key.startswith(state.input.folder) and key not in files:
             s3.delete_object(Bucket=bucket, Key=key)
     return InputState(state.input, Content(tuple(files)), is_new=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _has(s3: Any, bucket: str, key: str, metadata: dict[str, str]) -> bool:
-    try:
-        return bool(metadata.items() <= s3.head_object(Bucket=bucket, Key=key)["Metadata"].items())
-    except ClientError:
-        return False

@@ -227,6 +227,11 @@ def _enter_local(configuration: AnyConfiguration, on_progress: Callable[[str], N
     return Place("local", lambda kind, job: str(settings.job_log(job)), settings.file_of)
 
 
+def file_of(name: PlaceName, configuration: AnyConfiguration) -> Callable[[str], str]:
+    """Where an object of S3 can be opened in this place: locally, the path of its file."""
+    return local_settings(configuration).file_of if name == "local" else lambda uri: uri
+
+
 def _enter_aws(configuration: AnyConfiguration, on_progress: Callable[[str], None]) -> Place:
     import boto3
     import botocore.session

@@ -9,10 +9,9 @@ import yaml
 
 from retraining.errors import UserError
 from retraining.scaffold.names import Names
-from retraining.scaffold.source import Source
+from retraining.scaffold.source import PIPELINE, Source
 from retraining.scaffold.yaml_edit import YamlText, item, nodes, reindented, value_of
 
-PIPELINE = ("conf", "sagemakerPipeline")
 _LENGTHS = {"tune": 32}
 _LINE = 100
 
@@ -20,7 +19,7 @@ _LINE = 100
 def copy_folder(source: Source, folder: Path, leave_out: Path) -> None:
     """Copy a model's scripts, without its configuration and its tests."""
     ignored = shutil.ignore_patterns("__pycache__", ".*")
-    left_out = {source.conf, leave_out, *_overlays(source)}
+    left_out = {source.conf, source.anchor, leave_out, *_overlays(source)}
 
     def ignore(parent: str, names: list[str]) -> set[str]:
         return ignored(parent, names) | {name for name in names if Path(parent) / name in left_out}
@@ -36,7 +35,7 @@ def _overlays(source: Source) -> dict[Path, bool]:
             file = YamlText(path)
         except UserError:
             continue  # no configuration: it is copied as it is
-        if path != source.conf and file.find("conf"):
+        if path not in (source.conf, source.anchor) and file.find("conf"):
             overlays[path] = file.find("conf", "models", source.name) is not None
     return overlays
 
@@ -51,10 +50,8 @@ def configuration_texts(source: Source, names: Names, folder: str) -> dict[str, 
 
 
 def _renamed(file: YamlText, source: Source, names: Names, folder: str, known: set[str]) -> str:
-    for key in ("sagemakerPipeline",):
-        block = file.block("conf", key)
-        if block:
-            file.cut(*block)
+    if pipeline := file.block(*PIPELINE):
+        file.cut(*pipeline)
     entry = file.find("conf", "models")
     models = entry[1] if entry else None
     for key, _ in models.value if isinstance(models, yaml.MappingNode) else []:

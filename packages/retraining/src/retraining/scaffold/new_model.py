@@ -1,6 +1,5 @@
 """`retrain new-model`: one more model in the project, copied from a model of it or from an example."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError
 from retraining.scaffold import copy
 from retraining.scaffold.names import Names
-from retraining.scaffold.source import Source, find
-from retraining.scaffold.yaml_edit import YamlText
+from retraining.scaffold.source import PIPELINE, Source, anchor_of, find
+from retraining.scaffold.yaml_edit import YamlText, write
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 _LENGTH = 40
@@ -79,18 +78,18 @@ def create(root: Path, name: str, like: str, data: str | None = None) -> Created
         _data_prefix(name, data),
     )
     _require_whole(sources, names, like, configuration)
-    anchor = _anchor(configuration)
+    anchor = anchor_of(configuration)
     before = anchor.path.read_bytes()
     try:
         environments = _make_folders(root, targets, names)
         blocks = [copy.steps_text(source, names) for source in sources]
         copy.add_to_pipeline(anchor, blocks, copy.dependencies(sources, names))
-        _write(anchor.path, anchor.render().encode())
+        write(anchor.path, anchor.render().encode())
         for environment in (None, *environments):
             load(root, environment)
     except BaseException as error:
         if anchor.path.read_bytes() != before:
-            _write(anchor.path, before)
+            write(anchor.path, before)
         _remove(targets)
         if isinstance(error, UserError):
             words = f"nothing was changed: the configuration with {name!r} like {like!r} is not valid"
@@ -118,7 +117,10 @@ def _data_prefix(name: str, data: str | None) -> str:
     # A variable of the project may be the bucket.
     own = re.fullmatch(r"s3://SMP_\w+(/.*)?", data)
     if not own and (words := s3_problem(data)):
-        raise UserError(f"--data: {words}")
+        raise UserError(
+            f"--data: {words}; for files of your machine leave it out: `retrain data --from` puts them "
+            "where the new model reads"
+        )
     if odd := re.search(r"[^\w.=/:-]", data):
         raise UserError(f"--data {data}: {odd[0]!r} is not allowed: letters, digits and _ . = / - are")
     return f"{data.rstrip('/')}/"
@@ -146,10 +148,10 @@ def _targets(configuration: Configuration, sources: list[Source], name: str, lik
         filled = [new if index == wild[0] else part for index, part in enumerate(parts)]
         folder, conf = root.joinpath(*filled[: wild[0] + 1]), root.joinpath(*filled)
         targets.append(_Target(source, new, folder, conf, root / "tests" / "models" / new))
-    anchor = _anchor(configuration)
+    anchor = anchor_of(configuration)
     for target in targets:
         if target.name in configuration.models:
-            if not anchor.find(*copy.PIPELINE, "models", target.name):
+            if not anchor.find(*PIPELINE, "models", target.name):
                 left = [str(path.relative_to(root)) for other in targets for path in _folders(other)]
                 raise UserError(
                     f"{left[0]} has no steps in the pipeline, as an interrupted new-model leaves it: "
@@ -173,15 +175,6 @@ def _require_whole(sources: list[Source], names: Names, like: str, configuration
                 f"--like {like}: its step {step!r} reads what {other!r} of another model writes, which is "
                 f"not in this project: copy both by --like {example}"
             )
-
-
-def _anchor(configuration: Configuration) -> YamlText:
-    """The file that holds conf.sagemakerPipeline; a valid configuration has one."""
-    for path in sorted(configuration.root.glob(configuration.project.model_files)):
-        file = YamlText(path)
-        if file.find(*copy.PIPELINE):
-            return file
-    raise UserError(f"{configuration.project.model_files}: no file holds conf.sagemakerPipeline (the anchor)")
 
 
 def _make_folders(root: Path, targets: list[_Target], names: Names) -> list[str]:
@@ -220,14 +213,6 @@ def _copy(target: _Target, texts: dict[str, str]) -> None:
 def _folders(target: _Target) -> list[Path]:
     """The folders of a new model that exist."""
     return [folder for folder in (target.folder, target.tests) if folder.is_dir()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a reader sees the old or the new one, also after a crash."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(content)
-    shutil.copymode(path, draft)
-    os.replace(draft, path.resolve())
 
 
 def _notes(root: Path, targets: list[_Target]) -> Iterator[str]:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retraining.config.configuration import Configuration
+from retraining.config.files import model_files
 from retraining.errors import UserError, suggestion_or_all
 from retraining.scaffold.yaml_edit import YamlText
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-_STEPS = ("conf", "sagemakerPipeline", "models")
+PIPELINE = ("conf", "sagemakerPipeline")
+_STEPS = (*PIPELINE, "models")
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,39 @@ def _place_in_pipeline(source: Source) -> int:
     return names.index(source.name)
 
 
+def model_texts(configuration: Configuration) -> list[YamlText]:
+    """The files that describe the project's models."""
+    paths = sorted(configuration.root.glob(configuration.project.model_files))
+    return [YamlText(path) for path in paths if path.is_file()]
+
+
+def anchor_of(configuration: Configuration) -> YamlText:
+    """The file that has conf.sagemakerPipeline: conf/pipeline.yaml, or one of the models'."""
+    own = configuration.root / model_files.PIPELINE
+    files = [*([YamlText(own)] if own.is_file() else []), *model_texts(configuration)]
+    return next(file for file in files if file.find(*PIPELINE))  # a valid configuration has one
+
+
 def _own(configuration: Configuration) -> dict[str, Source]:
-    root = configuration.root
-    files = [
-        YamlText(path) for path in sorted(root.glob(configuration.project.model_files)) if path.is_file()
-    ]
+    root, anchor, files = configuration.root, anchor_of(configuration), model_texts(configuration)
     sources = {}
     for name, model in configuration.models.items():
         conf = next((file.path for file in files if file.find("conf", "models", name)), None)
-        anchor = next((file.path for file in files if file.find(*_STEPS, name)), None)
         tests = root / "tests" / "models" / name
-        if conf and anchor:
+        if conf and anchor.find(*_STEPS, name):
             folder = root / model.source_directory
-            sources[name] = Source(name, folder, conf, anchor, tests if tests.is_dir() else None)
+            sources[name] = Source(name, folder, conf, anchor.path, tests if tests.is_dir() else None)
     return sources
 
 
 def _examples() -> dict[str, Source]:
     files = [YamlText(path) for path in sorted(EXAMPLES.glob("*/conf.yaml"))]
+    pipelines = [YamlText(path) for path in sorted(EXAMPLES.glob("*/pipeline.yaml"))]
     sources = {}
     for file in files:
         folder, tests = file.path.parent, file.path.parent / "tests"
         name = folder.name
-        anchor = next((other.path for other in files if other.find(*_STEPS, name)), None)
+        anchor = next((other.path for other in pipelines if other.find(*_STEPS, name)), None)
         if anchor and file.find("conf", "models", name):
             sources[name] = Source(name, folder, file.path, anchor, tests if tests.is_dir() else None)
     return sources

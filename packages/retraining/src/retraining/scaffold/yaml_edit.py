@@ -1,7 +1,9 @@
 """Edits of a YAML file's text at the positions of its values: comments and formatting stay as they are."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +55,10 @@ class YamlText:
             place = FileLine(str(self.path), key.start_mark.line + 1)
             raise UserError(Problem(place, keys, "write it in lines of its own, without braces around it"))
         return start, self.after(value)
+
+    def start_of_line(self, node: yaml.Node) -> int:
+        """Offset of the start of the line in which a value starts."""
+        return self._lines[node.start_mark.line]
 
     def after(self, node: yaml.Node) -> int:
         """Offset of the start of the line after a value's last one."""
@@ -161,3 +167,12 @@ def reindented(text: str, by: int) -> str:
     lines = text.splitlines()
     moved = [" " * by + line if by > 0 else line[-by:] for line in lines]
     return "".join(f"{line}\n" if line.strip() else "\n" for line in moved)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: a reader sees the old or the new one, also after a crash."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_bytes(content)
+    if path.exists():
+        shutil.copymode(path, draft)
+    os.replace(draft, path.resolve())

@@ -6,6 +6,8 @@ from pathlib import Path
 from retraining.config.files.yaml_file import Document
 from retraining.errors import Location, seen
 
+# Where a project describes its pipeline, below its folder.
+PIPELINE = Path("conf", "pipeline.yaml")
 _CONTAINER: Location = ("conf", "models", "modelContainer")
 
 

@@ -23,6 +23,8 @@ from retraining.errors import (
 _FRAMEWORK_KEYS = tuple(FrameworkConfiguration.model_fields)
 _MODEL_KEYS = ("models", "sagemakerPipeline")
 _KEYS = (*_MODEL_KEYS, *_FRAMEWORK_KEYS)
+# Files of conf/ that are no environments.
+_OWN_FILES = ("project", "pipeline")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -31,7 +33,8 @@ class Reader:
 
     Attributes:
         project: the settings of conf/project.yaml.
-        models: ``{"conf": {"models": ..., "sagemakerPipeline": ...}}`` of all model files.
+        models: ``{"conf": {"models": ..., "sagemakerPipeline": ...}}`` of all model files and of
+            conf/pipeline.yaml, which a model's file may stand in for.
         problems: the collector; what is wrong with the files is in it.
         has_project, has_models: False where a file could not be read or a part of it was refused: what
             would be missing then is not a mistake of its own.
@@ -54,8 +57,9 @@ class Reader:
         if environment:
             self._read_overlays(environment, overlay)
         if "sagemakerPipeline" not in self.models.content["conf"] and self.has_models:
-            words = "one file must have it (the anchor); none does"
-            self._report(Problem(FileLine(self._pattern), ("conf", "sagemakerPipeline"), words))
+            words = "this file, or a model's, must have it: the steps of the models, and their order"
+            place = FileLine(str(shown(self.root / model_files.PIPELINE)))
+            self._report(Problem(place, ("conf", "sagemakerPipeline"), words))
 
     def replace_variables(self) -> None:
         """Put the values of SMP_ names where the models' values name them."""
@@ -132,7 +136,33 @@ class Reader:
                 self._add_framework_file(document)
             else:
                 self._add_model_file(document, conf, content, marks)
+        self._add_pipeline_file(content, marks)
         return Document({"conf": content}, marks)
+
+    def _add_pipeline_file(self, content: dict[str, Any], marks: dict[Location, Source]) -> None:
+        """Add conf/pipeline.yaml; without it, as in AWS's framework, a model's file has the pipeline."""
+        path = self.root / model_files.PIPELINE
+        if not os.path.lexists(path) or path in self._files:
+            return
+        document = self._load(path)
+        if document is None:
+            self.has_models = False
+            return
+        self._check_top(document)
+        conf = document.content.get("conf") or {}
+        if not isinstance(conf, dict):
+            self._expect_mapping(document, ("conf",), conf)
+            self.has_models = False
+            return
+        others = {"models": f"the models' files, {self._pattern}"}
+        others |= dict.fromkeys(_FRAMEWORK_KEYS, "conf/project.yaml")
+        for key in [key for key in conf if key != "sagemakerPipeline"]:
+            hint = f"unknown key{suggestion_or_all(key, ['sagemakerPipeline'])}"
+            words = f"it belongs into {others[key]}" if key in others else hint
+            self._add(document, ("conf", key), words)
+            self.has_models = False
+        own = {key: value for key, value in conf.items() if key == "sagemakerPipeline"}
+        self._add_model_file(document, own, content, marks)
 
     @property
     def _pattern(self) -> str:
@@ -276,7 +306,7 @@ class Reader:
     def _refuse_environment(self, environment: str) -> None:
         folders = {self.root / "conf", *(path.parent for path in self._files)}
         known = {path.stem for folder in folders for path in folder.glob("*.yaml")}
-        known -= {"project", *(path.stem for path in self._files)}
+        known -= {*_OWN_FILES, *(path.stem for path in self._files)}
         path = shown(self.root / "conf" / f"{environment}.yaml")
         hint = suggestion_or_all(environment, sorted(known))
         raise UserError(f"{path}: no such file, nor one next to a model's, for --env {environment}{hint}")
@@ -303,8 +333,10 @@ class Reader:
 
 
 def _check_environment(environment: str) -> None:
-    if environment == "project":
-        raise UserError("--env project: conf/project.yaml is not an environment: give one such as prod")
+    if environment in _OWN_FILES:
+        raise UserError(
+            f"--env {environment}: conf/{environment}.yaml is not an environment: give one such as prod"
+        )
     if not _MODEL_NAME.fullmatch(environment):
         words = "a name such as prod, of at most 63 letters, digits, dots, - and _, is expected"
         raise UserError(f"--env {seen(environment)}: {words}")

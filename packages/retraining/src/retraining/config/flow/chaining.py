@@ -100,7 +100,8 @@ def inputs_of(pipeline: Pipeline, models: dict[str, Model], step: Step) -> list[
     return inputs
 
 
-def _uri(channel: Channel, index: int) -> str | Parameter:
+def data_uri(channel: Channel, index: int) -> str | Parameter:
+    """Where a channel's data file is: an S3 URI, or the parameter that holds one."""
     name = channel.dataFiles[index].fileName
     if isinstance(name, Parameter) or name.startswith("s3://"):
         return name
@@ -115,7 +116,7 @@ def _own_channels(job: TrainingJob) -> Iterator[Input]:
                 f"channel {name!r} has {len(channel.dataFiles)} dataFiles: a training channel reads one"
             )
         if channel.dataFiles:
-            yield Input(name, uri=_uri(channel, 0))
+            yield Input(name, uri=data_uri(channel, 0))
 
 
 def _own_files(job: ProcessingJob) -> Iterator[Input]:
@@ -123,7 +124,7 @@ def _own_files(job: ProcessingJob) -> Iterator[Input]:
         base = (channel.inputLocalFilepath or job.inputLocalFilepath).rstrip("/")
         for index, file in enumerate(channel.dataFiles):
             source = file.sourceName or name
-            yield Input(source, f"{base}/{source}", uri=_uri(channel, index))
+            yield Input(source, f"{base}/{source}", uri=data_uri(channel, index))
 
 
 def _by_name(job: Job, sources: list[tuple[Model, Step]], base: str) -> Iterator[Input]:
@@ -209,4 +210,4 @@ def _transformed(job: TransformJob, step: Step, sources: list[tuple[Model, Step]
             f"a Transform step reads one file or prefix: channels has {len(settings.dataFiles)} dataFiles "
             "and chain_input_source_step is empty"
         )
-    return Input(channel or DEFAULT_CHANNEL, uri=_uri(settings, 0))
+    return Input(channel or DEFAULT_CHANNEL, uri=data_uri(settings, 0))

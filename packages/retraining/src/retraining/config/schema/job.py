@@ -83,7 +83,7 @@ class Channel(Section):
             if not is_uri and not self.s3BucketName:
                 raise ValueError(
                     "fileName must be an S3 URI such as s3://bucket/prefix/, or a key in s3BucketName, "
-                    f"not {seen(name)}"
+                    f"not {seen(name)}; `retrain data --from` puts files of your machine there"
                 )
         return self
 
