@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -28,20 +27,6 @@ LEFTOVERS = (
     "**/.hypothesis",
     "*.egg-info",
 )
-
-
-class RefusedError(Exception):
-    """A copy of the template that no project can be made from; the message says what to do."""
-
-
-def check_vendor() -> None:
-    """Raise RefusedError where links of the template became files, as in a zip of it."""
-    for package in Path("vendor").glob("*/pyproject.toml"):
-        if not (package.parent / "src").is_dir():
-            raise RefusedError(
-                "this copy of the template has no symbolic links (a zip, or core.symlinks=false): "
-                "clone it with git on Linux or WSL 2, and run cookiecutter on the clone"
-            )
 
 
 def take_example(example: str) -> None:
@@ -78,10 +63,6 @@ def next_step() -> str:
 
 def main() -> None:
     answers = json.loads(unquote(ANSWERS))
-    try:
-        check_vendor()
-    except RefusedError as reason:
-        sys.exit(f"Error: {reason}.")
     remove_leftovers()
     take_example(answers["example"])
     keep_ci(answers["ci_provider"])

@@ -1,4 +1,4 @@
-"""Refuse answers that no project can be made from: one line on stderr that names the question, exit status 1.
+"""Refuse answers that no project can be made from: a line on stderr for each, exit status 1.
 
 Runs in whatever Python runs cookiecutter, with nothing but its standard library.
 """
@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
+import signal
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 # JSON, percent-encoded: no answer can close this literal, whatever quotes, backslashes or newlines it holds.
@@ -19,7 +23,6 @@ ANSWERS = "{{ cookiecutter | jsonify | urlencode }}"
 OLDEST_PYTHON = (3, 11)
 NAME_LENGTH = 60
 SLUG = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
-CI_PROVIDERS = ("github", "codebuild", "none")
 # The regions of the partitions aws, aws-cn, aws-us-gov and aws-eusc, from botocore's endpoint data.
 REGIONS = """
     af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2
@@ -60,6 +63,16 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def check_template(template: Path) -> None:
+    """Raise RefusedError for a template whose links became files, as in a zip of it."""
+    for package in template.glob("*/vendor/*/pyproject.toml"):
+        if not (package.parent / "src").is_dir():
+            raise RefusedError(
+                "this copy of the template has no symbolic links (a zip, or core.symlinks=false): "
+                "clone it with git on Linux or WSL 2, and run cookiecutter on the clone"
+            )
+
+
 def check_name(name: str) -> None:
     if not any(character.isalnum() for character in name):
         raise RefusedError(
@@ -92,13 +105,8 @@ def check_region(region: str) -> None:
     if region in regions:
         return
     nearest = difflib.get_close_matches(region.strip().lower(), regions, n=1)
-    advice = f"the nearest is {nearest[0]}" if nearest else "allowed is a region's code, such as eu-west-1"
-    raise RefusedError(f"{shown(region)} is no AWS region: {advice}")
-
-
-def check_ci(provider: str) -> None:
-    if provider not in CI_PROVIDERS:
-        raise RefusedError(f"{shown(provider)} is unknown: allowed are {', '.join(CI_PROVIDERS)}")
+    advice = f"; the nearest is {nearest[0]}" if nearest else ", such as eu-west-1"
+    raise RefusedError(f"{shown(region)} is no AWS region: allowed is a region's code{advice}")
 
 
 def check_schedule(expression: str) -> None:
@@ -203,8 +211,9 @@ def check_field(label: str, field: str, low: int, high: int, names: str = "") ->
             continue
         first, dash, last = values.partition("-")
         begin = number(label, first, low, high, names)
-        if dash and number(label, last, low, high, names) < begin:
-            raise RefusedError(f"{label} {item}: a range goes upwards, write it as two")
+        # A range may lead over the end, FRI-MON or 20-2, except that of the years.
+        if dash and number(label, last, low, high, names) < begin and label == "year":
+            raise RefusedError(f"{label} {item}: a range of years goes upwards")
 
 
 def number(label: str, text: str, low: int, high: int, names: str) -> int:
@@ -217,24 +226,61 @@ def number(label: str, text: str, low: int, high: int, names: str) -> int:
     return int(text)
 
 
-def main() -> None:
-    question = "python"
+def problems() -> list[str]:
+    """What is wrong, a line for each wrong answer; where nothing could be made anyway, that alone."""
+    answers = json.loads(unquote(ANSWERS))
+    # While a hook runs, cookiecutter's own folder is the template.
+    template = Path("/proc") / str(os.getppid()) / "cwd"
+    lines = refusals([("python", check_python, tuple(sys.version_info[:3])), ("", check_template, template)])
+    return lines or refusals(
+        [
+            ("project_name", check_name, answers["project_name"]),
+            ("project_slug", check_slug, answers["project_slug"]),
+            ("project_slug", check_folder, Path.cwd()),
+            ("aws_region", check_region, answers["aws_region"]),
+            ("retraining_schedule", check_schedule, answers["retraining_schedule"]),
+        ]
+    )
+
+
+def refusals(checks: list[tuple[str, Callable[[Any], None], Any]]) -> list[str]:
+    """``question: reason`` for each check that refuses its value."""
+    lines = []
+    for question, check, value in checks:
+        try:
+            check(value)
+        except RefusedError as reason:
+            lines.append(f"{question}: {reason}" if question else str(reason))
+    return lines
+
+
+def end_cookiecutter() -> None:
+    """Interrupt the command `cookiecutter`, as Ctrl-C would: when a hook fails, it prints a traceback.
+
+    Only that command: in any other program that runs hooks, an interruption might end more than this. A
+    command in the background does not listen.
+    """
+    parent = os.getppid()
+    process = Path("/proc") / str(parent)
     try:
-        check_python(tuple(sys.version_info[:3]))
-        question = "project_slug"
-        check_folder(Path.cwd())
-        answers = json.loads(unquote(ANSWERS))
-        checks = {
-            "project_name": check_name,
-            "project_slug": check_slug,
-            "aws_region": check_region,
-            "retraining_schedule": check_schedule,
-            "ci_provider": check_ci,
-        }
-        for question, check in checks.items():
-            check(answers[question])
-    except RefusedError as reason:
-        sys.exit(f"Error: {question}: {reason}.")
+        words = process.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+        caught = re.search("SigCgt:\t([0-9a-f]+)", process.joinpath("status").read_text())
+    except OSError:
+        return
+    listens = caught is not None and int(caught.group(1), 16) >> (signal.SIGINT - 1) & 1
+    if listens and any(Path(word).name == "cookiecutter" for word in words[1:3]):
+        if not any(Path.cwd().iterdir()):
+            Path.cwd().rmdir()
+        os.kill(parent, signal.SIGINT)
+
+
+def main() -> None:
+    lines = problems()
+    for line in lines:
+        print(f"Error: {line}.", file=sys.stderr)
+    if lines:
+        end_cookiecutter()
+        sys.exit(1)
 
 
 if __name__ == "__main__":

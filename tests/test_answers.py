@@ -1,5 +1,7 @@
 """Answers: the bad ones are refused in one line and leave nothing; the odd ones come through unharmed."""
 
+import datetime
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -11,11 +13,18 @@ import pre_gen_project as hook
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import COOKIECUTTER, Bake, Baked
+from conftest import COOKIECUTTER, ROOT, Bake, Baked
 from cookiecutter.cli import main as cookiecutter
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+
+_FIRINGS = ROOT / "packages/retraining/src/retraining/planning/firings.py"
+_SPEC = importlib.util.spec_from_file_location("firings", _FIRINGS)
+assert _SPEC is not None
+assert _SPEC.loader is not None
+planner = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(planner)
 
 BAD = [
     ("project_name", "...", "'...' holds neither a letter nor a digit"),
@@ -33,25 +42,78 @@ BAD = [
     ("project_slug", "zürich", r"'z\xfcrich' cannot be part"),
     ("project_slug", "$(touch x)", "cannot be part of an AWS resource's name"),
     ("project_slug", "tail\n", r"'tail\n' cannot be part"),
-    ("aws_region", "eu-wst-1", "'eu-wst-1' is no AWS region: the nearest is eu-west-1"),
+    (
+        "aws_region",
+        "eu-wst-1",
+        "'eu-wst-1' is no AWS region: allowed is a region's code; the nearest is eu-west-1",
+    ),
     ("aws_region", "EU-WEST-1", "the nearest is eu-west-1"),
     ("aws_region", "the moon", "allowed is a region's code, such as eu-west-1"),
     ("retraining_schedule", "0 3 * * 1", "is no EventBridge expression: allowed are cron(...) and rate(...)"),
     ("retraining_schedule", "at(2030-01-01T00:00:00)", "happens once, but retraining recurs"),
     ("retraining_schedule", "rate(1 days)", "'rate(1 days)': write 1 day"),
     ("retraining_schedule", 'cron(0 3 ? * MON *)"', "is no EventBridge expression"),
-    ("ci_provider", "jenkins", "'jenkins' is unknown: allowed are github, codebuild, none"),
 ]
+
+
+# What cookiecutter says when it is interrupted, in place of a traceback.
+ABORTED = ["", "Aborted!"]
 
 
 @pytest.mark.parametrize(("question", "answer", "reason"), BAD)
 def test_bad_answer_is_refused_in_one_line(bake: Bake, question: str, answer: str, reason: str) -> None:
     baked = bake(**{question: answer})
     assert baked.stderr.startswith(f"Error: {question}: ")
-    assert baked.stderr.index("\n") == len(baked.stderr) - 1
+    assert baked.stderr.splitlines()[1:] == ABORTED
     assert reason in baked.stderr
-    assert baked.status == 1
+    assert (baked.status, baked.stdout) == (1, "")
     assert list(baked.output.iterdir()) == []
+
+
+def test_all_bad_answers_are_told_at_once(bake: Bake) -> None:
+    bad = {"project_name": "...", "aws_region": "eu-wst-1", "retraining_schedule": "cron(60 3 ? * MON *)"}
+    baked = bake(**bad, project_slug="Upper")
+    *lines, blank, aborted = baked.stderr.splitlines()
+    assert [blank, aborted] == ABORTED
+    assert lines == [
+        "Error: project_name: '...' holds neither a letter nor a digit: say in words what the project is.",
+        "Error: project_slug: 'Upper' cannot be part of an AWS resource's name: 2 to 32 of a-z, 0-9 and -, "
+        "a letter first, no - at the end.",
+        "Error: aws_region: 'eu-wst-1' is no AWS region: allowed is a region's code; "
+        "the nearest is eu-west-1.",
+        "Error: retraining_schedule: 'cron(60 3 ? * MON *)': minutes 60: allowed are 0 to 59.",
+    ]
+    assert (baked.status, baked.stdout) == (1, "")
+    assert list(baked.output.iterdir()) == []
+
+
+def test_a_command_that_ignores_interruptions_fails_by_itself(
+    template: Path, settings: Path, tmp_path: Path
+) -> None:
+    words = [*COOKIECUTTER, str(template), "--no-input", "--config-file", str(settings), "aws_region=x"]
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *words]
+    done = subprocess.run(ignoring, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: aws_region: 'x' is no AWS region")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_another_program_than_cookiecutter_s_command_a_hook_only_fails(
+    template: Path, settings: Path, tmp_path: Path
+) -> None:
+    """An interruption would end that program."""
+    code = (
+        "import sys; from cookiecutter.main import cookiecutter\n"
+        "from cookiecutter.exceptions import FailedHookException\n"
+        "try: cookiecutter(sys.argv[1], no_input=True, config_file=sys.argv[2], "
+        "extra_context={'aws_region': 'x'})\n"
+        "except FailedHookException: print('still here')\n"
+    )
+    words = [sys.executable, "-c", code, str(template), str(settings)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "still here\n"
+    assert done.stderr.startswith("Error: aws_region: 'x' is no AWS region")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_overwriting_a_project_is_refused_before_anything_is_touched(
@@ -107,7 +169,7 @@ def test_a_copy_without_symbolic_links_is_refused(
     assert baked.status == 1
     assert baked.stderr == (
         "Error: this copy of the template has no symbolic links (a zip, or core.symlinks=false): "
-        "clone it with git on Linux or WSL 2, and run cookiecutter on the clone.\n"
+        "clone it with git on Linux or WSL 2, and run cookiecutter on the clone.\n\nAborted!\n"
     )
     assert list(baked.output.iterdir()) == []
 
@@ -151,6 +213,8 @@ SCHEDULES = [
     "cron(0 10 ? * FRI#2 *)",
     "cron(0 10 ? * 3#1 2199)",
     "cron(5,35 14 1-7/2 * ? 1970/2)",
+    "cron(0 20-2 ? * FRI-MON *)",
+    "cron(50-10/5 3 28-2 NOV-FEB ? *)",
     "rate(1 day)",
     "rate(12 hours)",
     "rate(1 minute)",
@@ -190,7 +254,7 @@ BAD_SCHEDULES = [
     ("cron(0 3 ? * MON/2 *)", "/ is not allowed"),
     ("cron(0 3 ? * MON 1969)", "year 1969: allowed are 1970 to 2199"),
     ("cron(0/0 3 ? * MON *)", "a step is a number from 1 to 59"),
-    ("cron(30-10 3 ? * MON *)", "a range goes upwards"),
+    ("cron(0 3 ? * MON 2030-2026)", "a range of years goes upwards"),
     ("cron(1- 3 ? * MON *)", r"minutes \(empty\)"),
     ("cron(0 L ? * MON *)", "hours L"),
     ("cron(0 3 ? * MON *) ", "is no EventBridge expression"),
@@ -220,6 +284,29 @@ def test_any_schedule_is_allowed_or_refused_by_name(expression: str) -> None:
     reason = refusal(expression)
     assert "\n" not in reason
     assert reason.isascii()
+
+
+def field(low: int, high: int, names: str = "") -> st.SearchStrategy[str]:
+    """A field of a cron expression: values, ranges and steps, some of them out of bounds."""
+    value = st.integers(max(low - 1, 0), high + 1).map(str)
+    if names:
+        value |= st.sampled_from(names.split())
+    ranges = st.tuples(value, value).map("-".join)
+    stepped = st.tuples(value | ranges | st.just("*"), st.integers(0, 3).map(str)).map("/".join)
+    return st.lists(value | ranges | stepped, min_size=1, max_size=2).map(",".join)
+
+
+@given(field(0, 59), field(0, 23), field(1, 31), field(1, 12, hook.MONTHS), field(1970, 2199))
+def test_the_planner_reads_exactly_the_schedules_that_are_allowed(
+    minutes: str, hours: str, day: str, month: str, year: str
+) -> None:
+    expression = f"cron({minutes} {hours} {day} {month} ? {year})"
+    try:
+        next(planner.firings(expression, datetime.datetime(1969, 1, 1, tzinfo=datetime.UTC)), None)
+        is_read = True
+    except ValueError:
+        is_read = False
+    assert is_read is (refusal(expression) == "")
 
 
 @given(st.integers(0, 99), st.sampled_from(["minute", "minutes", "hour", "hours", "day", "days"]))

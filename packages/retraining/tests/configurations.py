@@ -95,7 +95,7 @@ conf:
           - {step_name: Measure, step_class: Metrics, chain_input_source_step: [Prepare, Train]}
           - {step_name: Gate, step_class: Condition, chain_input_source_step: [Measure], else_step: Stop}
           - {step_name: Stop, step_class: Fail, error_message: too weak}
-          - {step_name: Register, step_class: RegisterModel}
+          - {step_name: Register, step_class: Lambda, step_type: registry}
           - {step_name: Tell, step_class: Lambda}
       tuned:
         steps:
@@ -130,6 +130,7 @@ SCRIPTS = (
     "models/tuned/train.py",
     "lambdas/tell.py",
     "lambdas/champion.py",
+    "lambdas/register_models.py",
 )
 
 

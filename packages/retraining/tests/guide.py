@@ -108,6 +108,8 @@ def make_project(folder: Path, block: Block) -> str | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("def handler(event, context):\n    return {}\n" if source == "lambdas" else "")
     shutil.copy(TEMPLATE / "pipeline.py", folder)
+    (folder / "lambdas").mkdir(exist_ok=True)
+    shutil.copy(TEMPLATE / "lambdas" / "register_models.py", folder / "lambdas")
     stem = Path(block.file or "conf/project.yaml").stem
     return None if stem == "project" else stem
 

@@ -22,13 +22,10 @@ def _is(read: Callable[[Compiled], Any], value: Any) -> Callable[[Compiled], boo
 
 
 def _sent(name: str) -> Callable[[Compiled], Any]:
-    """What a deployment sends beside the definition, as it differs from a pipeline without anything."""
-
-    def read(compilation: Compiled) -> Any:
-        changes = deployment.pipeline_differences(compilation.configuration, compilation.definition, {})
-        return {change.path: change.new for change in changes}.get(name)
-
-    return read
+    """What a deployment sends beside the definition."""
+    return lambda compilation: deployment.settings(compilation.configuration, compilation.definition).get(
+        name
+    )
 
 
 def _function(name: str) -> Callable[[Compiled], Any]:

@@ -1,7 +1,9 @@
 """The registering function against a real local registry and S3."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -36,6 +38,7 @@ def event(local: Settings, request: pytest.FixtureRequest) -> dict[str, Any]:
         "candidates_uri": f"{base}/candidates",
         "evaluation_uri": f"{base}/evaluation",
         "image_uri": "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference:2.20.0-cpu",
+        "environment": {"SAGEMAKER_PROGRAM": "inference.py"},
         "content_types": ["text/csv"],
         "response_types": ["application/json"],
         "transform_instance_types": ["ml.m5.xlarge"],
@@ -103,6 +106,94 @@ def test_a_second_call_registers_nothing(function: Any, local: Settings, event: 
     second = function.handler(event | {"execution": EXECUTION + "d"}, None)
     assert second == {"model_packages": first["model_packages"], "registered": "0"}
     assert len(versions(local, event["model_package_group"])) == 4
+
+
+def single(event: dict[str, Any]) -> dict[str, Any]:
+    """The event of a step that registers one model."""
+    trained = {
+        "model_data": f"{event['candidates_uri']}/best-f1/model.tar.gz",
+        "model_quality": {
+            "ContentType": "application/json",
+            "S3Uri": f"{event['evaluation_uri']}/model_quality.json",
+        },
+    }
+    return {key: value for key, value in event.items() if key != "candidates_uri"} | trained
+
+
+def test_one_model_is_registered_once(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    one = single(event)
+    first = function.handler(one, None)
+    second = function.handler(one | {"execution": EXECUTION + "d"}, None)
+    assert second == {"model_packages": first["model_packages"], "registered": "0"}
+    (version,) = versions(local, event["model_package_group"])
+    assert [version["ModelPackageArn"]] == json.loads(first["model_packages"])
+    assert version["ModelPackageDescription"] == "Players at risk"
+    container = version["InferenceSpecification"]["Containers"][0]
+    assert container["ModelDataUrl"] == one["model_data"]
+    assert container["Environment"] == {"SAGEMAKER_PROGRAM": "inference.py"}
+    assert version["ModelMetrics"]["ModelQuality"]["Statistics"] == one["model_quality"]
+    assert "candidate" not in version["CustomerMetadataProperties"]
+
+
+def test_a_model_that_nothing_measured(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    unmeasured = ("model_quality", "evaluation_uri")
+    one = {key: value for key, value in single(event).items() if key not in unmeasured}
+    function.handler(one | {"description": ""}, None)
+    (version,) = versions(local, event["model_package_group"])
+    assert "ModelMetrics" not in version
+    assert "ModelPackageDescription" not in version
+
+
+def test_one_model_that_is_not_there(function: Any, local: Settings, event: dict[str, Any]) -> None:
+    one = single(event)
+    remove(local, one["model_data"])
+    with pytest.raises(function.RegistrationError) as caught:
+        function.handler(one, None)
+    assert f"0 of 1 models are registered; failed: {one['model_data']}: " in str(caught.value)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_two_executions_at_the_same_moment_register_once(
+    function: Any, local: Settings, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    """Both have looked before either registers. SageMaker may refuse a used token with other metadata."""
+    both = threading.Barrier(2)
+    look, create = function.packages_by_model_data, function.create
+    looked = threading.local()
+
+    def look_together(sagemaker: Any, group: str) -> Any:
+        seen = look(sagemaker, group)
+        if not hasattr(looked, "once"):
+            looked.once = True
+            both.wait(60)
+        return seen
+
+    class Refusing:
+        """A client that refuses a token which was used, as SageMaker may."""
+
+        def __init__(self, sagemaker: Any) -> None:
+            self.sagemaker, self.get_paginator = sagemaker, sagemaker.get_paginator
+            self.describe_model_package = sagemaker.describe_model_package
+
+        def create_model_package(self, **request: Any) -> Any:
+            with lock:
+                if request["ClientToken"] in used:
+                    self.sagemaker.create_model_package(ModelPackageGroupName="no-such-group")
+                used.add(request["ClientToken"])
+                return self.sagemaker.create_model_package(**request)
+
+    lock, used = threading.Lock(), set[str]()
+    monkeypatch.setattr(function, "packages_by_model_data", look_together)
+    if refuses:
+        monkeypatch.setattr(function, "create", lambda client, request: create(Refusing(client), request))
+    function.boto3.client("sagemaker")  # threads must not make the first session at once
+    with ThreadPoolExecutor(2) as pool:
+        calls = [
+            pool.submit(function.handler, event | {"execution": EXECUTION + letter}, None) for letter in "xy"
+        ]
+        results = [json.loads(call.result()["model_packages"]) for call in calls]
+    assert results[0] == results[1]
+    assert len(versions(local, event["model_package_group"])) == len(NAMES)
 
 
 def test_other_model_data_is_another_version(function: Any, local: Settings, event: dict[str, Any]) -> None:

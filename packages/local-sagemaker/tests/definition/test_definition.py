@@ -276,6 +276,7 @@ def test_parameters_that_do_not_fit(texts: dict[str, str], parts: list[str]) -> 
         {"Name": "a", "Type": "Integer", "DefaultValue": "3"},
         {"Name": "a", "Type": "String", "DefaultValue": "x", "EnumValues": ["y"]},
         {"Name": "a", "Type": "String", "Default": "x"},
+        {"Name": "a", "Type": "String", "EnumValues": [f"c{index}" for index in range(17)]},
     ],
 )
 def test_malformed_declarations(declaration: Any) -> None:

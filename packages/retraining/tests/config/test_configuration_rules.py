@@ -113,7 +113,7 @@ def test_a_gate_that_no_step_runs_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "needing"), [("Train", "CreateModel"), ("Create", "Transform"), ("Train", "RegisterModel")]
+    ("step", "needing"), [("Train", "CreateModel"), ("Create", "Transform"), ("Train", "Lambda")]
 )
 def test_what_a_step_needs_must_not_be_disabled(root: Path, step: str, needing: str) -> None:
     edit(root, CHURN, f"step_name: {step},", f"step_name: {step}, disabled: true,")
@@ -128,7 +128,7 @@ def test_an_evaluation_may_be_a_processing_step(root: Path) -> None:
     compiled = json.loads(compile_pipeline(configuration.load(root)).text)
     gate = next(step for step in compiled["Steps"] if step["Name"] == "Gate")
     register = next(step for step in gate["Arguments"]["IfSteps"] if "Register" in step["Name"])
-    quality = register["Arguments"]["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    quality = register["Arguments"]["model_quality"]["S3Uri"]
     assert "Steps.Measure." in json.dumps(quality)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from retraining.config.schema import fields
+from retraining.errors import seen
 
 SHAPES: dict[str, Any] = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
 
@@ -92,3 +93,30 @@ def test_what_is_accepted_the_service_accepts(kind: Any, shape: str, texts: str,
     if accepts(kind, text):
         assert len(text) <= limits["max"]
         assert "pattern" not in limits or re.fullmatch(limits["pattern"], text)
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://b/x/", "a bucket's name has 3 to 63 characters, and 'b' has 1"),
+        (f"s3://{'b' * 64}/x/", f"a bucket's name has 3 to 63 characters, and '{'b' * 63}' has 64"),
+        ("s3:///x/", "it names no bucket"),
+        (
+            "s3://Data/x/",
+            "a bucket's name is of a-z, 0-9, single dots and -, a letter or digit first and last, "
+            "and 'Data' is not",
+        ),
+        (f"s3://data/{'x' * 1015}", "at most 1024 characters are allowed, and it has 1025"),
+        ("data/x/", ""),
+    ],
+)
+def test_what_is_wrong_with_an_s3_uri_is_said(uri: str, reason: str) -> None:
+    words = f"an S3 URI such as s3://bucket/prefix/ is expected, not {seen(uri)}"
+    assert fields.s3_problem(uri) == (f"{words}: {reason}" if reason else words)
+    with pytest.raises(ValidationError, match=re.escape(reason or words)):
+        TypeAdapter(fields.S3Uri).validate_python(uri)
+
+
+@given(st.from_regex(r"s3:/{1,3}[a-zA-Z0-9.-]{0,5}(/[a-z\n]{0,3})?", fullmatch=True))
+def test_an_s3_uri_has_a_problem_exactly_where_a_key_refuses_it(uri: str) -> None:
+    assert (fields.s3_problem(uri) is None) == accepts(fields.S3Uri, uri)

@@ -227,10 +227,16 @@ def test_functions_and_the_pipelines_own_settings(tiny: Tiny) -> None:
     tiny.write("lambdas/tell.py", "def handler(event, context):\n    return {'told': 'no'}\n")
     tiny.configure(MODEL | {"lambda": MODEL["lambda"] | {"timeout_seconds": 70}}, STEPS, CHAIN)  # type: ignore[operator]
     settings = (tiny.root / "conf" / "project.yaml").read_text()
-    tiny.write("conf/project.yaml", settings.replace("A project under test", "Another"))
+    tags = settings.replace("tags:\n  project: demo", "tags:\n  team: data")
+    changed = tags.replace("A project under test", "Another")
+    tiny.write("conf/project.yaml", changed)
     try:
         assert set(tiny.plan().others) == {
             "pipeline: PipelineDescription: A project under test -> Another",
+            "pipeline: Tags.team: data is new",
+            "pipeline: Tags.project: demo is gone",
+            "Lambda function demo-tell: Tags.team: data is new",
+            "Lambda function demo-tell: Tags.project: demo is gone",
             "Lambda function demo-tell: code changed",
             "Lambda function demo-tell: Timeout: 60 -> 70",
         }

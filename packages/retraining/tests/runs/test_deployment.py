@@ -1,6 +1,7 @@
 """Deploying sends what changed, and nothing else."""
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 from urllib.request import urlopen
@@ -73,13 +74,49 @@ def test_the_functions_settings_are_updated(on_local: Configuration, definition:
     role = "arn:aws:iam::111122223333:role/another"
     other = replace(on_local, project=on_local.project.model_copy(update={"lambda_role": role}))
     assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Role"]
-    model = on_local.models["scarcegan"]
-    assert model.lambda_ is not None
-    function = model.lambda_.model_copy(update={"timeout_seconds": 77})
-    other = replace(other, models={"scarcegan": model.model_copy(update={"lambda_": function})})
-    assert deployment.deploy(other, definition) == [f"updated Lambda function {NAME}: Timeout"]
     present = boto3.client("lambda").get_function_configuration(FunctionName=NAME)
-    assert (present["Role"], present["Timeout"]) == (role, 77)
+    assert present["Role"] == role
+
+
+def tagged(configuration: Configuration, **tags: str) -> Configuration:
+    return replace(configuration, project=configuration.project.model_copy(update={"tags": tags}))
+
+
+def with_job_tags(definition: Definition, **tags: str) -> Definition:
+    """A definition with a step that has the project's tags, as compiled ones have."""
+    steps = json.loads(definition.text)
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    arguments = {"ModelPackageGroupName": "any", "Tags": listed}
+    steps["Steps"].append({"Name": "R", "Type": "RegisterModel", "Arguments": arguments})
+    return replace(definition, text=json.dumps(steps))
+
+
+def test_tags_reach_what_is_deployed(on_local: Configuration, definition: Definition) -> None:
+    """Tags that were added by hand stay, and so does what only looks like a tag of the project."""
+    sagemaker, functions = boto3.client("sagemaker"), boto3.client("lambda")
+    before = {"project": "demo", "team": "data", "stage": "dev"}
+    deployment.deploy(tagged(on_local, **before), with_job_tags(definition, **before))
+    pipeline = sagemaker.describe_pipeline(PipelineName="demo-retraining")["PipelineArn"]
+    function = functions.get_function_configuration(FunctionName=NAME)["FunctionArn"]
+    sagemaker.add_tags(ResourceArn=pipeline, Tags=[{"Key": "owner", "Value": "finance"}])
+    functions.tag_resource(Resource=function, Tags={"owner": "finance", "stage": "by hand"})
+    after = {"project": "demo", "team": "growth", "cost": "7"}
+    project, compiled = tagged(on_local, **after), with_job_tags(definition, **after)
+    deployed = deployment.deployed_pipeline("demo-retraining")
+    assert deployed
+    changes = [str(item) for item in deployment.pipeline_differences(project, compiled, deployed)]
+    assert changes == ["Tags.team: data -> growth", "Tags.cost: 7 is new", "Tags.stage: dev is gone"]
+    (own,) = lambdas.functions_of(project)
+    found = deployment.function_differences(project, own, deployed)
+    assert [str(item) for item in found or []] == changes[:2]
+    assert deployment.deploy(project, compiled) == [
+        f"updated Lambda function {NAME}: Tags",
+        "updated pipeline demo-retraining",
+    ]
+    listed = {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=pipeline)["Tags"]}
+    assert listed == after | {"owner": "finance"}
+    assert functions.list_tags(Resource=function)["Tags"] == after | {"owner": "finance", "stage": "by hand"}
+    assert deployment.deploy(project, compiled) == []
 
 
 def test_settings_that_were_changed_by_hand_are_put_right(

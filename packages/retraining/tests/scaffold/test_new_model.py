@@ -201,9 +201,14 @@ def test_what_cannot_be_made_is_refused(shop: Path, name: str, like: str, reason
     assert reason in error_of(shop, name, like)
 
 
-@pytest.mark.parametrize("data", ["churn/", "s3:/bucket", "s3://bucket/a b", "s3://bucket/{x}"])
+@pytest.mark.parametrize("data", ["churn/", "s3:/bucket", "s3://b/"])
 def test_a_bad_place_of_data_is_refused(shop: Path, data: str) -> None:
     assert "an S3 URI such as s3://bucket/prefix/ is expected" in error_of(shop, "churn", "lightgbm", data)
+
+
+@pytest.mark.parametrize(("data", "odd"), [("s3://bucket/a b", "' '"), ("s3://bucket/{x}", "'{'")])
+def test_a_place_of_data_that_yaml_would_read_otherwise_is_refused(shop: Path, data: str, odd: str) -> None:
+    assert f"{odd} is not allowed" in error_of(shop, "churn", "lightgbm", data)
 
 
 def test_half_of_an_example_is_refused(shop: Path) -> None:

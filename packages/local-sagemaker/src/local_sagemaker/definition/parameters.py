@@ -20,6 +20,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 }
 _MEMBERS = {"Name", "Type", "DefaultValue", "EnumValues"}
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,256}")
+_CHOICES = 16
 _LONGEST = 1024  # characters of a value, as StartPipelineExecution's model has it
 
 
@@ -102,6 +103,10 @@ def _parse(declaration: Any) -> Parameter:
     choices = declaration.get("EnumValues") or []
     if not isinstance(choices, list):
         raise ValidationError(f"EnumValues of parameter '{name}' must be a list, not {choices!r}")
+    if len(choices) > _CHOICES:
+        raise ValidationError(
+            f"Parameter '{name}' has {len(choices)} EnumValues; at most {_CHOICES} are allowed"
+        )
     for value in choices:
         _typed(name, kind, value, "an EnumValue")
     default = declaration.get("DefaultValue")

@@ -23,8 +23,7 @@ def models_list(on: On = "local", json: Json = False) -> None:
     from retraining.cli import tables
     from retraining.results import registry
 
-    groups = entered_outline(on).package_groups
-    packages = registry.packages(groups)
+    packages = registry.packages(entered_outline(on))
     if json:
         console.print_json([package.as_json() for package in packages])
     elif packages:
@@ -45,8 +44,7 @@ def models_show(
     """
     from retraining.results import registry
 
-    groups = entered_outline(on).package_groups
-    details = registry.details(registry.find(groups, version))
+    details = registry.details(registry.find(entered_outline(on), version))
     if json:
         console.print_json(details)
     else:
@@ -115,8 +113,7 @@ def reject(
 def _decide(verb: str, version: str, reason: str | None, on: PlaceName) -> None:
     from retraining.results import registry
 
-    groups = entered_outline(on).package_groups
-    package = registry.find(groups, version)
+    package = registry.find(entered_outline(on), version)
     status = registry.STATUSES[verb]
     shown = f"{package.shown}{f' ({package.candidate})' if package.candidate else ''}"
     if package.status == status and reason is None:

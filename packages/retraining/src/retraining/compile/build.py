@@ -1,6 +1,5 @@
 """The state of one compilation, and how configuration values become the SDK's."""
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from retraining.config.schema.fields import JOB_FAULTS, Network, RetryPolicy
 from retraining.config.schema.job import Job
 from retraining.config.schema.parameter import Parameter
 from retraining.config.schema.pipeline import JOBS
+from retraining.config.schema.values import written
 
 ArgumentPath = tuple[str | int, ...]
 AnyStep = ResolvedStep[Any]
@@ -97,9 +97,7 @@ class Build:
         if isinstance(value, Parameter):
             reference = self.parameters[value.parameter]
             return reference if value.type == "String" else reference.to_string()
-        if isinstance(value, dict | list):
-            return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return written(value)
 
     def plain(self, step_name: str, value: Any, *path: str | int) -> Any:
         """The same where the SDK takes no reference: the default now, the reference at `path` of the

@@ -27,6 +27,8 @@ def files(source_directory: Path, *entry_points: str) -> dict[Path, Path]:
         modules = imports.reached(source_directory, *entry_points)
     except SyntaxError as error:
         raise UserError(f"{error.filename}:{error.lineno}: not valid Python: {error.msg}") from None
+    except ValueError as error:  # as of a file with null bytes
+        raise UserError(f"{source_directory}: {', '.join(entry_points)}: not valid Python: {error}") from None
     data = {
         path.relative_to(source_directory): path
         for path in source_directory.rglob("*")

@@ -8,7 +8,7 @@ from typing import Any
 
 from retraining.config.configuration import Configuration
 from retraining.config.schema import aws_names
-from retraining.config.schema.aws_names import CHAMPION
+from retraining.config.schema.aws_names import CHAMPION, REGISTERING
 from retraining.config.schema.model import LambdaFunction
 
 RUNTIME = "python3.12"
@@ -16,9 +16,10 @@ RUNTIME = "python3.12"
 
 @dataclass(frozen=True)
 class Function:
-    """One file of lambdas/ as a Lambda function: its name in AWS, its zip and its settings."""
+    """One file of lambdas/ as a Lambda function: its name and ARN in AWS, its zip and its settings."""
 
     name: str
+    arn: str
     package: bytes
     settings: dict[str, Any]
 
@@ -35,8 +36,11 @@ def functions_of(configuration: Configuration) -> list[Function]:
     """All functions that the pipeline's steps call and that the project brings."""
     called: dict[str, LambdaFunction] = {}
     for step in configuration.steps.values():
-        if step.step_class == "Lambda" and step.section.entry_point:
-            called[step.section.entry_point] = step.section
+        if step.step_class == "Lambda" and isinstance(step.section, LambdaFunction):
+            if step.section.entry_point:
+                called[step.section.entry_point] = step.section
+        elif step.step_class == "Lambda":
+            called.setdefault(REGISTERING, LambdaFunction(entry_point=REGISTERING))
         if step.step_class == "Condition" and step.section.champion:
             called[CHAMPION] = LambdaFunction(entry_point=CHAMPION, timeout_seconds=60)
     return [_function(configuration, entry_point, function) for entry_point, function in called.items()]
@@ -60,7 +64,8 @@ def _function(configuration: Configuration, entry_point: str, function: LambdaFu
         ),
     }
     name = aws_names.function_name(project, entry_point)
-    return Function(name, _package(configuration, entry_point), settings)
+    arn = function_arn(configuration, entry_point)
+    return Function(name, arn, _package(configuration, entry_point), settings)
 
 
 def _package(configuration: Configuration, entry_point: str) -> bytes:

@@ -102,7 +102,14 @@ def model_step(session: Any, caller: str, request: dict[str, Any], **settings: A
 
 
 def repack_step(**settings: Any) -> Any:
-    """The SDK's training job that puts inference code into the folder code/ of a model."""
-    from sagemaker.mlops.workflow._utils import _RepackModelStep
+    """The SDK's training job that puts inference code into the folder code/ of a model.
 
-    return _RepackModelStep(**settings)
+    The SDK writes the path of the folder where it collects the code into what it uploads: here it is the
+    same in each compilation, as the job could not be a cache hit otherwise.
+    """
+    from sagemaker.mlops.workflow import _utils
+
+    folder = Path("code") / f"{settings['name']}-source"
+    folder.mkdir(parents=True)
+    with _replaced(_utils, "tempfile", SimpleNamespace(mkdtemp=lambda: str(folder))):
+        return _utils._RepackModelStep(**settings)

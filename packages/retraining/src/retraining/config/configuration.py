@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from retraining.config.checks import project as project_checks
 from retraining.config.checks.model import check_model
 from retraining.config.checks.platform import check_platform
+from retraining.config.checks.programs import check_pipeline_file, check_scripts
 from retraining.config.checks.steps import check_steps
 from retraining.config.files.problems import Problems
 from retraining.config.files.reader import Reader
@@ -26,7 +27,7 @@ from retraining.config.flow.sections import ResolvedStep
 from retraining.config.schema import aws_names
 from retraining.config.schema.model import Model
 from retraining.config.schema.parameter import Parameter
-from retraining.config.schema.pipeline import Pipeline
+from retraining.config.schema.pipeline import Pipeline, Step
 from retraining.config.schema.project import Project
 from retraining.errors import Location, Problem, UserError
 
@@ -72,10 +73,9 @@ class Configuration:
         return self.pipeline.pipelineName
 
     @property
-    def package_groups(self) -> list[str]:
-        """The model package groups that the models register to."""
-        names = [name for name, model in self.models.items() if model.registry]
-        return list(dict.fromkeys(map(self.package_group, names)))
+    def package_groups(self) -> dict[str, str]:
+        """The model package group of each model that is registered."""
+        return {name: self.package_group(name) for name, model in self.models.items() if model.registry}
 
     def package_group(self, model_name: str) -> str:
         """The model package group of a model; one that names none is called after project and model."""
@@ -105,7 +105,7 @@ class Outline:
     root: Path
     project: Project
     pipeline_name: str
-    package_groups: list[str]
+    package_groups: dict[str, str]
     whole: Configuration | None
 
 
@@ -129,9 +129,12 @@ def load_outline(root: Path, environment: str | None = None) -> Outline:
         name = _pipeline_name(conf)
         if project is None or name is None:
             raise
-        registering = {name: model for name, model in _sound_models(reader) if model.registry}
-        groups = [aws_names.package_group(project, name, model) for name, model in registering.items()]
-        return Outline(root.absolute(), project, name, list(dict.fromkeys(groups)), None)
+        groups = {
+            model_name: aws_names.package_group(project, model_name, model)
+            for model_name, model in _sound_models(reader)
+            if model.registry
+        }
+        return Outline(root.absolute(), project, name, groups, None)
 
 
 def load_project(root: Path, environment: str | None = None) -> Outline:
@@ -147,7 +150,7 @@ def load_project(root: Path, environment: str | None = None) -> Outline:
         project, _ = _validated(Project, own)
     if project is None:
         raise UserError(*(own.collected or reader.problems.collected))
-    return Outline(root.absolute(), project, "", [], None)
+    return Outline(root.absolute(), project, "", {}, None)
 
 
 def _pipeline_name(conf: dict[str, Any]) -> str | None:
@@ -193,7 +196,8 @@ def load(root: Path, environment: str | None = None) -> Configuration:
     if project is not None:
         project_checks.check_project(problems.at(document=reader.project), project, names)
     project_checks.check_models(in_models, project, models)
-    project_checks.check_parameters(in_models, models, pipeline)
+    check_pipeline_file(problems, root)
+    project_checks.check_parameters(in_models, root, models, pipeline)
     if problems.collected or project is None or pipeline is None:
         raise UserError(*dict.fromkeys(problems.collected))
     active = order.without_disabled(pipeline, models)
@@ -220,6 +224,7 @@ def _models(
         model, wrong = _validated(Model, own, refused)
         if model is not None:
             check_model(own, root, model)
+            check_scripts(own, root, model)
             yield name, model
         elif rest := _rest(own, wrong):
             further = Problems(problems.document, own.below)
@@ -279,8 +284,17 @@ def _notes(pipeline: Pipeline, active: Pipeline, models: dict[str, Model]) -> It
         elif name in active.models:
             for section in sections.unused(model, active.models[name].steps):
                 yield f"model {name!r} has a section {section}, but no step runs it"
+            yield from _registration_notes(active.models[name].steps)
             if any(step.step_class == "CreateModel" for step in active.models[name].steps):
                 yield from _serving_notes(name, model)
+
+
+def _registration_notes(steps: list[Step]) -> Iterator[str]:
+    for step in steps:
+        if step.step_class == "RegisterModel":
+            words = "SageMaker's RegisterModel adds a version in each run, also where nothing was trained"
+            advice = "for each model once, write step_class: Lambda, step_type: registry"
+            yield f"step {step.step_name!r}: {words}: {advice}"
 
 
 def _serving_notes(name: str, model: Model) -> Iterator[str]:

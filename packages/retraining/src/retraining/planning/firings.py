@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_LAST_WRAPPED = 59  # the highest value of a field whose ranges may lead over the end: all but the years
 # So many firings are compared: two years of weeks, eight of months.
 _COMPARED = 100
 
@@ -102,6 +103,8 @@ def _numbers(field: str, low: int, high: int, names: tuple[str, ...] = ()) -> li
         else:
             begin = _number(first, low, high, names)
             until = _number(end, low, high, names) if dash else high if slash else begin
+        if until < begin and high > _LAST_WRAPPED:
+            raise ValueError(f"a range of years goes upwards, not {values!r}")
         if until < begin:
             until += high - low + 1
         by = _number(step, 1, high) if slash else 1

@@ -196,7 +196,7 @@ def _others(
         for change in differences(old.experiment, new.experiment):
             yield f"experiment: {change}"
     for function in functions_of(configuration):
-        changes = deployment.function_differences(function)
+        changes = deployment.function_differences(configuration, function, deployed)
         if changes is None:
             yield f"Lambda function {function.name} is new"
         for change in changes or []:

@@ -126,13 +126,16 @@ def _experiment(client: Any, configuration: Configuration) -> str:
     """The experiment named after the pipeline; plots and reports go to the project's bucket."""
     name = configuration.pipeline.pipelineName
     experiment = client.get_experiment_by_name(name)
+    tags = configuration.project.tags
     if experiment is not None:
+        for key, value in tags.items():
+            if experiment.tags.get(key) != value:
+                client.set_experiment_tag(experiment.experiment_id, key, value)
         return str(experiment.experiment_id)
     location = f"s3://{configuration.project.bucket}/{name}/mlflow"
-    own = configuration.project.tags
-    names = mlflow_names.distinct(list(own), {})
+    names = mlflow_names.distinct(list(tags), {})
     tags = {
-        **{names[key]: value for key, value in own.items()},
+        **{names[key]: value for key, value in tags.items()},
         "mlflow.experimentKind": "custom_model_development",
     }
     return str(client.create_experiment(name, artifact_location=location, tags=tags))

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from retraining.config.configuration import AnyConfiguration
 from retraining.errors import UserError
 from retraining.results import model_quality
 
@@ -35,11 +36,11 @@ class ModelPackage:
         return asdict(self)
 
 
-def packages(groups: list[str]) -> list[ModelPackage]:
-    """All versions in model package groups, oldest first in each."""
+def packages(configuration: AnyConfiguration) -> list[ModelPackage]:
+    """All versions in the project's model package groups, oldest first in each."""
     client = boto3.client("sagemaker")
     versions: list[ModelPackage] = []
-    for group in groups:
+    for group in dict.fromkeys(configuration.package_groups.values()):
         try:
             pages = client.get_paginator("list_model_packages").paginate(
                 ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
@@ -53,14 +54,18 @@ def packages(groups: list[str]) -> list[ModelPackage]:
     return versions
 
 
-def find(groups: list[str], name: str) -> ModelPackage:
-    """A package of these groups by version number, ``group/version`` or ARN.
+def find(configuration: AnyConfiguration, name: str) -> ModelPackage:
+    """A package by version number, ``group/version`` or ARN; of a group's name, the project's part may be
+    left out, or the model's name be given.
 
     Raises:
-        UserError: there is none, or the number is ambiguous among groups.
+        UserError: there is none, or the name is ambiguous among groups.
     """
-    known = packages(groups)
+    known = packages(configuration)
     named = [item for item in known if name in (item.arn, item.shown, str(item.version))]
+    if not named:
+        short = _short_groups(configuration)
+        named = [item for item in known if name in {f"{group}/{item.version}" for group in short[item.group]}]
     if len(named) == 1:
         return named[0]
     if named:
@@ -68,6 +73,15 @@ def find(groups: list[str], name: str) -> ModelPackage:
         raise UserError(f"model {name!r}: several groups have that version: {versions}")
     versions = ", ".join(item.shown for item in known) or "none yet: `retrain run` registers some"
     raise UserError(f"model {name!r}: no such version; registered: {versions}")
+
+
+def _short_groups(configuration: AnyConfiguration) -> dict[str, set[str]]:
+    """Of each group, its name without the project's, and those of the models that are registered in it."""
+    prefix = f"{configuration.project.project}-"
+    short: dict[str, set[str]] = {}
+    for model, group in configuration.package_groups.items():
+        short.setdefault(group, {group.removeprefix(prefix)}).add(model)
+    return short
 
 
 def details(package: ModelPackage) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from retraining.config.checks import parameter_values
 from retraining.config.checks.images import image_problem
 from retraining.config.configuration import Configuration
 from retraining.config.flow import images
+from retraining.config.schema.fields import s3_problem
 from retraining.config.schema.parameter import Parameter
 from retraining.errors import UserError, suggestion_or_all
 
@@ -66,7 +67,7 @@ def _problem(parameter: Parameter, value: str) -> str | None:
             else f"true or false is expected, not {value!r}"
         )
     if parameter.type == "String":
-        return None if value else "an empty string is not allowed"
+        return None  # the keys that declare it say what it may be
     # Python would take 1_000 and " 5" as well, which SageMaker does not.
     pattern, expected = _NUMBERS[parameter.type]
     if re.fullmatch(pattern, value):
@@ -79,9 +80,10 @@ def _refused(configuration: Configuration, values: dict[str, str]) -> Iterator[s
     models = list(configuration.models.values())
     typed = {name: _typed(configuration.parameters[name], value) for name, value in values.items()}
     chosen = images.parameters(models)
-    alone = {name: parameter_values.problem(models, {name: value}) for name, value in typed.items()}
+    root, sections = configuration.root, [*models, configuration.pipeline]
+    alone = {name: parameter_values.problem(root, sections, {name: value}) for name, value in typed.items()}
     # Values that fit each other, such as both ends of a range, need not fit the defaults.
-    together = parameter_values.problem(models, typed)
+    together = parameter_values.problem(root, sections, typed)
     for name, value in typed.items():
         words = alone[name] if together else None
         if words is None and name in chosen:
@@ -148,9 +150,9 @@ def _missing(uri: str) -> str | None:
     import boto3
     from botocore.exceptions import ClientError
 
+    if words := s3_problem(uri):
+        return words
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not uri.startswith("s3://") or not bucket:
-        return f"an S3 URI such as s3://bucket/prefix/ is expected, not {uri!r}"
     try:
         count = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount", 0)
     except ClientError as error:

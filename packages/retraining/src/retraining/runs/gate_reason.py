@@ -42,28 +42,37 @@ def rounded(text: str) -> str:
 
 
 def passing(configuration: Configuration, definition: str, execution: Execution) -> dict[str, str]:
-    """The parameter that holds the bound of the gate that failed, with a value that lets the run pass.
+    """The parameters that hold the bounds of the gates that failed, with values that let the run pass.
 
-    Empty where the bound is no parameter, or where a champion sets it.
+    Empty where anything else failed, where a bound is no parameter, or where a champion sets it.
 
     Args:
         definition: the pipeline definition of the execution, which has the message of each Fail step.
     """
-    failed = {step.name: step.failure or "" for step in execution.failed}
+    gates = {
+        step.settings.own_fail_step: step.section
+        for step in configuration.steps.values()
+        if step.step_class == "Condition"
+    }
     steps = read(definition).steps
-    for step in configuration.steps.values():
-        name = step.settings.own_fail_step
-        if step.step_class != "Condition" or name not in failed or name not in steps:
-            continue
-        gate = step.section
-        measured = _measured(steps[name].arguments.get("ErrorMessage"), failed[name])
+    values: dict[Parameter, Decimal] = {}
+    for step in execution.failed:
+        gate = gates.get(step.name)
+        if gate is None or step.name not in steps:
+            return {}
+        measured = _measured(steps[step.name].arguments.get("ErrorMessage"), step.failure or "")
         if measured is None or gate.champion is not None or not isinstance(gate.bound, Parameter):
-            continue
+            return {}
         digits = 0 if gate.bound.type == "Integer" else measured.adjusted() - 1
         away = ROUND_FLOOR if gate.maximum is None else ROUND_CEILING
         kept = measured.quantize(Decimal(1).scaleb(digits), away)
-        return {gate.bound.parameter: f"{float(kept):.6g}"}
-    return {}
+        # Of two gates with one bound, what both keep.
+        weaker = min if gate.maximum is None else max
+        values[gate.bound] = weaker(kept, values.get(gate.bound, kept))
+    return {
+        bound.parameter: f"{value:f}" if bound.type == "Integer" else f"{float(value):.6g}"
+        for bound, value in values.items()
+    }
 
 
 def _measured(message: Any, failure: str) -> Decimal | None:

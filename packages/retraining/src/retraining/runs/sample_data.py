@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from retraining.compile import code_package
 from retraining.config.configuration import Configuration
+from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError, suggestion_or_all
 from retraining.runs import interruption
 from retraining.runs.inputs import MARK, Content, InputState, ModelInput, inputs_of, look
@@ -93,8 +93,8 @@ def upload(
         UserError: below `to` are objects of others; a simulator failed, or did not write what the inputs
             need; there is no simulate.py. Nothing was uploaded then.
     """
-    if to is not None and not re.fullmatch("s3://[^/]+(/.*)?", to):
-        raise UserError(f"--to {to}: an S3 URI such as s3://bucket/prefix/ is expected")
+    if to is not None and (words := s3_problem(to)):
+        raise UserError(f"--to: {words}")
     simulators = scripts(configuration, names)
     free: list[InputState] = []
     left: list[InputState] = []

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retraining.config.configuration import Configuration, load
+from retraining.config.schema.fields import s3_problem
 from retraining.errors import UserError
 from retraining.scaffold import copy
-from retraining.scaffold.names import S3, Names
+from retraining.scaffold.names import Names
 from retraining.scaffold.source import Source, find
 from retraining.scaffold.yaml_edit import YamlText
 
@@ -114,9 +115,12 @@ def _check_name(name: str) -> None:
 def _data_prefix(name: str, data: str | None) -> str:
     if data is None:
         return f"s3://SMP_S3BUCKETNAME/data/{name}/"
-    match = S3.fullmatch(data)
-    if not match or not re.fullmatch(r"s3://[A-Za-z0-9_.-]+(/[\w.=/-]*)?", data):
-        raise UserError(f"--data {data}: an S3 URI such as s3://bucket/prefix/ is expected")
+    # A variable of the project may be the bucket.
+    own = re.fullmatch(r"s3://SMP_\w+(/.*)?", data)
+    if not own and (words := s3_problem(data)):
+        raise UserError(f"--data: {words}")
+    if odd := re.search(r"[^\w.=/:-]", data):
+        raise UserError(f"--data {data}: {odd[0]!r} is not allowed: letters, digits and _ . = / - are")
     return f"{data.rstrip('/')}/"
 
 

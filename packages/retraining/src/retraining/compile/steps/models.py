@@ -1,4 +1,7 @@
-"""CreateModel and RegisterModel steps, and the repacking of a model with its inference code."""
+"""CreateModel and RegisterModel steps, and the repacking of a model with its inference code.
+
+A Lambda step that registers a model takes the same parts of the request from here.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from retraining.compile import sdk_internals
 from retraining.compile.build import Build
 from retraining.config.flow import chaining, images
 from retraining.config.flow.sections import ResolvedStep
-from retraining.config.schema.model import JsonFile, Registry
+from retraining.config.schema.model import JsonFile, Model, Registry
 
 _CODE = "/opt/ml/model/code"
 
@@ -61,7 +64,7 @@ def register_model(build: Build, step: ResolvedStep[Registry]) -> Any:
     }
     if registry.description:
         request["ModelPackageDescription"] = registry.description
-    if quality := _model_quality(build, step):
+    if quality := model_quality(build, step):
         request["ModelMetrics"] = {"ModelQuality": {"Statistics": quality}}
     return _model_step(build, step, "create_model_package_from_containers", request)
 
@@ -73,26 +76,36 @@ def _model_step(build: Build, step: ResolvedStep[Registry], caller: str, request
 
 
 def _container(build: Build, step: ResolvedStep[Registry], image: Any, version: str | None) -> dict[str, Any]:
-    transform = step.model.transform
-    entry_point = (transform.entry_point if transform else None) or "inference.py"
-    # The serving containers import the program as a module; below a folder that takes dots.
-    program = entry_point.removesuffix(".py").replace("/", ".") if "/" in entry_point else entry_point
-    environment = {"SAGEMAKER_PROGRAM": program, "SAGEMAKER_SUBMIT_DIRECTORY": _CODE}
     return {
         "Image": build.image(image, version),
-        "ModelDataUrl": _model_data(build, step, entry_point),
-        "Environment": environment,
+        "ModelDataUrl": model_data(build, step),
+        "Environment": serving_environment(step.model),
     }
 
 
-def _model_data(build: Build, step: ResolvedStep[Registry], entry_point: str) -> Any:
+def serving_environment(model: Model) -> dict[str, str]:
+    """What tells a serving container which program in the model answers requests."""
+    program = _entry_point(model)
+    # The serving containers import the program as a module; below a folder that takes dots.
+    if "/" in program:
+        program = program.removesuffix(".py").replace("/", ".")
+    return {"SAGEMAKER_PROGRAM": program, "SAGEMAKER_SUBMIT_DIRECTORY": _CODE}
+
+
+def _entry_point(model: Model) -> str:
+    return (model.transform.entry_point if model.transform else None) or "inference.py"
+
+
+def model_data(build: Build, step: ResolvedStep[Registry]) -> Any:
     """The trained artefact, or, with ModelRepack, one that holds the inference code as well."""
-    artefact = build.outputs[step.source]["model"]
+    artefact, entry_point = build.outputs[step.source]["model"], _entry_point(step.model)
     if not step.section.ModelRepack:
         return artefact
     name = build.configuration.steps[step.source].settings.repack_step
     if name not in build.outputs:
         repack = _repack(build, step, name, artefact, entry_point)
+        # A model that is packed anew has another location, which would make it another model.
+        repack.cache_config = build.cache(build.configuration.steps[step.source])
         build.generated.setdefault(step.source, []).append(repack)
         build.outputs[name] = {"model": repack.properties.ModelArtifacts.S3ModelArtifacts}
     return build.outputs[name]["model"]
@@ -129,7 +142,7 @@ def _repack(build: Build, step: ResolvedStep[Registry], name: str, artefact: Any
     )
 
 
-def _model_quality(build: Build, step: ResolvedStep[Registry]) -> dict[str, Any] | None:
+def model_quality(build: Build, step: ResolvedStep[Registry]) -> dict[str, Any] | None:
     """The model-quality JSON of the evaluation, for the registry."""
     from sagemaker.core.workflow.functions import Join
 

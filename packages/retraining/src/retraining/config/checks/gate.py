@@ -42,7 +42,7 @@ def check_generated_names(steps: StepProblems) -> None:
         if step.step_class == "Condition":
             generated += [] if step.else_step else [step.own_fail_step]
             generated += [step.champion_step] if model and model.gate and model.gate.champion else []
-        if step.step_class in ("CreateModel", "RegisterModel") and model and model.registry:
+        if step.takes_model and model and model.registry:
             trained = order.trained_by(steps.pipeline, model_name, step)
             generated += [trained.repack_step] if trained and model.registry.ModelRepack else []
         for other in generated:

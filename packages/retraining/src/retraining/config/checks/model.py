@@ -8,7 +8,7 @@ from typing import Any
 from retraining.config.checks.channels import check_channels
 from retraining.config.checks.folders import check_checkpoint_folder
 from retraining.config.checks.images import check_images
-from retraining.config.checks.lambdas import check_functions
+from retraining.config.checks.programs import check_functions
 from retraining.config.checks.transform import check_transform
 from retraining.config.files.problems import Problems
 from retraining.config.flow.chaining import METRICS_OUTPUT
@@ -23,8 +23,10 @@ from retraining.config.schema.job import (
 )
 from retraining.config.schema.model import Model, Registry
 from retraining.config.schema.parameter import Parameter, default_of
+from retraining.config.schema.values import written as written_text
 from retraining.errors import Location, seen, suggestion
 
+ARGUMENT_LENGTH = 256
 HYPERPARAMETER_LENGTH = 2500
 # Hyperparameters from which SageMaker's Hyperband infers the largest resource of a job.
 _RESOURCES = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
@@ -102,7 +104,7 @@ def _check_job(problems: Problems, section: str, job: Job) -> None:
         for name, argument in job.arguments.items():
             if not name or name.startswith("-"):
                 problems.add(("arguments", name), "write an argument's name without the hyphens")
-            _check_length(problems, ("arguments", name), argument, 256)
+            _check_line(problems, ("arguments", name), argument, ARGUMENT_LENGTH)
 
 
 def _check_isolation(
@@ -124,9 +126,15 @@ def _check_env(problems: Problems, section: str, job: Job | TransformJob) -> Non
 
 
 def _check_length(problems: Problems, key: Location, value: Any, limit: int) -> None:
-    text = str(default_of(value))
+    text = written_text(default_of(value))
     if len(text) > limit:
         problems.add(key, f"SageMaker allows {limit} characters, not {len(text)}")
+
+
+def _check_line(problems: Problems, key: Location, value: Any, limit: int) -> None:
+    _check_length(problems, key, value, limit)
+    if "\n" in written_text(default_of(value)):
+        problems.add(key, "SageMaker allows one line, without line breaks")
 
 
 def _check_training(problems: Problems, job: TrainingJob) -> None:
@@ -136,7 +144,7 @@ def _check_training(problems: Problems, job: TrainingJob) -> None:
             problems.add(key, "a hyperparameter's name has 1 to 256 characters")
         if name.startswith("sagemaker_"):
             problems.add(key, "names that begin with sagemaker_ are SageMaker's own")
-        _check_length(problems, key, value, HYPERPARAMETER_LENGTH)
+        _check_line(problems, key, value, HYPERPARAMETER_LENGTH)
     for name, expression in job.metric_definitions.items():
         _check_metric(problems, name, expression)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from retraining.config.checks import parameter_values
@@ -85,11 +86,14 @@ def _check_functions(problems: Problems, models: dict[str, Model]) -> None:
                 problems.add(("conf", "models", name, "lambda", key), words)
 
 
-def check_parameters(problems: Problems, models: dict[str, Model], pipeline: Pipeline | None) -> None:
+def check_parameters(
+    problems: Problems, root: Path, models: dict[str, Model], pipeline: Pipeline | None
+) -> None:
     """No parameter is declared in two ways, has a reserved name, or a choice that its key refuses."""
     first: dict[str, Parameter] = {}
     twice: set[str] = set()
-    for value in [*models.values(), *([pipeline] if pipeline else [])]:
+    sections = [*models.values(), *([pipeline] if pipeline else [])]
+    for value in sections:
         for parameter in declared(value):
             other = first.setdefault(parameter.parameter, parameter)
             if other != parameter or other.type != parameter.type:
@@ -101,7 +105,7 @@ def check_parameters(problems: Problems, models: dict[str, Model], pipeline: Pip
             _explain_declarations(problems, name)
         else:
             for choice in parameter.choices or ():
-                if words := parameter_values.problem(models.values(), {name: choice}):
+                if words := parameter_values.problem(root, sections, {name: choice}):
                     _refuse_choice(problems, name, words)
                     break
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from retraining.config.checks import gate
+from retraining.config.checks import gate, programs
 from retraining.config.checks.folders import check_processing_folders
 from retraining.config.checks.model import check_retry, written
 from retraining.config.checks.step_problems import StepProblems
@@ -26,11 +26,8 @@ _STEP_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_SDK = ("code", "entrypoint", "sm_drivers")
 _CHAINING = (*JOBS, "Condition", "Lambda")
 _CHAINED = (*JOBS,)
-_AFTER = {
-    "CreateModel": ("Training", "Tuning"),
-    "RegisterModel": ("Training", "Tuning"),
-    "Transform": ("CreateModel",),
-}
+_TRAINING = ("Training", "Tuning")
+_AFTER = {"Transform": ("CreateModel",)}
 _PIPELINE = ("conf", "sagemakerPipeline")
 _SOURCES = "chain_input_source_step"
 
@@ -56,6 +53,8 @@ def check_steps(
             own.add((*_PIPELINE, "models", model_name), f"no such model under conf.models{hint}")
         for step in described.steps:
             _check_step(steps, model_name, step)
+            if step.step_class == "Lambda" and step.registers:
+                programs.check_registering(steps, root, step)
             _check_inference(steps, root, model_name, step)
             _check_chain(steps, step)
     _check_dependencies(steps)
@@ -99,7 +98,7 @@ def _check_retries(steps: StepProblems, step: Step) -> None:
 
 def _check_after(steps: StepProblems, model_name: str, step: Step) -> None:
     """A step that takes a model has a step before it that makes one."""
-    classes = _AFTER.get(step.step_class, ())
+    classes = _TRAINING if step.takes_model else _AFTER.get(step.step_class, ())
     active = [
         other for other in steps.pipeline.models[model_name].steps if other.step_name not in steps.disabled
     ]
@@ -112,7 +111,7 @@ def _check_after(steps: StepProblems, model_name: str, step: Step) -> None:
 def _check_inference(steps: StepProblems, root: Path, model_name: str, step: Step) -> None:
     """With ModelRepack, the inference code goes into the model: `inference.py`, where no other is named."""
     model = steps.models.get(model_name)
-    if step.step_class not in ("CreateModel", "RegisterModel") or model is None or model.registry is None:
+    if not step.takes_model or model is None or model.registry is None:
         return
     named = model.transform is not None and model.transform.entry_point is not None
     folder = root / model.source_directory
@@ -196,7 +195,7 @@ def _check_graph(steps: StepProblems) -> None:
             gate.check_gated(steps, graph, name)
         if step.step_class == "Fail":
             gate.check_fail(steps, graph, name)
-        if step.step_class == "RegisterModel":
+        if step.registers:
             _check_quality(steps, active, step)
     for model_name in active.models if complete else ():
         gate.check_gate_runs(steps, active, model_name)

@@ -13,13 +13,16 @@ from retraining.errors import FileLine, Location, Problem, Source, UserError
 NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge"))
+# YAML 1.1 takes 1e-5 and 1.0e5 for texts.
+_EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)|[-+]?0b[01_]+|[-+]?0x[0-9a-fA-F_]+")
 # libyaml's, where PyYAML was built with it, is ten times as fast.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _resolvers() -> dict[str, list[tuple[str, Any]]]:
-    """What a value without quotes is: as in YAML 1.1, but a date, 12:30 and 010 are texts."""
+    """What a value without quotes is: as in YAML 1.1, but a date, 12:30 and 010 are texts, and 1e-5 is a
+    number, as in YAML 1.2."""
     kept = {}
     for first, resolvers in _Base.yaml_implicit_resolvers.items():
         kept[first] = [
@@ -27,6 +30,8 @@ def _resolvers() -> dict[str, list[tuple[str, Any]]]:
             for tag, expression in resolvers
             if tag != _TAG + "timestamp"
         ]
+    for first in "-+.0123456789":
+        kept[first].append((f"{_TAG}float", _EXPONENT))
     return kept
 
 

@@ -64,11 +64,11 @@ def dag_of(pipeline: Pipeline, models: dict[str, Model]) -> Dag:
 def _data(pipeline: Pipeline, models: dict[str, Model], model_name: str, step: Step) -> Iterator[str]:
     """The steps whose results a step uses, chained or of the same model."""
     yield from step.chain_input_source_step
-    if step.step_class in ("CreateModel", "RegisterModel"):
+    if step.takes_model:
         yield from _names(trained_by(pipeline, model_name, step))
     if step.step_class == "Transform":
         yield from _names(created_by(pipeline, model_name, step))
-    if step.step_class == "RegisterModel" and model_name in models and models[model_name].evaluate:
+    if step.registers and model_name in models and models[model_name].evaluate:
         yield from _names(measured_by(pipeline, model_name, step))
 
 

@@ -18,7 +18,7 @@ _ALSO_READ: dict[str, tuple[tuple[str, ...], ...]] = {
     "Tuning": (("train",),),
     "CreateModel": (("transform", "image_uri"), ("transform", "role")),
     "RegisterModel": (("transform", "entry_point"),),
-    "Lambda": (("train", "hyperparams"), ("registry",)),
+    "Lambda": (("train", "hyperparams"), ("registry",), ("transform", "entry_point")),
 }
 # Sections that have no meaning without a step.
 _FOR_STEPS = ("preprocess", "tune", "transform", "evaluate", "gate", "lambda")
@@ -33,9 +33,10 @@ class ResolvedStep(Generic[S]):
         settings: its keys in the file.
         model_name, model: the model that it belongs to.
         section: the section of the model that it runs; None for a Fail step.
-        source: the step whose result it takes: for CreateModel and RegisterModel the one that trains, for
-            Transform the one that creates the model, for Condition the one that measures; else empty.
-        measured_by: for RegisterModel, the step that evaluates the model, if there is one.
+        source: the step whose result it takes: for one that creates or registers a model the one that
+            trains, for Transform the one that creates the model, for Condition the one that measures; else
+            empty.
+        measured_by: for one that registers a model, the step that evaluates it, if there is one.
         inputs: what its job reads; empty for a step without a job.
     """
 
@@ -69,13 +70,13 @@ def resolve(pipeline: Pipeline, models: dict[str, Model], dag: Dag) -> dict[str,
 def _resolved(pipeline: Pipeline, model_name: str, models: dict[str, Model], step: Step) -> ResolvedStep[Any]:
     model = models[model_name]
     source = measured_by = None
-    if step.step_class in ("CreateModel", "RegisterModel"):
+    if step.takes_model:
         source = order.trained_by(pipeline, model_name, step)
     if step.step_class == "Transform":
         source = order.created_by(pipeline, model_name, step)
     if step.step_class == "Condition":
         source = pipeline.by_name[step.chain_input_source_step[0]][1]
-    if step.step_class == "RegisterModel" and model.evaluate is not None:
+    if step.registers and model.evaluate is not None:
         measured_by = order.measured_by(pipeline, model_name, step)
     return ResolvedStep(
         step,

@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 from retraining.config.schema.model import Model
 from retraining.config.schema.project import Project
 
-# The function that finds the champion of a gate.
+# The functions that steps call without naming them: for the champion of a gate, and to register models.
 CHAMPION = "champion.py"
+REGISTERING = "register_models.py"
 
 
 def package_group(project: Project, name: str, model: Model) -> str:

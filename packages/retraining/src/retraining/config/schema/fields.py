@@ -1,5 +1,6 @@
 """What configuration files say in several places, and how each is described to people."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -56,19 +57,46 @@ Role = Annotated[Text, _ROLE]
 KmsKey = Annotated[Text, _KMS_KEY]
 _BUCKET = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 Bucket = Annotated[str, text(_BUCKET, "a bucket's name (3 to 63 of a-z, 0-9, single dots and -)")]
-S3Uri = Annotated[
-    Text,
-    text(
-        rf"(?=.{{1,1024}}$)s3://{_BUCKET.replace('.*', '[^/]*')}(/.*)?",
-        "an S3 URI such as s3://bucket/prefix/",
-    ),
-]
+_URI_LENGTH = 1024
+_S3_URI = rf"s3://{_BUCKET.replace('.*', '[^/]*')}(/.*)?"
+_S3_WORDS = "an S3 URI such as s3://bucket/prefix/"
+
+
+def _s3_reason(uri: str) -> str:
+    """What is wrong with a text that begins as an S3 URI does; empty for any other."""
+    if not uri.startswith("s3://"):
+        return ""
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    if not bucket:
+        return "it names no bucket"
+    if not 3 <= len(bucket) <= 63:
+        return f"a bucket's name has 3 to 63 characters, and {bucket[:63]!r} has {len(bucket)}"
+    if not re.fullmatch(_BUCKET, bucket):
+        return (
+            f"a bucket's name is of a-z, 0-9, single dots and -, a letter or digit first and last, "
+            f"and {bucket!r} is not"
+        )
+    if len(uri) > _URI_LENGTH:
+        return f"at most {_URI_LENGTH} characters are allowed, and it has {len(uri)}"
+    return "it holds a line break" if "\n" in uri else ""
+
+
+def s3_problem(uri: str) -> str | None:
+    """What is wrong with an S3 URI; None where nothing is."""
+    if re.fullmatch(_S3_URI, uri) and len(uri) <= _URI_LENGTH:
+        return None
+    reason = _s3_reason(uri)
+    return f"{_S3_WORDS} is expected, not {seen(uri)}{f': {reason}' if reason else ''}"
+
+
+S3Uri = Annotated[Text, text(rf"(?=.{{1,{_URI_LENGTH}}}$){_S3_URI}", _S3_WORDS, _s3_reason)]
 # A key below s3BucketName, or a whole URI.
 DataFileName = Annotated[
     Text,
     text(
-        rf"(?=.{{1,1024}}$)(s3://{_BUCKET.replace('.*', '[^/]*')}(/.*)?|(?![A-Za-z0-9]+:/).*[^/].*)",
+        rf"(?=.{{1,{_URI_LENGTH}}}$)({_S3_URI}|(?![A-Za-z0-9]+:/).*[^/].*)",
         "a file or prefix such as s3://bucket/prefix/",
+        _s3_reason,
     ),
 ]
 # The SDK puts a job's program there.

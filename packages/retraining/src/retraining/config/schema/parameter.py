@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from retraining.errors import seen
 
 ParameterType = Literal["String", "Integer", "Float", "Boolean"]
+CHOICES = 16  # a parameter's EnumValues
 Scalar = bool | int | float | str
 _PLAIN = frozenset((bool, int, float, str, type(None)))
 
@@ -51,6 +52,8 @@ def _choices(value: Any) -> Any:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
         quotes = ": write each in quotes" if isinstance(value, list) and value else ""
         raise ValueError(f"a list of strings is expected, not {_shown(value)}{quotes}")
+    if len(value) > CHOICES:
+        raise ValueError(f"SageMaker allows {CHOICES} choices, not {len(value)}")
     return tuple(value)
 
 

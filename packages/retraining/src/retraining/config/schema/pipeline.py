@@ -17,7 +17,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Transform": ("transform",),
     "Metrics": ("evaluate",),
     "Condition": ("gate",),
-    "Lambda": ("lambda",),
+    "Lambda": ("lambda", "registry"),
     "RegisterModel": ("registry",),
     "Fail": (),
 }
@@ -64,6 +64,16 @@ class Step(Section):
         """The name of the section that the step runs; None for a Fail step."""
         sections = SECTIONS[self.step_class]
         return self.step_type or (sections[0] if sections else None)
+
+    @property
+    def registers(self) -> bool:
+        """Whether the step registers a model: as RegisterModel, or by the project's Lambda function."""
+        return self.section == "registry" and self.step_class != "CreateModel"
+
+    @property
+    def takes_model(self) -> bool:
+        """Whether the step takes what the model's last training step before it has trained."""
+        return self.section == "registry"
 
     # Steps that are made for this one have names of their own.
 

@@ -1,5 +1,6 @@
 """The kinds of values that configuration files hold; any of them may be a pipeline parameter."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -44,10 +45,19 @@ def _checked(
     return BeforeValidator(check)
 
 
-def text(pattern: str, words: str) -> BeforeValidator:
-    """A text that matches `pattern`, or a parameter whose default does, described to people in `words`."""
+def text(pattern: str, words: str, reason: Callable[[str], str] = lambda _: "") -> BeforeValidator:
+    """A text that matches `pattern`, or a parameter whose default does, described to people in `words`.
+
+    Args:
+        reason: what is wrong with a text that does not match, where `words` do not say it.
+    """
     compiled = re.compile(pattern)
-    return _checked(lambda value: isinstance(value, str) and bool(compiled.fullmatch(value)), words, _quotes)
+
+    def hint(value: Any) -> str:
+        why = reason(value) if isinstance(value, str) else ""
+        return f": {why}" if why else _quotes(value)
+
+    return _checked(lambda value: isinstance(value, str) and bool(compiled.fullmatch(value)), words, hint)
 
 
 def number(low: float, high: float, words: str, whole: bool = True) -> BeforeValidator:
@@ -57,7 +67,7 @@ def number(low: float, high: float, words: str, whole: bool = True) -> BeforeVal
     def accepts(value: Any) -> bool:
         return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
 
-    return _checked(accepts, words, _exponent)
+    return _checked(accepts, words, _quoted)
 
 
 def one_of(*allowed: str) -> BeforeValidator:
@@ -70,15 +80,11 @@ def _quotes(value: Any) -> str:
     return ": write it in quotes" if isinstance(value, bool | int | float) else ""
 
 
-def _exponent(value: Any) -> str:
-    """YAML takes 1e-3 for a text; with a point it is a number."""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9]+[eE][-+]?[0-9]+", value):
-        return f", which YAML reads as a string: write {re.sub('[eE]', '.0e', value, count=1)}"
-    return (
-        ": write it without quotes"
-        if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", value)
-        else ""
+def _quoted(value: Any) -> str:
+    is_number = isinstance(value, str) and re.fullmatch(
+        r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", value
     )
+    return ": write it without quotes" if is_number else ""
 
 
 def _is_scalar(value: Any) -> bool:
@@ -88,6 +94,13 @@ def _is_scalar(value: Any) -> bool:
 def is_finite(value: Any) -> bool:
     """Of numbers: neither .nan nor .inf, nor beyond what SageMaker keeps."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e308
+
+
+def written(value: Any) -> str:
+    """A value as the text that SageMaker gets for an argument or a hyperparameter."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, separators=(",", ":"), default=str, allow_nan=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 PARAMETER, VALUE = "<parameter>", "<value>"
@@ -136,7 +149,7 @@ Whole = Annotated[_Tagged | Annotated[int, Tag(VALUE)], Discriminator(_kind)]
 Number = Annotated[
     _Tagged | Annotated[int | float, Tag(VALUE)],
     Discriminator(_kind),
-    _checked(is_finite, "a finite number", _exponent),
+    _checked(is_finite, "a finite number", _quoted),
 ]
 Flag = Annotated[
     _Tagged | Annotated[bool, Tag(VALUE)],
