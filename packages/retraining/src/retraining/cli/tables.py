@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retraining import console
-from retraining.results.evaluations import Candidate
+from retraining.results.evaluations import USUAL, Candidate
 from retraining.results.registry import ModelPackage
 from retraining.runs.executions import Execution, StepRun
 
@@ -21,7 +21,6 @@ _STYLES = {
     "Rejected": "red",
 }
 _PARAMETERS, _VALUE = 50, 28  # characters of an execution's parameters, and of one's value
-_SHOWN = ("recall", "precision", "f1", "average_precision", "auc", "rmse", "mae", "r2")
 
 
 def step_table(execution: Execution, names: Iterable[str] = (), now: float | None = None) -> Table:
@@ -112,7 +111,7 @@ def _metrics_table(titles: list[str], metrics: list[dict[str, float]]) -> tuple[
     for title in titles:
         table.add_column(title, no_wrap=True)
     measured = dict.fromkeys(name for values in metrics for name in values)
-    shown = [name for name in _SHOWN if name in measured] or list(measured)[: len(_SHOWN)]
+    shown = [name for name in USUAL if name in measured] or list(measured)[: len(USUAL)]
     for name in shown:
         table.add_column(name.replace("_", " "), justify="right")
     return table, shown

@@ -53,6 +53,17 @@ def test_the_requirements_are_the_images_versions() -> None:
         assert low <= middle < high
 
 
+def test_falcon_40b_is_held_in_four_bits_on_several_gpus() -> None:
+    """What its overlay says is what the script takes, and what the script needs for it is required."""
+    overlay = yaml.safe_load((UNIT / "falcon-40b.yaml").read_text())["conf"]["models"][UNIT.name]["train"]
+    given = {**CONF["train"]["hyperparams"], **overlay["hyperparams"]}
+    words = (word for name, entry in given.items() for word in (f"--{name}", str(value(entry))))
+    options = parse(Hyperparameters, list(words))
+    assert (options.model_id, options.four_bit) == ("tiiuae/falcon-40b", True)
+    assert value(overlay["instance_type"]) in ("ml.g5.48xlarge",)  # eight GPUs
+    assert re.search("^bitsandbytes==", (UNIT / "requirements.txt").read_text(), re.MULTILINE)
+
+
 def test_hyperparameters_come_through_sagemakers_driver() -> None:
     """The arguments are made by the SDK's own driver from hyperparameters as a training job has them."""
     sagemaker = importlib.util.find_spec("sagemaker.train") if importlib.util.find_spec("sagemaker") else None
