@@ -32,7 +32,7 @@ def test_the_hyperparameters_are_the_scripts_with_its_defaults() -> None:
 def test_the_arguments_are_the_preprocessings(tmp_path: Path) -> None:
     configured = {name: value(entry) for name, entry in CONF["preprocess"]["arguments"].items()}
     arguments = [word for name, given in configured.items() for word in (f"--{name}", str(given))]
-    with pytest.raises(InputError, match=r"no \.jsonl or \.json file"):
+    with pytest.raises(InputError, match=r"no \.jsonl, .* file"):
         preprocess.main(["--base", str(tmp_path), *arguments])
     assert tuple(CONF["preprocess"]["outputs"]) == preprocess.OUTPUTS
     assert set(CONF["train"]["channels"]) == set(preprocess.OUTPUTS)
