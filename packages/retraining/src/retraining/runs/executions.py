@@ -23,10 +23,10 @@ JOB_KINDS = {
 
 @dataclass
 class StepRun:
-    """One step of one execution.
+    """One step of one execution; `seconds` is None until it ended, `attempts` counts the retries too.
 
-    `seconds` is None until it ended, `attempts` counts the retries too. `source` is the ARN of the execution
-    whose result was taken on a cache hit, `taken_from` of the one that ran the step where others were selected.
+    `source` is the ARN of the execution whose result was taken on a cache hit; `taken_from` is that of the
+    execution that ran the step, where this one selected other steps.
     """
 
     name: str
