@@ -8,8 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [*sorted(ROOT.glob("packages/*/src")), ROOT / "{{cookiecutter.project_slug}}", ROOT / "hooks"]
-# What takes the place of programs that write them: TensorFlow Serving, and the toolkit's default handlers.
-OTHERS = ("serving/tensorflow/", "serving/toolkit/defaults.py")
+# What takes the place of programs that write them, TensorFlow Serving and the toolkit's default handlers; and
+# what keeps ministack's state, which ministack alone reads.
+OTHERS = ("serving/tensorflow/", "serving/toolkit/defaults.py", "daemon/service_state.py")
 
 
 def lenient(text: str) -> Iterator[int]:

@@ -87,13 +87,13 @@ def _persist(bucket: str, key: str, record: Any) -> None:
         if described:
             meta = {**s3._object_meta_from_record(record), **s3._key_history_meta(bucket, key), **meta}
         if content is None:  # only the description changes
-            _replace(file + _META, json.dumps(meta).encode())
+            _replace(file + _META, json.dumps(meta, allow_nan=False).encode())
         else:
             mark = secrets.token_hex(8)
             draft = f"{file}.{mark}.tmp"
             with _dropped_on_error(draft):
                 _write(draft, content)
-                _replace(file + _META, json.dumps({**meta, "draft": mark}).encode())
+                _replace(file + _META, json.dumps({**meta, "draft": mark}, allow_nan=False).encode())
             os.replace(draft, file)
         s3._remove_key_files(s3._other_key_disk_path(_bucket_folder(bucket), key, file))
     except OSError as error:

@@ -253,7 +253,7 @@ async def _refuse(send: Send, status: int, code: str, message: str, request: _Re
         body = f"<Error><Type>Receiver</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         media, text = "text/xml", f"<ErrorResponse>{body}<RequestId>{identity}</RequestId></ErrorResponse>"
     else:
-        media, text = "application/json", json.dumps({"__type": code, "message": message})
+        media, text = "application/json", json.dumps({"__type": code, "message": message}, allow_nan=False)
     content = text.encode()
     headers = {
         "content-type": media,

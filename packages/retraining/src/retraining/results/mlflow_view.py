@@ -32,7 +32,7 @@ def update(client: Any, run_id: str, configuration: Configuration, metrics: list
         _column("attributes", "Duration"),
         _column("tags", _COMMIT),
     ]
-    client.set_experiment_tag(experiment_id, _TAG, json.dumps({"selectedColumns": columns}))
+    client.set_experiment_tag(experiment_id, _TAG, json.dumps({"selectedColumns": columns}, allow_nan=False))
 
 
 def path(experiment: dict[str, Any]) -> str:

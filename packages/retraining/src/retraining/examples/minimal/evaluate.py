@@ -1,13 +1,12 @@
 """Processing job: measure the model on the test rows."""
 
-import json
 import sys
 import tarfile
 
 import joblib
 
 from columns import COLUMNS, FEATURES, LABEL
-from job_toolkit import measures, metrics, model_quality, processing, tables
+from job_toolkit import measures, metrics, model_quality, processing, strict_json, tables
 
 
 def main(argv):
@@ -21,7 +20,7 @@ def main(argv):
     folder = base / "output" / "evaluation"
     metrics.write([measured], folder / "metrics.csv")
     model_quality.write(model_quality.from_csv(folder / "metrics.csv"), folder)  # model_quality.json
-    (folder / "evaluation.json").write_text(json.dumps(measured.metrics))  # the gate reads `auc` in it
+    strict_json.write(measured.metrics, folder / "evaluation.json")  # the gate reads `auc` in it
 
 
 if __name__ == "__main__":
