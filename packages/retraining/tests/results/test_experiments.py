@@ -92,10 +92,10 @@ def test_one_execution_that_cannot_be_logged_does_not_hold_up_others(
     bad = executions.arns("demo-tiny")[1]
     log = experiment_results.log
 
-    def failing(client: Any, run_id: str, configuration: Any, execution: Execution) -> None:
+    def failing(client: Any, run_id: str, configuration: Any, execution: Execution) -> Any:
         if execution.arn == bad:
             raise OSError("no [space]\nleft")
-        log(client, run_id, configuration, execution)
+        return log(client, run_id, configuration, execution)
 
     monkeypatch.setattr(experiment_results, "log", failing)
     assert experiments.catch_up(tiny.configuration) == 1
