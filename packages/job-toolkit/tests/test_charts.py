@@ -53,6 +53,14 @@ def test_a_training_that_diverged_is_drawn_too(losses: list[float]) -> None:
     assert len(rings) == bool(finite)
 
 
+def test_epochs_are_whole() -> None:
+    root = parsed(charts.training("epoch", "loss", [1, 2, 3], {"loss": [0.5, 0.4, 0.3]}))
+    beside_x = [
+        text.text for text in root.iter(f"{SVG}text") if text.attrib["y"] == f"{charts.HEIGHT - 28}.0"
+    ]
+    assert beside_x == ["1", "2", "3"]
+
+
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_ticks_are_round_and_few(low: float, size: float) -> None:
     values = charts.ticks(low, low + size)

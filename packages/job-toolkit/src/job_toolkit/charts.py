@@ -32,15 +32,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Axis:
-    """A labelled axis from low to high."""
+    """A labelled axis from low to high; `counts` where it has whole numbers only."""
 
     label: str
     low: float = 0.0
     high: float = 1.0
+    counts: bool = False
+
+    @property
+    def ticks(self) -> list[float]:
+        """The values that are written beside it."""
+        values = ticks(self.low, self.high)
+        return [value for value in values if value == round(value)] if self.counts else values
 
     def scale(self, values: ArrayLike, start: float, end: float) -> NDArray[np.float64]:
         """Where values [m] are between start and end; those outside the axis are at its ends."""
-        share = (np.asarray(values, np.float64) - self.low) / ((self.high - self.low) or 1.0)
+        with np.errstate(over="ignore"):  # on an axis without length, a value may be infinitely far from it
+            share = (np.asarray(values, np.float64) - self.low) / ((self.high - self.low) or 1.0)
         return start + np.clip(share, 0, 1) * (end - start)
 
 
@@ -87,7 +95,8 @@ def training(
     last = list(values.values())[-1]
     mark = None if best is None or not np.isfinite(last[best]) else (float(steps[best]), float(last[best]))
     begin, end = float(steps.min()), float(steps.max())
-    x = Axis(step, begin, end) if end > begin else Axis(step, begin - 1, begin + 1)
+    spare = 0 if end > begin else 1
+    x = Axis(step, begin - spare, end + spare, counts=True)
     return lines(shown, x, Axis(unit, low - margin, high + margin), mark)
 
 
@@ -147,13 +156,13 @@ def _place(
 def _frame(x: Axis, y: Axis) -> str:
     """Grid lines, tick labels and axis labels."""
     parts = []
-    for value in ticks(y.low, y.high):
+    for value in y.ticks:
         (up,) = y.scale([value], HEIGHT - BOTTOM, TOP)
         parts += [
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up:.1f}" y2="{up:.1f}" stroke="{GRID}"/>',
             text(LEFT - 8, up + 4, _number(value), "end"),
         ]
-    for value in ticks(x.low, x.high):
+    for value in x.ticks:
         (across,) = x.scale([value], LEFT, WIDTH - RIGHT)
         parts.append(text(across, HEIGHT - 28, _number(value)))
     middle = (TOP + HEIGHT - BOTTOM) / 2

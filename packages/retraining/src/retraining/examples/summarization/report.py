@@ -12,6 +12,7 @@ from job_toolkit import charts
 from job_toolkit.metrics import DEVIATION, Model
 from job_toolkit.report import Html, figure, page, paragraph, section, table, tiles
 
+STYLE = ".samples td, .samples th { text-align: left; vertical-align: top }"
 SHOWN = {"eval_loss": "evaluation loss", "perplexity": "perplexity", "rouge_l": "ROUGE-L"}
 
 
@@ -45,6 +46,7 @@ def write(epochs: Sequence[Epoch], document: dict[str, Any], model: Model, folde
         section("A few summaries", _samples(document["samples"])),
         lead=f"{document['dialogues']:,} validation dialogues, {document['summary_tokens']:,} tokens of "
         f"their summaries. For ROUGE-L, {document['summaries_generated']:,} summaries were generated.",
+        style=STYLE,
     )
     (folder / "report.html").write_text(text, encoding="utf-8")
 
@@ -72,4 +74,4 @@ def _samples(samples: list[dict[str, str]]) -> Html:
     if not samples:
         return paragraph("None were generated: rouge_examples is 0.")
     rows = [[row["id"], row["summary"], row["generated"]] for row in samples]
-    return Html(f"<div class='samples'>{table(['dialogue', 'summary', 'generated'], rows)}</div>")
+    return Html(f'<div class="samples">{table(["dialogue", "summary", "generated"], rows)}</div>')

@@ -81,7 +81,7 @@ def test_the_archive_holds_what_the_serving_container_needs(chain: Chain) -> Non
     with tarfile.open(chain.archive) as tar:
         names = {Path(member.name).as_posix() for member in tar if member.isfile()}
     own = ("inference.py", "schema.py", "encoder.py", "requirements.txt")
-    toolkit = ("__init__.py", "failure.py", "tables.py")
+    toolkit = ("__init__.py", "failure.py", "processing.py", "tables.py")
     code = {f"code/{name}" for name in (*own, *(f"job_toolkit/{name}" for name in toolkit))}
     assert names == {"model.txt", "model.json", "history.csv"} | code
     assert (chain.model / "code" / "inference.py").read_bytes() == (MODEL / "inference.py").read_bytes()
