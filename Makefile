@@ -1,6 +1,6 @@
 # The commands to type; `make help` lists them. The programs called here do the work.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint tree bench lock clean
+.PHONY: help install demo test soak lint tree bench lock clean
 export UV_PYTHON_DOWNLOADS := never
 # A company proxy's certificate is in the system's store, which uv does not read by default.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/* /etc/pki/tls/certs/*),true,false)
@@ -12,6 +12,11 @@ DEMO := build/demo
 # A project's environment with the packages from this folder, for the packages' own tests.
 DEV := build/dev/.venv
 PACKAGES := job-toolkit local-sagemaker retraining
+# The examples whose tests have some for `make soak`.
+SOAKED := $(notdir $(patsubst %/tests/,%,$(sort $(dir $(shell \
+	grep -ls 'pytest.mark.soak' packages/retraining/src/retraining/examples/*/tests/*.py)))))
+N ?= 50
+SEED ?= 7
 
 # Paths in .venv are whole ones: in a moved or copied folder, all is installed again.
 ifneq ($(shell cat .venv/folder 2>/dev/null),$(CURDIR))
@@ -55,6 +60,15 @@ lint: $(DEV)/ready ## check style, formatting and types
 test: lint ## run lint, the packages' tests, and the tests of bakes
 	$(foreach package,$(PACKAGES),$(DEV)/bin/pytest -n auto --maxprocesses 4 --dist loadfile packages/$(package) &&) true
 	$(BIN)/pytest
+
+# Exit code 5 of pytest: no test was selected.
+soak: $(DEV)/ready ## repeat the tests with kills and faults: make soak N=50 SEED=7
+	rm -rf build/soak
+	@$(foreach example,$(SOAKED),$(BIN)/cookiecutter . --no-input --default-config --output-dir build/soak \
+		example=$(example) project_slug=$(example) >/dev/null &&) true
+	@for folder in $(foreach package,$(PACKAGES),packages/$(package)) $(foreach example,$(SOAKED),build/soak/$(example)); do \
+		(cd $$folder && SOAK_N=$(N) SOAK_SEED=$(SEED) $(abspath $(DEV))/bin/pytest -m soak) || [ $$? = 5 ] || exit 1; \
+	done
 
 tree: $(READY) ## write tests/tree.txt from a bake, after you add or remove files
 	$(BIN)/pytest --quiet --rewrite-tree -k exactly_this_tree

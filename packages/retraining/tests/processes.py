@@ -29,3 +29,14 @@ def marked(mark: str) -> list[int]:
             if has_it and b"local_sagemaker" not in (folder / "cmdline").read_bytes():
                 pids.append(int(folder.name))
     return pids
+
+
+def page_servers(root: Path) -> list[int]:
+    """The servers of MLflow's pages of the project in `root`; they get no variables of the user's shell."""
+    pids = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes()
+            if b"mlflow_server" in words and os.fsencode(root) in words:
+                pids.append(int(folder.name))
+    return pids

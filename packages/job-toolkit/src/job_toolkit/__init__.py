@@ -11,10 +11,12 @@
 - `model_quality`: SageMaker's model-quality JSON, made of a metrics.csv
 - `strict_json`: JSON without NaN and Infinity, which SageMaker refuses
 - `report`: the frame of an HTML report
+- `charts`: curves and bars as SVG, without a plotting library
 - `imports`: which modules a script reaches, and a copy of them for a model archive
 """
 
 __all__ = [
+    "charts",
     "failure",
     "hyperparameters",
     "imports",

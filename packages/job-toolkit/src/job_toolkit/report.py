@@ -22,10 +22,14 @@ table { border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-
 th, td { text-align: right; padding: .4rem .6rem; border-bottom: 1px solid #e9e9e7; vertical-align: bottom }
 th { color: #787774; font-weight: 600; font-size: .85rem } td:first-child, th:first-child { text-align: left }
 td b { color: #0b6e99 } tr.heading td { color: #787774; font-size: .85rem; padding-top: .9rem }
-img, svg { max-width: 100% } svg { height: auto; font: 11px system-ui, sans-serif; fill: #37352f }
+img, svg { max-width: 100% } svg { height: auto }
 .row { display: flex; flex-wrap: wrap; gap: 0 1.4rem } .row > * { flex: 1 1 420px; max-width: 100% }
 figure { margin: 1rem 0; max-width: 760px } figcaption { color: #787774; font-size: .85rem }
 """
+
+
+# Where `retrain` says which execution the page is of, once that has ended: a job cannot know it.
+RUN = "<!-- run -->"
 
 
 class Html(str):
@@ -38,7 +42,10 @@ def escape(text: str) -> Html:
 
 
 def page(title: str, *sections: str, lead: str = "", footer: str = "", style: str = "") -> str:
-    """The whole page: a heading, a first sentence in grey, sections, a footer; `style` is CSS to add."""
+    """The whole page: a heading, a first sentence in grey, sections, a footer; `style` is CSS to add.
+
+    After the first sentence, execution, commit, data and parameters are added when the execution has ended.
+    """
     first = f'<p class="lead">{escape(lead)}</p>\n' if lead else ""
     last = f"<footer>{escape(footer)}</footer>\n" if footer else ""
     body = "".join(f"{escape(part)}\n" for part in sections if part)
@@ -46,7 +53,8 @@ def page(title: str, *sections: str, lead: str = "", footer: str = "", style: st
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>
 <style>{STYLE}{style}</style></head><body>
 <h1>{escape(title)}</h1>
-{first}{body}{last}</body></html>
+{first}{RUN}
+{body}{last}</body></html>
 """
 
 

@@ -44,17 +44,75 @@ def test_health(local: Settings) -> None:
 def test_an_operation_that_is_not_there_is_refused_by_name(sagemaker: Any) -> None:
     with pytest.raises(ClientError, match="does not implement ListDomains; it knows: AddTags, ") as caught:
         sagemaker.list_domains()
-    assert caught.value.response["Error"]["Code"] == "UnsupportedOperation"
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 @pytest.mark.parametrize(
     ("target", "body", "code", "part"),
     [
-        ("", b"{}", "UnsupportedOperation", "X-Amz-Target"),
-        ("SageMaker.Nothing", b"{}", "UnsupportedOperation", "does not implement Nothing"),
+        ("", b"{}", "UnknownOperationException", "X-Amz-Target"),
+        ("SageMaker.Nothing", b"{}", "UnknownOperationException", "does not implement Nothing"),
         ("SageMaker.ListPipelines", b"{", "SerializationException", "not JSON"),
-        ("SageMaker.ListPipelines", b"[]", "ValidationException", "must be of type Structure"),
+        (
+            "SageMaker.ListPipelines",
+            b"[]",
+            "SerializationException",
+            "Start of list found where not expected",
+        ),
+        ("SageMaker.ListPipelines", b'"x"', "SerializationException", "Unexpected field type"),
+        ("SageMaker.ListPipelines", b"null", "SerializationException", "Unexpected field type"),
+        (
+            "SageMaker.ListPipelines",
+            b'{"MaxResults": "3"}',
+            "SerializationException",
+            "STRING_VALUE can not be converted to an Integer (at 'maxResults')",
+        ),
+        (
+            "SageMaker.ListPipelines",
+            b'{"MaxResults": true}',
+            "SerializationException",
+            "TRUE_VALUE can not be converted to an Integer",
+        ),
+        (
+            "SageMaker.ListPipelines",
+            b'{"PipelineNamePrefix": {}}',
+            "SerializationException",
+            "Start of structure or map found where not expected.",
+        ),
+        ("SageMaker.AddTags", b'{"Tags": {}}', "SerializationException", "Start of structure or map found"),
+        ("SageMaker.AddTags", b'{"Tags": [3]}', "SerializationException", "field type (at 'tags.1.member')"),
+        ("SageMaker.AddTags", b"{}", "ValidationException", "2 validation errors detected: Value null at"),
+        (
+            "SageMaker.DescribeTrainingJob",
+            b'{"TrainingJobName": "no"}',
+            "ValidationException",
+            "Requested res",
+        ),
+        (
+            "SageMaker.StopTrainingJob",
+            b'{"TrainingJobName": "no"}',
+            "ValidationException",
+            "Requested resource not found.",
+        ),
+        (
+            "SageMaker.DescribeProcessingJob",
+            b'{"ProcessingJobName": "no"}',
+            "ValidationException",
+            "Could not find requested job with name: no",
+        ),
+        (
+            "SageMaker.DescribeTransformJob",
+            b'{"TransformJobName": "no"}',
+            "ValidationException",
+            "Could not find requested job with name: no",
+        ),
+        (
+            "SageMaker.DescribeHyperParameterTuningJob",
+            b'{"HyperParameterTuningJobName": "no"}',
+            "ResourceNotFound",
+            "Amazon SageMaker can't find a tuning job called no.",
+        ),
         (
             "SageMaker.DescribePipeline",
             b"{}",
@@ -64,8 +122,8 @@ def test_an_operation_that_is_not_there_is_refused_by_name(sagemaker: Any) -> No
         (
             "SageMaker.DescribePipeline",
             b'{"PipelineName": 3}',
-            "ValidationException",
-            "of type String, not Integer",
+            "SerializationException",
+            "NUMBER_VALUE can not be converted to a String",
         ),
         (
             "SageMaker.ListPipelines",

@@ -256,7 +256,7 @@ def test_what_cannot_be_done_here_is_refused_by_name(
         processing.start(name, "true", **request_part)
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     assert member in caught.value.response["Error"]["Message"]
-    with pytest.raises(processing.sagemaker.exceptions.ResourceNotFound):
+    with pytest.raises(ClientError, match="Could not find requested job with name"):
         processing.sagemaker.describe_processing_job(ProcessingJobName=name)
 
 

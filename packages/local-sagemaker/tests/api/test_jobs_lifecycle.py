@@ -2,11 +2,13 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from botocore.exceptions import ClientError
 from jobs_to_run import ROLE, beside
 
 from local_sagemaker.container import sandbox
-from local_sagemaker.core.errors import NotFound, ValidationError
+from local_sagemaker.core.errors import LimitExceeded, ValidationError
 from local_sagemaker.core.settings import Settings
-from local_sagemaker.core.store import Store
+from local_sagemaker.core.store import Document, Store
 from local_sagemaker.definition import retrying
 from local_sagemaker.jobs import course, metrics, registry
 from local_sagemaker.jobs.registry import Jobs
@@ -76,7 +78,7 @@ def test_list_is_oldest_first(jobs: Jobs, settings: Settings) -> None:
 
 @pytest.mark.parametrize("action", ["describe", "wait", "stop"])
 def test_an_unknown_job_is_named(jobs: Jobs, action: str) -> None:
-    with pytest.raises(NotFound, match="'nobody'"):
+    with pytest.raises(ValidationError, match="Could not find requested job with name: nobody"):
         getattr(jobs, action)(KIND, "nobody")
 
 
@@ -305,7 +307,7 @@ def test_recover_ends_what_a_killed_server_left_without_namespaces(settings: Set
         from local_sagemaker.container import sandbox
         from local_sagemaker.jobs.registry import Jobs
         from local_sagemaker.core.settings import Settings
-        from local_sagemaker.core.store import Store
+        from local_sagemaker.core.store import Document, Store
         sandbox.detect = lambda: sandbox.Rewriting()
         settings = Settings(Path({str(settings.root)!r}), "eu-west-1", {settings.account!r}, "bucket", 1, 2)
         Jobs(settings, Store(settings.database)).create("processing-job", {request!r})
@@ -357,3 +359,55 @@ def test_what_a_service_refuses_for_good_is_not_tried_again(status: int, kind: s
     reason = retrying.reason_of(ClientError(said, "GetObject"))  # type: ignore[arg-type]
     assert retrying.kind_of(reason) == kind
     assert "NoSuchKey" in reason
+
+
+def test_a_job_whose_thread_cannot_start_is_not_there(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        with pytest.raises(LimitExceeded, match="a was not started: can't start new thread"):
+            jobs.create(KIND, make_request(settings, "a", "true"), [{"Key": "k", "Value": "v"}])
+    assert jobs.list(KIND) == []
+    jobs.create(KIND, make_request(settings, "a", "true"))
+    assert jobs.wait(KIND, "a")["ProcessingJobStatus"] == "Completed"
+
+
+def test_a_job_whose_process_cannot_be_read_fails(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_only_the_job(thread: threading.Thread) -> None:
+        if thread.name != "a":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_only_the_job)
+    jobs.create(KIND, make_request(settings, "a", "sleep", "300"))
+    job = jobs.wait(KIND, "a")
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "InternalServerError: the job was not started: can't start new thread"
+
+
+def test_the_end_of_a_job_is_noted_when_the_database_can_be_written_again(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, refused = Store.update, []
+
+    def refuse_the_end(store: Store, kind: str, name: str, change: Callable[[Document], None]) -> Document:
+        def checked(body: Document) -> None:
+            change(body)
+            if body["ProcessingJobStatus"] == "Completed" and len(refused) < 2:
+                refused.append(name)
+                raise sqlite3.OperationalError("database or disk is full")
+
+        return update(store, kind, name, checked)
+
+    monkeypatch.setattr(Store, "update", refuse_the_end)
+    jobs.create(KIND, make_request(settings, "a", "true"))
+    assert jobs.wait(KIND, "a")["ProcessingJobStatus"] == "Completed"
+    assert refused == ["a", "a"]

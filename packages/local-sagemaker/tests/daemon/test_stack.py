@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from soak import soak
 
 from local_sagemaker.core import ports
 from local_sagemaker.core.errors import LocalError, PortsInUse
 from local_sagemaker.core.root import MARKER, prepare
 from local_sagemaker.core.settings import HOST, Settings
-from local_sagemaker.daemon import stack
+from local_sagemaker.daemon import programs, stack
 from local_sagemaker.testing import make_settings
 
 
@@ -189,15 +191,19 @@ def test_it_listens_to_this_machine_only(settings: Settings) -> None:
         assert addresses == [f"0100007F:{port:04X}"]
 
 
-def test_everything_killed_comes_back_clean(settings: Settings) -> None:
+@soak
+def test_everything_killed_comes_back_clean(settings: Settings, draw: random.Random) -> None:
     stack.up(settings)
     put(settings, "kept")
     make_group(settings)
     start_job(settings, "cut-off", "sleep 300")
     wait_until(lambda: (settings.jobs / "cut-off" / "process.json").exists())
     job = json.loads((settings.jobs / "cut-off" / "process.json").read_text())["pid"]
-    for pid in pids(settings).values():
+    time.sleep(draw.random())
+    both = list(pids(settings).values())
+    for pid in draw.sample(both, len(both)):
         os.kill(pid, signal.SIGKILL)
+        time.sleep(draw.choice([0, draw.random() / 4]))
     wait_until(lambda: ports.command(job) == [])
 
     stack.up(settings)
@@ -208,26 +214,67 @@ def test_everything_killed_comes_back_clean(settings: Settings) -> None:
     assert "the local services were stopped while the job ran; run again" in description["FailureReason"]
 
 
-def test_aws_services_end_with_a_killed_server_and_keep_their_state(settings: Settings) -> None:
+@soak
+def test_aws_services_end_with_a_killed_server_and_keep_their_state(
+    settings: Settings, draw: random.Random
+) -> None:
     stack.up(settings)
     settings.client("iam").create_role(RoleName="kept", AssumeRolePolicyDocument="{}")
     both = pids(settings)
+    time.sleep(draw.random())
     os.kill(both["sagemaker"], signal.SIGKILL)
     wait_until(lambda: is_gone(both["aws"]))
     stack.up(settings)
     assert settings.client("iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
 
 
-def test_killed_aws_services_are_started_again(settings: Settings) -> None:
+@soak
+def test_killed_aws_services_are_started_again(settings: Settings, draw: random.Random) -> None:
     stack.up(settings)
     put(settings, "kept")
     before = pids(settings)
+    time.sleep(draw.random())
     os.kill(before["aws"], signal.SIGKILL)
     wait_until(
         lambda: pids(settings)["aws"] not in (None, before["aws"]) and stack.status(settings)["running"]
     )
     assert pids(settings)["sagemaker"] == before["sagemaker"]
     assert get(settings, "kept") == b"kept"
+
+
+@soak
+def test_up_while_the_aws_services_are_started_again_ends_nothing(
+    settings: Settings, draw: random.Random
+) -> None:
+    stack.up(settings)
+    start_job(settings, "at-work", "sleep 300")
+    before = pids(settings)
+    os.kill(before["aws"], signal.SIGKILL)
+    time.sleep(draw.random() / 2)
+    said: list[str] = []
+    if draw.random() < 0.5:
+        stack.up(settings, said.append)
+    assert programs.environment(settings)["AWS_ENDPOINT_URL"] == settings.aws_url
+    stack.up(settings, said.append)
+    assert said == []
+    assert pids(settings)["sagemaker"] == before["sagemaker"]
+    job = settings.client("sagemaker").describe_processing_job(ProcessingJobName="at-work")
+    assert job["ProcessingJobStatus"] == "InProgress"
+    put(settings, "works")
+
+
+def test_a_second_server_of_a_folder_is_refused(settings: Settings) -> None:
+    stack.up(settings)
+    record = (settings.root / "services.json").read_bytes()
+    words = ports.command(pids(settings)["sagemaker"])
+    done = subprocess.run(words, input="{}", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"{settings.root} is in use by another server of local-sagemaker: stop that one first\n"
+    )
+    assert (settings.root / "services.json").read_bytes() == record
+    assert stack.status(settings)["running"]
 
 
 def test_they_end_when_their_folder_is_removed_and_do_not_bring_it_back(settings: Settings) -> None:

@@ -141,7 +141,7 @@ def test_what_cannot_be_done_here_is_refused_by_name(
     with pytest.raises(ClientError) as caught:
         training.start(name, "true", **request_part)
     assert member in caught.value.response["Error"]["Message"]
-    with pytest.raises(training.sagemaker.exceptions.ResourceNotFound):
+    with pytest.raises(ClientError, match="Requested resource not found"):
         training.sagemaker.describe_training_job(TrainingJobName=name)
 
 

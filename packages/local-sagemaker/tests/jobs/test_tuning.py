@@ -282,7 +282,7 @@ def test_a_name_is_used_once_and_unknown_ones_are_named(tuning: Tuning, name: st
         tuning.start(name)
     assert raised.value.response["Error"]["Code"] == "ResourceInUse"
     for operation in ("describe_hyper_parameter_tuning_job", "stop_hyper_parameter_tuning_job"):
-        with pytest.raises(ClientError, match="'nobody'") as raised:
+        with pytest.raises(ClientError, match="a tuning job called nobody") as raised:
             getattr(tuning.client, operation)(HyperParameterTuningJobName="nobody")
         assert raised.value.response["Error"]["Code"] == "ResourceNotFound"
 

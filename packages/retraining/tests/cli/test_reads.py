@@ -123,7 +123,7 @@ def test_a_mistake_in_the_project_does_not_stop_the_end_of_the_services(tiny: Ti
             assert run(tiny, "local reset", mark).stdout == "the local services are empty\n"
         finally:
             file.write_text(before)
-    assert [path.name for path in (tiny.root / ".local").iterdir()] == ["LOCAL_SAGEMAKER"]
+    assert {path.name for path in (tiny.root / ".local").iterdir()} == {"LOCAL_SAGEMAKER", "token"}
 
 
 def test_a_variable_that_is_no_port_does_not_keep_the_services_up(tiny: Tiny) -> None:

@@ -1,5 +1,6 @@
 """Each command that takes a while ends when it is asked to, and leaves no process."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import leave_nothing, marked
+from processes import leave_nothing, marked, page_servers
 from projects import COMMAND
 from tiny_project import Tiny, retrain, running
 
@@ -52,6 +53,8 @@ class Command:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     with running(tmp_path_factory.mktemp("stopping")) as project:
         yield project
+        for pid in page_servers(project.root):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -99,8 +102,10 @@ def test_ui(tiny: Tiny, mark: str, number: signal.Signals, mistake: str) -> None
     url = said.split()[1].partition("/#")[0]
     with urllib.request.urlopen(url) as page:
         assert page.status == 200
-    assert len(marked(mark)) == 2
+    servers = page_servers(tiny.root)
     lines = command.end_by(number)
+    assert len(servers) == 1
+    assert page_servers(tiny.root) == []
     assert_clean(lines, mark)
     assert any(line.startswith("starting MLflow's pages on port ") for line in lines)
     assert ("the configuration has mistakes, which `retrain check` names" in lines) == bool(mistake)
@@ -112,6 +117,7 @@ def test_ui_while_it_starts(tiny: Tiny, mark: str, number: signal.Signals) -> No
     command = Command(tiny.root, mark, "ui")
     command.wait_for("starting MLflow's pages")
     assert_clean(command.end_by(number), mark)
+    assert page_servers(tiny.root) == []
 
 
 def test_data(on_local: Configuration, mark: str) -> None:

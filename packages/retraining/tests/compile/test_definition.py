@@ -12,7 +12,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
-from projects import COMMAND
+from projects import COMMAND, make_project
 
 from retraining.compile import sdk_internals
 from retraining.compile.definition import Definition, compile_pipeline
@@ -214,3 +214,16 @@ def test_a_broken_pipeline_file_is_one_line(project: Path, text: str, expected: 
         compiled(project)
     assert re.search(expected, str(caught.value))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("environment", "gpus"), [("prod", 4), ("falcon-40b", 8)])
+def test_the_overlays_of_the_summarization_compile(tmp_path: Path, environment: str, gpus: int) -> None:
+    root = make_project(tmp_path / "project", "summarization")
+    compiled = json.loads(compile_pipeline(configuration.load(root, environment)).text)
+    defaults = {item["Name"]: item["DefaultValue"] for item in compiled["Parameters"]}
+    (train,) = (step["Arguments"] for step in compiled["Steps"] if step["Name"] == "Train")
+    assert train["ResourceConfig"]["InstanceType"] == {"Get": "Parameters.TrainingInstanceType"}
+    assert {"ml.g5.12xlarge": 4, "ml.g5.48xlarge": 8}[defaults["TrainingInstanceType"]] == gpus
+    assert defaults["ModelId"] == {"prod": "tiiuae/falcon-7b"}.get(environment, f"tiiuae/{environment}")
+    assert defaults["FourBit"] == ("true" if environment == "falcon-40b" else "false")
+    assert train["HyperParameters"]["four_bit"] == {"Get": "Parameters.FourBit"}

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 
-from retraining.cli import schedule as schedule_command
 from retraining.cli.schedule import show, switch_on
 from retraining.config import configuration
 from retraining.config.configuration import Configuration
@@ -53,11 +52,11 @@ def test_on_and_show_name_what_outlasts_the_time_between_two_firings(
         ),
         RoleArn=on_local.project.SMP_ROLE,
     )
-    monkeypatch.setattr(schedule_command, "_entered", lambda on: on_local)
-    show("aws")
+    monkeypatch.chdir(on_local.root)
+    show("local")
     assert "Call" not in capsys.readouterr().err
     for command in (switch_on, show):
-        command("aws")
+        command("local")
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("cron(0 3 ? * MON *) fires again before these results expire")
         assert "Call (P30D)" in line

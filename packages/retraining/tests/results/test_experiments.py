@@ -113,7 +113,8 @@ def test_mlflow_takes_every_name(name: str) -> None:
             _validate_metric_name(name)
         except Exception:
             return
-        assert mlflow_names.accepted(name) == name
+        # MLflow's expression ends in $, which lets a last line break pass.
+        assert mlflow_names.accepted(name) == name or name.endswith("\n")
 
 
 @given(st.lists(st.text("a@_/.", min_size=1, max_size=3), unique=True))

@@ -6,7 +6,7 @@ import threading
 import time
 
 from local_sagemaker.api.pipelines import Pipelines
-from local_sagemaker.core import paging
+from local_sagemaker.core import clock, paging
 from local_sagemaker.core.errors import Conflict, NotFound, ValidationError
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Document, Store
@@ -14,7 +14,7 @@ from local_sagemaker.definition import expressions, parameters, parse
 from local_sagemaker.definition.cache import Cache
 from local_sagemaker.definition.expressions import ExpressionError
 from local_sagemaker.engine import selection
-from local_sagemaker.engine.execution import Execution
+from local_sagemaker.engine.execution import Execution, fail
 from local_sagemaker.engine.scheduler import SUCCEEDED
 from local_sagemaker.engine.scope import ExecutionScope
 from local_sagemaker.jobs.registry import Jobs
@@ -54,22 +54,10 @@ class Executions:
 
         Idempotency tokens older than a day are forgotten; clients repeat a request within minutes.
         """
-        now = time.time()
-        self._store.prune("token", now - _TOKEN_AGE)
-        end: Document = {"StepStatus": "Failed", "EndTime": now, "FailureReason": _INTERRUPTED}
-        failed: Document = {
-            "PipelineExecutionStatus": "Failed",
-            "FailureReason": _INTERRUPTED,
-            "LastModifiedTime": now,
-        }
+        self._store.prune("token", time.time() - _TOKEN_AGE)
         for execution in self._store.list("execution"):
-            if execution["PipelineExecutionStatus"] not in _RUNNING:
-                continue
-            arn = execution["PipelineExecutionArn"]
-            for step in self._store.list("step", arn):
-                if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
-                    self._store.update("step", f"{arn}/{step['StepName']}", lambda body: body.update(end))
-            self._store.update("execution", arn, lambda body: body.update(failed))
+            if execution["PipelineExecutionStatus"] in _RUNNING:
+                fail(self._store, execution, _INTERRUPTED)
 
     def close(self) -> None:
         """At the server's end: nothing more starts, nothing more is written; jobs end with `Jobs.close`."""
@@ -152,7 +140,7 @@ class Executions:
         """UpdatePipelineExecution; a new parallelism counts from the next retry on."""
         arn = self._find(request["PipelineExecutionArn"])["PipelineExecutionArn"]
         change = {member: request[member] for member in _KEPT if member in request}
-        change["LastModifiedTime"] = time.time()
+        change["LastModifiedTime"] = clock.now()
         self._store.update("execution", arn, lambda body: body.update(change))
         return {"PipelineExecutionArn": arn}
 
@@ -167,7 +155,7 @@ class Executions:
 
             def change(body: Document) -> None:
                 if body["PipelineExecutionStatus"] == "Executing":
-                    body.update(PipelineExecutionStatus="Stopping", LastModifiedTime=time.time())
+                    body.update(PipelineExecutionStatus="Stopping", LastModifiedTime=clock.now())
 
             self._store.update("execution", arn, change)
             if arn in self._running:
@@ -194,21 +182,22 @@ class Executions:
             change |= {
                 member: request[member] for member in ("ParallelismConfiguration",) if member in request
             }
-            scope = self._scope(self._store.update("execution", arn, lambda body: body.update(change)))
-            states = selection.states(scope.definition, execution)
-            for record in self._store.list("step", arn):
-                if record["StepStatus"] == SUCCEEDED:
-                    states[record["StepName"]] = SUCCEEDED
-                else:
-                    self._store.delete("step", f"{arn}/{record['StepName']}")
-            self._store.create("token", token, {"Arn": arn})
+            with self._store.transaction():
+                scope = self._scope(self._store.update("execution", arn, lambda body: body.update(change)))
+                states = selection.states(scope.definition, execution)
+                for record in self._store.list("step", arn):
+                    if record["StepStatus"] == SUCCEEDED:
+                        states[record["StepName"]] = SUCCEEDED
+                    else:
+                        self._store.delete("step", f"{arn}/{record['StepName']}")
+                self._store.create("token", token, {"Arn": arn})
             self._run(scope, states)
         return {"PipelineExecutionArn": arn}
 
     def _new(self, pipeline: Document, request: Document) -> tuple[Document, ExecutionScope]:
         version = self._pipelines.version(pipeline, request.get("PipelineVersionId"))
         identity = "".join(secrets.choice(_ALPHABET) for _ in range(12))
-        now = time.time()
+        now = clock.now()
         inherited = {m: pipeline[m] for m in ("ParallelismConfiguration",) if m in pipeline}
         execution: Document = {
             "PipelineArn": pipeline["PipelineArn"],
@@ -236,8 +225,13 @@ class Executions:
         return execution, scope
 
     def _run(self, scope: ExecutionScope, states: dict[str, str]) -> None:
+        """Start the execution, which fails at once where the system starts no more threads."""
         execution = Execution(scope, self._cache, states)
-        execution.start()
+        try:
+            execution.start()
+        except RuntimeError as error:
+            fail(self._store, scope.execution, f"InternalServerError: the execution was not started: {error}")
+            return
         self._running = {arn: other for arn, other in self._running.items() if not other.has_ended}
         self._running[execution.arn] = execution
 

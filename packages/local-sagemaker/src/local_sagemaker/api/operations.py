@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import secrets
+import sqlite3
 import traceback
 from collections.abc import AsyncIterator, Callable
 
@@ -24,7 +25,7 @@ from local_sagemaker.api.jobs import JobOperations
 from local_sagemaker.api.pipelines import Pipelines
 from local_sagemaker.api.tuning_jobs import TuningOperations
 from local_sagemaker.core import wire
-from local_sagemaker.core.errors import ApiError, UnsupportedOperation
+from local_sagemaker.core.errors import ApiError, SerializationError, UnknownOperation
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Document, Store
 from local_sagemaker.core.tags import Tags
@@ -153,6 +154,10 @@ def _answer(table: dict[str, Operation], target: str, body: bytes) -> Response:
         return _respond(200, _perform(table, target, body))
     except ApiError as error:
         return _respond(400, {"__type": error.code, "message": error.message})
+    except (sqlite3.OperationalError, OSError) as error:
+        traceback.print_exc()
+        message = f"the state of the local services cannot be read or written: {error}"
+        return _respond(500, {"__type": "InternalFailure", "message": message})
     except Exception as error:
         traceback.print_exc()
         message = f"a defect of local-sagemaker ({error!r}); the log of the local services says where"
@@ -161,20 +166,17 @@ def _answer(table: dict[str, Operation], target: str, body: bytes) -> Response:
 
 def _perform(table: dict[str, Operation], target: str, body: bytes) -> Document:
     if not target.startswith(_TARGET):
-        raise UnsupportedOperation(f"the header X-Amz-Target must be {_TARGET}<Operation>, not {target!r}")
+        raise UnknownOperation(f"the header X-Amz-Target must be {_TARGET}<Operation>, not {target!r}")
     operation = target.removeprefix(_TARGET)
     if operation not in table:
         known = ", ".join(sorted(table))
-        raise UnsupportedOperation(f"local-sagemaker does not implement {operation}; it knows: {known}")
+        raise UnknownOperation(f"local-sagemaker does not implement {operation}; it knows: {known}")
     try:
         request = wire.read_json(body or b"{}")
     except ValueError as error:
-        raise _Serialization(f"the body is not JSON: {error}") from error
+        raise SerializationError(f"the body is not JSON: {error}") from error
+    wire.check_types(operation, request)
     return wire.serialise(operation, table[operation](wire.validate(operation, request)))
-
-
-class _Serialization(ApiError):
-    code = "SerializationException"
 
 
 def _respond(status: int, body: Document) -> Response:

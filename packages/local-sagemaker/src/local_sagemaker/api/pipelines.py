@@ -1,11 +1,10 @@
 """Pipelines and their versions."""
 
 import threading
-import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_sagemaker.core import paging
+from local_sagemaker.core import clock, paging
 from local_sagemaker.core.errors import Conflict, NotFound, ValidationError
 from local_sagemaker.core.settings import Settings, arn
 from local_sagemaker.core.store import Document, Store
@@ -42,7 +41,7 @@ class Pipelines:
                     f" Pipeline with name ({name}) already exists."
                 )
             text = self._definition(request)
-            now = time.time()
+            now = clock.now()
             body: Document = {
                 "PipelineName": name,
                 "PipelineDisplayName": name,
@@ -66,7 +65,7 @@ class Pipelines:
         """UpdatePipeline; a definition in the request becomes the next version."""
         with self._lock:
             pipeline = self.find(request["PipelineName"])
-            now = time.time()
+            now = clock.now()
             version = pipeline["LatestVersion"]
             text = None
             if "PipelineDefinition" in request or "PipelineDefinitionS3Location" in request:

@@ -38,10 +38,22 @@ class Conflict(ApiError):
     code = "ConflictException"
 
 
-class UnsupportedOperation(ApiError):
-    """An operation of SageMaker that is not implemented here."""
+class LimitExceeded(ApiError):
+    """The machine gives no more of what the request needs."""
 
-    code = "UnsupportedOperation"
+    code = "ResourceLimitExceeded"
+
+
+class UnknownOperation(ApiError):
+    """An operation that SageMaker does not have, or that is not implemented here."""
+
+    code = "UnknownOperationException"
+
+
+class SerializationError(ApiError):
+    """The body is no JSON, or a member has another type than the model says."""
+
+    code = "SerializationException"
 
 
 class LocalError(Exception):

@@ -33,6 +33,8 @@ CREATE INDEX IF NOT EXISTS documents_by_parent ON documents (kind, parent, id);
 )
 VERSION = len(_MIGRATIONS)
 
+_PAUSE = 0.5  # seconds
+
 
 class StateError(Exception):
     """A database that cannot be opened: damaged, or of a newer version; one line says which."""
@@ -95,10 +97,26 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite itself may have rolled back, on a full disk
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    @staticmethod
+    def persist(write: Callable[[], object], given_up: Callable[[], bool]) -> None:
+        """Call `write` until it succeeds, every half second: on a full disk, once there is space again.
+
+        The last error is raised when `given_up` says so.
+        """
+        while True:
+            try:
+                write()
+                return
+            except sqlite3.OperationalError:
+                if given_up():
+                    raise
+                time.sleep(_PAUSE)
 
     def create(self, kind: str, key: str, body: Document, parent: str | None = None) -> bool:
         """Add a document; False when `kind` has `key` already (nothing is changed then)."""

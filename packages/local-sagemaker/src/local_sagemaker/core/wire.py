@@ -17,7 +17,7 @@ from typing import Any
 import botocore.loaders
 import botocore.model
 
-from local_sagemaker.core.errors import UnsupportedOperation, ValidationError
+from local_sagemaker.core.errors import SerializationError, UnknownOperation, ValidationError
 from local_sagemaker.core.store import Document
 
 _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -35,6 +35,7 @@ _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 _NAMES = {dict: "Structure", list: "List", str: "String", bool: "Boolean", int: "Integer", float: "Float"}
 _DIALECT = {r"\p{Alnum}": "A-Za-z0-9", r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF"}
+_PRESENT = "Member must not be null"
 _MANY = 5  # problems named in one message
 _SHOWN = 80  # characters of a refused value that are shown
 _DEEPEST = 100  # levels of a JSON document
@@ -51,9 +52,9 @@ def model() -> Any:
 
 
 def input_shape(operation: str) -> Any:
-    """The shape of `operation`'s request; raises UnsupportedOperation when there is no such operation."""
+    """The shape of `operation`'s request; raises UnknownOperation when there is no such operation."""
     if operation not in model().operation_names:
-        raise UnsupportedOperation(f"SageMaker has no operation {operation!r}")
+        raise UnknownOperation(f"SageMaker has no operation {operation!r}")
     return model().operation_model(operation).input_shape
 
 
@@ -89,11 +90,27 @@ def without_nulls(value: Any) -> Any:
 
 def validate(operation: str, request: Any) -> Document:
     """The request without nulls; raises ValidationError, in the service's words, when it breaks the model."""
-    problems = list(check(input_shape(operation), without_nulls(request)))
+    checked: Document = without_nulls(request)
+    problems = list(check(input_shape(operation), checked))
     if problems:
         raise ValidationError(describe(problems))
-    checked: Document = without_nulls(request)
     return checked
+
+
+def check_types(operation: str, request: Any) -> None:
+    """Raise SerializationError for the first member that has another type than the model says.
+
+    The service reads a request into its model before it validates it. The words are AWS's, the path is not.
+    """
+    for path, problem in _mistyped(input_shape(operation), without_nulls(request)):
+        raise SerializationError(f"{problem} (at '{path}')" if path else problem)
+
+
+def require(request: Document, *members: str) -> None:
+    """Raise ValidationError, in the service's words, where `request` lacks `members` that the service wants
+    and the model does not."""
+    if absent := [_problem(None, _member(name), _PRESENT) for name in members if name not in request]:
+        raise ValidationError(describe(absent))
 
 
 def describe(problems: list[str]) -> str:
@@ -130,6 +147,37 @@ def check(
             yield from check(shape.value, item, f"{path}.{key}", skip)
 
 
+def _mistyped(shape: Any, value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Where `value` is not of the types of `shape`, and what the service says of it."""
+    expected, types = _TYPES[shape.type_name]
+    if not _is_one(value, types):
+        yield path, _unexpected(value, expected)
+    elif shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if name in value:
+                yield from _mistyped(member, value[name], f"{path}.{_member(name)}".lstrip("."))
+    elif shape.type_name == "list":
+        for index, item in enumerate(value, start=1):
+            yield from _mistyped(shape.member, item, f"{path}.{index}.member")
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            yield from _mistyped(shape.value, item, f"{path}.{key}")
+
+
+def _unexpected(value: Any, expected: str) -> str:
+    if isinstance(value, list):
+        return "Start of list found where not expected"
+    if isinstance(value, dict):
+        return "Start of structure or map found where not expected."
+    if expected in ("Structure", "Map", "List"):
+        return "Unexpected field type"
+    if isinstance(value, bool):
+        token = "TRUE_VALUE" if value else "FALSE_VALUE"
+    else:
+        token = {str: "STRING_VALUE", type(None): "NULL_VALUE"}.get(type(value), "NUMBER_VALUE")
+    return f"{token} can not be converted to {'an' if expected == 'Integer' else 'a'} {expected}"
+
+
 def serialise(operation: str, response: Document) -> Document:
     """`response` with the members that the operation's output has, and no others; times as epoch seconds."""
     shape = model().operation_model(operation).output_shape
@@ -159,7 +207,7 @@ def _check_structure(
     prefix = path + "." if path else ""
     for name in shape.required_members:
         if name not in value and name not in absent:
-            yield _problem(None, prefix + _member(name), "Member must not be null")
+            yield _problem(None, prefix + _member(name), _PRESENT)
     for name, item in value.items():
         if name in shape.members:
             yield from check(shape.members[name], item, prefix + _member(name), skip)

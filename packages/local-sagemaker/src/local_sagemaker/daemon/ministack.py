@@ -17,7 +17,7 @@ from typing import IO
 from local_sagemaker.core import tokens
 from local_sagemaker.core.root import MARKER
 from local_sagemaker.core.settings import HOST, Settings
-from local_sagemaker.daemon import s3_files
+from local_sagemaker.daemon import log, object_files, s3_files, service_state, worker_processes
 
 STATE_TIMEOUT = 10.0  # seconds that ministack gets to write its state
 
@@ -72,11 +72,16 @@ def run(parent: int, port: int, command: str, root: Path) -> None:
     """
     threading.Thread(target=_watch, args=(parent, root), daemon=True).start()
     sys.argv[1:] = []  # ministack reads them
+    log.install()
+    worker_processes.bind()
+    object_files.recover(Path(os.environ["S3_DATA_DIR"]))
     import ministack.app
 
     from local_sagemaker.daemon import gateway
 
     s3_files.follow()
+    object_files.install()
+    service_state.install(Path(os.environ["STATE_DIR"]))
     ministack.app.app = gateway.create_app(tokens.read(root), port, command)
     ministack.app.main()
 

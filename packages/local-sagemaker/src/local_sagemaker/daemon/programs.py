@@ -29,7 +29,7 @@ def environment(settings: Settings) -> dict[str, str | None]:
     Raises:
         LocalError: they do not run.
     """
-    if not stack.status(settings)["running"]:
+    if not stack.settled(settings)["running"]:
         raise LocalError(f"the local services are not running: start them with `{settings.command} up`")
     return settings.changes(os.environ)
 

@@ -1,6 +1,7 @@
 """The process behind the API: serves it, keeps ministack running, ends with its root folder."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from local_sagemaker.core import tokens
+from local_sagemaker.core.errors import LocalError
 from local_sagemaker.core.root import MARKER, prepare
 from local_sagemaker.core.settings import HOST, Settings
+from local_sagemaker.daemon import log
 from local_sagemaker.daemon.ministack import STATE_TIMEOUT, start
 
 SERVICES = "services.json"
+LOCK = "serve.lock"
 START_TIMEOUT = 30.0
 
 
@@ -26,10 +30,18 @@ def serve(settings: Settings) -> None:
 
     ``services.json`` in the root names the processes and the settings they run with: it is there as long as
     one of them runs. `GET /health` answers only when everything is ready to be used.
+
+    Raises:
+        LocalError: the root cannot be used, or another server has it.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until uvicorn takes it over
+    log.install()
     prepare(settings)
-    with contextlib.suppress(KeyboardInterrupt), _ministack(settings) as ministack:
+    with (
+        _alone(settings.root),
+        contextlib.suppress(KeyboardInterrupt),
+        _ministack(settings) as ministack,
+    ):
         # Imported while ministack starts: both need most of a second.
         from local_sagemaker.api.operations import create_app
         from local_sagemaker.core.store import Store
@@ -40,7 +52,7 @@ def serve(settings: Settings) -> None:
         try:
             ministack.wait_until_ready()
             threading.Thread(target=ministack.supervise, daemon=True).start()
-            _create_bucket(settings)
+            create_bucket(settings)
             jobs.recover()
             _run(settings, create_app(settings, store, jobs))
         finally:
@@ -63,7 +75,23 @@ def _run(settings: Settings, app: Any) -> None:
     uvicorn.Server(config).run()
 
 
-def _create_bucket(settings: Settings) -> None:
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Be the only server of `root`. The lock goes when the process does, however it ends."""
+    descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{root} is in use by another server of local-sagemaker: stop that one first"
+            raise LocalError(message) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def create_bucket(settings: Settings) -> None:
+    """Make the default bucket, unless it is there."""
     s3 = settings.client("s3")
     known = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     if settings.bucket in known:
@@ -132,23 +160,34 @@ class _Ministack:
         }
         target = self._settings.root / SERVICES
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps(record, allow_nan=False))
-        draft.replace(target)
+        try:
+            draft.write_text(json.dumps(record, allow_nan=False))
+            draft.replace(target)
+        except OSError:
+            process.kill()  # nobody would know of it
+            process.wait()
+            raise
         return process
 
     def supervise(self) -> None:
+        whole = True  # has what `serve` made in it
         while not self._stopping.wait(0.25):
             if not (self._settings.root / MARKER).exists():
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            with self._lock:
-                if self._process.poll() is not None and not self._stopping.is_set():
-                    print(
-                        f"ministack ended with exit code {self._process.returncode}; starting it again",
-                        flush=True,
-                    )
-                    time.sleep(0.5)
-                    self._process = self._start("ab")
+            # Any error, such as a full disk's or a system's without processes, is one until the next turn.
+            try:
+                with self._lock:
+                    if self._process.poll() is not None and not self._stopping.is_set():
+                        print(f"ministack ended with exit code {self._process.returncode}; starting it again")
+                        whole = False
+                        time.sleep(0.5)
+                        self._process = self._start("ab")
+                if not whole and is_healthy(self._settings):
+                    create_bucket(self._settings)
+                    whole = True
+            except Exception as error:
+                print(f"ministack is not whole: {error!r}")
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT

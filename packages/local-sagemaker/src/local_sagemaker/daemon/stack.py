@@ -41,16 +41,19 @@ def up(
 
     The services get the environment `shell`, without what concerns AWS in it.
 
-    Services that run with other settings, or only in part, are stopped first. Raises LocalError
-    for a foreign or broken root, or services that do not start (with the reason from their log);
-    PortsInUse, with a line for each port, where others listen on ours.
+    Services that run with other settings, or do not get well by themselves, are stopped first.
+
+    Raises:
+        LocalError: a foreign or broken root, or services that do not start (with the reason from their log).
+        PortsInUse: others listen on ours; a line for each port.
     """
     root.is_ours(settings.root)
     root.make(settings.root)
     with _lock(settings.root):
         root.prepare(settings)
-        state = status(settings)
+        state = settled(settings)
         if _is_well(settings, state):
+            server.create_bucket(settings)
             return
         if _stop(settings, state):
             on_progress("stopped services that did not answer or ran with other settings")
@@ -106,6 +109,20 @@ def recorded(folder: Path, command: str) -> Settings:
     return dataclasses.replace(settings, command=command)
 
 
+def settled(settings: Settings) -> dict[str, Any]:
+    """`status`, once a server that runs with these settings has brought ministack back, which takes seconds.
+
+    Also of a server that is too busy to answer at once: its executions run.
+    """
+    deadline = time.monotonic() + server.START_TIMEOUT
+    while not _is_well(settings, state := status(settings)):
+        is_server_there = bool(state["services"][0]["pid"])
+        if not (is_server_there and _is_same(settings)) or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return state
+
+
 def running(folder: Path) -> Settings | None:
     """The settings with which the services of the root `folder` run now; None where none answer."""
     description = _record(folder).get("settings")
@@ -157,10 +174,14 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _is_well(settings: Settings, state: dict[str, Any]) -> bool:
+    return state["running"] and _is_same(settings)
+
+
+def _is_same(settings: Settings) -> bool:
     record = _record(settings.root)
     # Services of a version without tokens take requests of anybody.
     is_guarded = record.get("token") == tokens.fingerprint(settings.session_token)
-    return state["running"] and is_guarded and record.get("settings") == server.describe(settings)
+    return is_guarded and record.get("settings") == server.describe(settings)
 
 
 def _start(settings: Settings, shell: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -7,9 +7,9 @@ default cache key attributes) lists: the same step of the same pipeline with equ
 
 import hashlib
 import json
-import time
 from typing import Any
 
+from local_sagemaker.core import clock
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.store import Document, Store
 from local_sagemaker.definition.durations import duration
@@ -88,5 +88,5 @@ class Cache:
         earlier = self._store.get("cache", f"{pipeline_arn}/{step}/{key}")
         if earlier is None or "ExpireAfter" not in config:
             return earlier
-        age = time.time() - earlier["EndTime"]
+        age = clock.now() - earlier["EndTime"]
         return earlier if age <= duration(config["ExpireAfter"]).total_seconds() else None

@@ -2,12 +2,14 @@
 
 import os
 import threading
-import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 
-from local_sagemaker.core.store import Document
+from local_sagemaker.core import clock
+from local_sagemaker.core.store import Document, Store
 from local_sagemaker.definition import retrying
 from local_sagemaker.definition.cache import Cache
 from local_sagemaker.definition.references import Step
@@ -17,6 +19,27 @@ from local_sagemaker.engine.steps import Attempt, StepFailed, StepStopped
 
 _REASON = 1024  # characters of a step's FailureReason, as the model has it
 _EXECUTION_REASON = 1300  # and of an execution's
+
+
+def fail(store: Store, execution: Document, reason: str) -> None:
+    """End an execution, and its steps that have not ended, as failed."""
+    arn, end = execution["PipelineExecutionArn"], 0.0
+    with store.transaction():
+        for step in store.list("step", arn):
+            if step["StepStatus"] in ("Starting", "Executing", "Stopping"):
+                end = clock.now(step["StartTime"], end)
+                ended = {"StepStatus": "Failed", "EndTime": end, "FailureReason": reason}
+                store.update("step", f"{arn}/{step['StepName']}", partial(_update, ended))
+        change = {
+            "PipelineExecutionStatus": "Failed",
+            "FailureReason": reason,
+            "LastModifiedTime": clock.now(execution["LastModifiedTime"], end),
+        }
+        store.update("execution", arn, partial(_update, change))
+
+
+def _update(change: Document, body: Document) -> None:
+    body.update(change)
 
 
 class Execution:
@@ -66,13 +89,24 @@ class Execution:
             reason = self._failure() if status == "Failed" else None
         except Exception:  # a defect of ours must end the execution, not leave it running forever
             traceback.print_exc()
-            self.stop()
-            status, reason = "Failed", "InternalServerError: see the log of the local services"
-        if self._abandoned.is_set():
+            with suppress(Exception):
+                self.stop()
+            reason = "InternalServerError: see the log of the local services"
+            self._persist(lambda: fail(self._store, self._scope.execution, reason))
             return
-        end = {"PipelineExecutionStatus": status, "FailureReason": reason, "LastModifiedTime": time.time()}
-        with suppress(KeyError):
-            self._store.update("execution", self.arn, lambda body: body.update(end))
+        began: float = self._scope.execution["LastModifiedTime"]
+        end = {
+            "PipelineExecutionStatus": status,
+            "FailureReason": reason,
+            "LastModifiedTime": clock.now(began),
+        }
+        self._persist(lambda: self._store.update("execution", self.arn, lambda body: body.update(end)))
+
+    def _persist(self, write: Callable[[], object]) -> None:
+        """Write the end, unless the process or the pipeline is at its own."""
+        if not self._abandoned.is_set():
+            with suppress(KeyError):
+                self._store.persist(write, self._abandoned.is_set)
 
     def _walk(self) -> str:
         """Run all steps that get to run; returns the execution's status."""
@@ -100,7 +134,7 @@ class Execution:
         """One step with its retries; returns its final state."""
         if self._stopping.is_set():
             return scheduler.SKIPPED
-        started = time.time()
+        started = clock.now(self._scope.execution["CreationTime"])
         self._open_record(step, started)
         for attempts in range(1, 1_000_000):
             try:
@@ -114,7 +148,7 @@ class Execution:
                     )
                 )
             except StepStopped:
-                return self._end(step, scheduler.STOPPED)
+                return self._end(step, started, scheduler.STOPPED)
             except StepFailed as error:
                 failure = error
             except Exception as error:
@@ -122,13 +156,13 @@ class Execution:
                 reason = retrying.reason_of(error)
                 failure = StepFailed(reason, retrying.SERVICE_FAULT if retrying.kind_of(reason) else None)
             else:
-                return self._end(step, scheduler.SUCCEEDED)
+                return self._end(step, started, scheduler.SUCCEEDED)
             policies = step.raw.get("RetryPolicies", [])
-            pause = retrying.delay(policies, failure.kind, attempts - 1, time.time() - started)
+            pause = retrying.delay(policies, failure.kind, attempts - 1, clock.now() - started)
             if pause is None or self._stopping.wait(pause):
                 break
             self._note(step, {"AttemptCount": attempts + 1})
-        return self._end(step, scheduler.FAILED, failure.reason)
+        return self._end(step, started, scheduler.FAILED, failure.reason)
 
     def _open_record(self, step: Step, started: float) -> None:
         body: Document = {
@@ -151,9 +185,10 @@ class Execution:
             return {}
         return self._store.update("step", f"{self.arn}/{step.name}", lambda body: body.update(change))
 
-    def _end(self, step: Step, status: str, reason: str | None = None) -> str:
+    def _end(self, step: Step, started: float, status: str, reason: str | None = None) -> str:
         short = reason[: _REASON - 3] + "..." if reason and len(reason) > _REASON else reason
-        record = self._note(step, {"StepStatus": status, "EndTime": time.time(), "FailureReason": short})
+        end = {"StepStatus": status, "EndTime": clock.now(started), "FailureReason": short}
+        record = self._note(step, end)
         if status == scheduler.SUCCEEDED and record.get("CacheKey") and not record.get("CacheHitResult"):
             self._cache.remember(self._scope.execution["PipelineArn"], step.name, record["CacheKey"], record)
         return status

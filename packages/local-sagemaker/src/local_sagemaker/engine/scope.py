@@ -1,13 +1,12 @@
 """The values that expressions of one execution have at a given moment."""
 
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_sagemaker.core import wire
+from local_sagemaker.core import clock, wire
 from local_sagemaker.core.errors import ApiError
 from local_sagemaker.core.settings import Settings
 from local_sagemaker.core.store import Document, Store
@@ -62,7 +61,7 @@ class ExecutionScope:
         arn: str = self.execution["PipelineExecutionArn"]
         values = {
             "StartDateTime": _iso(self.execution["CreationTime"]),
-            "CurrentDateTime": _iso(time.time()),
+            "CurrentDateTime": _iso(clock.now()),
             "PipelineName": arn.split("/")[1],
             "PipelineArn": self.execution["PipelineArn"],
             "PipelineExecutionId": arn.rpartition("/")[2],

@@ -55,8 +55,13 @@ class Process:
         self._running = running
         self._ended = ended
         self._reader = threading.Thread(target=instance.log.copy, args=(running.output,), daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            self._reader.start()
+            threading.Thread(target=self._watch, daemon=True).start()
+        except RuntimeError as error:
+            running.kill()
+            running.wait()
+            raise JobError(f"InternalServerError: the job was not started: {error}") from error
 
     def _watch(self) -> None:
         self.code = self._running.wait()

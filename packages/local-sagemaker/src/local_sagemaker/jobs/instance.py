@@ -1,5 +1,6 @@
 """One instance of a job, and what all kinds of jobs have in common."""
 
+import contextlib
 import json
 import re
 import tarfile
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from local_sagemaker.container import archives
 from local_sagemaker.container.cluster import Cluster
 from local_sagemaker.container.sandbox import CONTAINER_ROOT
 from local_sagemaker.core import s3
@@ -235,11 +237,8 @@ def driver_requirements(instance: Instance, script: str, code: str) -> str | Non
     if (folder / name).is_file():
         return (folder / name).read_text(errors="replace")
     for archive in sorted(folder.glob("*.tar.gz")):
-        try:
-            with tarfile.open(archive) as tar:
-                for member in tar:
-                    if member.name.removeprefix("./") == name and (file := tar.extractfile(member)):
-                        return file.read().decode(errors="replace")
-        except (tarfile.TarError, OSError):
-            continue  # the driver will say it better
+        # What is wrong with an archive, the driver will say better.
+        with contextlib.suppress(tarfile.TarError, OSError):
+            if (content := archives.read(archive, name)) is not None:
+                return content.decode(errors="replace")
     return None

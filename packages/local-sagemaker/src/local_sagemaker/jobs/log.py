@@ -3,7 +3,6 @@
 import contextlib
 import re
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_sagemaker.core import clock
 from local_sagemaker.core.settings import Settings
 
 _BATCH_EVENTS = 1_000
@@ -73,11 +73,11 @@ class JobLog:
             self._write(line)
             if line.strip():
                 self._tail.append(line.strip())
-            self._on_line(line, time.time())
+            self._on_line(line, clock.now())
 
     def _write(self, line: str) -> None:
         with self._lock:
-            self._events.append((time.time(), line))
+            self._events.append((clock.now(), line))
             self._file.write(self._mark + line)
 
     def reason(self) -> str:

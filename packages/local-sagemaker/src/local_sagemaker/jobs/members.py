@@ -1,8 +1,9 @@
 """The states of a job, as DescribeProcessingJob and DescribeTrainingJob show them."""
 
-import time
 from dataclasses import dataclass
 
+from local_sagemaker.core import clock
+from local_sagemaker.core.errors import ApiError, NotFound, ValidationError
 from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.instance import LONGEST_REASON
 
@@ -46,13 +47,23 @@ class States:
     def status(self) -> str:
         return f"{self.noun}JobStatus"
 
+    def missing(self, name: str) -> ApiError:
+        """What the service says of a job that does not exist: of most kinds no ResourceNotFound."""
+        match self.noun:
+            case "Training":
+                return ValidationError("Requested resource not found.")
+            case "HyperParameterTuning":
+                return NotFound(f"Amazon SageMaker can't find a tuning job called {name}.")
+            case _:
+                return ValidationError(f"Could not find requested job with name: {name}")
+
     @property
     def arn(self) -> str:
         return f"{self.noun}JobArn"
 
     def new(self, request: Document, arn: str) -> Document:
         """The description of a job that was just asked for."""
-        now = time.time()
+        now = clock.now()
         body = {key: value for key, value in request.items() if key != "Tags"}
         body |= {self.arn: arn, self.status: "InProgress", "CreationTime": now, "LastModifiedTime": now}
         if self.noun == "Training":
@@ -62,7 +73,7 @@ class States:
 
     def phase(self, body: Document, phase: str, message: str = "") -> None:
         """Enter one of the phases; only training jobs show theirs."""
-        now = time.time()
+        now = clock.now(body.get("LastModifiedTime", 0.0))
         body["LastModifiedTime"] = now
         if phase == "Training":
             body[f"{self.noun}StartTime"] = now

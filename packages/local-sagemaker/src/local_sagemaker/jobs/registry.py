@@ -2,12 +2,14 @@
 
 import re
 import threading
+import traceback
 from collections.abc import Iterable, Sequence
 
-from local_sagemaker.core.errors import InUse, NotFound, ValidationError
+from local_sagemaker.core.errors import InUse, LimitExceeded, ValidationError
 from local_sagemaker.core.settings import Settings, arn
 from local_sagemaker.core.store import Document, Store
 from local_sagemaker.core.tags import Tags
+from local_sagemaker.definition.retrying import reason_of
 from local_sagemaker.jobs import transform
 from local_sagemaker.jobs.course import STOP_GRACE, Control, end_left_over, tidy
 from local_sagemaker.jobs.handlers import ContainerJobs, Handler
@@ -56,7 +58,8 @@ class Jobs:
         `kind` is the first part of such a job's resource in ARNs ("training-job"), `request` the input of
         its Create operation, `note` a line for the beginning of the job's log.
 
-        Raises InUse for a name that is taken, ValidationError for a request that cannot be done here.
+        Raises InUse for a name that is taken, ValidationError for a request that cannot be done here,
+        LimitExceeded where the system starts no more threads.
         """
         handler = self._handlers[kind]
         states = handler.states
@@ -69,23 +72,35 @@ class Jobs:
         with self._lock:
             if self._closing:
                 raise ValidationError(f"the local services are stopping: {name} was not started")
-            if not self._store.create(kind, name, body, parent=request.get("TuningJobArn")):
-                raise InUse(
-                    "Job name must be unique within an AWS account and region,"
-                    f" and a {states.noun.lower()} job with this name already exists ({identity})"
-                )
-            self._tags.put(identity, [*request.get("Tags", []), *tags])
+            with self._store.transaction():
+                if not self._store.create(kind, name, body, parent=request.get("TuningJobArn")):
+                    raise InUse(
+                        "Job name must be unique within an AWS account and region,"
+                        f" and a {states.noun.lower()} job with this name already exists ({identity})"
+                    )
+                self._tags.put(identity, [*request.get("Tags", []), *tags])
             control = Control(note)
             self._active[kind, name] = control
             arguments = (kind, name, request, control)
-            threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
+            try:
+                threading.Thread(target=self._run, args=arguments, name=name, daemon=True).start()
+            except RuntimeError as error:
+                del self._active[kind, name]
+                with self._store.transaction():
+                    self._tags.forget(identity)
+                    self._store.delete(kind, name)
+                raise LimitExceeded(f"{name} was not started: {error}") from error
         return identity
 
     def describe(self, kind: str, name: str) -> Document:
-        """The job as Describe...Job shows it, times in epoch seconds. Raises NotFound."""
+        """The job as Describe...Job shows it, times in epoch seconds.
+
+        Raises NotFound for a tuning job that does not exist and, as SageMaker does, ValidationError for one
+        of the other kinds.
+        """
         body = self._store.get(kind, name)
         if body is None:
-            raise NotFound(f"Could not find {kind.replace('-', ' ')} {name!r}")
+            raise self._handlers[kind].states.missing(name)
         return body
 
     def list(self, kind: str) -> list[Document]:
@@ -99,7 +114,7 @@ class Jobs:
     def stop(self, kind: str, name: str) -> None:
         """SIGTERM to all of the job's processes, SIGKILL after a grace; returns at once.
 
-        Raises NotFound, and ValidationError for a job that has ended.
+        Raises as `describe` does, and ValidationError for a job that has ended.
         """
         states = self._handlers[kind].states
         self.describe(kind, name)
@@ -119,7 +134,7 @@ class Jobs:
             control.stop(STOP_GRACE)
 
     def wait(self, kind: str, name: str) -> Document:
-        """Block until the job has ended; its description. Raises NotFound."""
+        """Block until the job has ended; its description. Raises as `describe` does."""
         control = self._active.get((kind, name))
         if control:
             control.ended.wait()
@@ -149,7 +164,11 @@ class Jobs:
 
     def _run(self, kind: str, name: str, request: Document, control: Control) -> None:
         try:
-            outcome, facts = self._handlers[kind].run(name, request, control)
+            try:
+                outcome, facts = self._handlers[kind].run(name, request, control)
+            except Exception as error:
+                traceback.print_exc()
+                outcome, facts = Outcome("Failed", reason_of(error)), {}
             if self._closing and outcome.status != "Completed":
                 outcome = Outcome("Failed", INTERRUPTED)
             self._end(kind, name, outcome, facts)
@@ -158,8 +177,10 @@ class Jobs:
             control.ended.set()
 
     def _end(self, kind: str, name: str, outcome: Outcome, facts: Document) -> None:
+        """Note how the job ended, as soon as it can be noted: the disk may be full for a while."""
+
         def change(body: Document) -> None:
             body.update(facts)
             self._handlers[kind].states.end(body, outcome)
 
-        self._store.update(kind, name, change)
+        self._store.persist(lambda: self._store.update(kind, name, change), lambda: self._closing)

@@ -72,7 +72,7 @@ def download(instance: Instance) -> None:
     for path in sorted(instance.inside(_ARCHIVE).iterdir()):
         try:
             archives.unpack(path, code)
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except (tarfile.TarError, OSError) as error:
             raise JobError(f"ClientError: {SOURCE} {uri} cannot be unpacked: {error}") from error
     if not (code / program).is_file():
         raise JobError(f"ClientError: {SOURCE} {uri} has no file {program!r}, which {PROGRAM} names")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local_sagemaker.container import cluster
-from local_sagemaker.core import s3
+from local_sagemaker.core import s3, wire
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.store import Document
 from local_sagemaker.jobs import script_mode
@@ -52,6 +52,7 @@ class Training:
 
     def check(self, request: Document) -> None:
         refuse(request, REFUSED)
+        wire.require(request, "AlgorithmSpecification", "ResourceConfig")
         specification = request["AlgorithmSpecification"]
         if not specification.get("ContainerEntrypoint") and not script_mode.is_asked_for(request):
             raise ValidationError(

@@ -192,7 +192,7 @@ def _unpack(instance: Instance, uri: str, container_path: str, what: str) -> Non
     try:
         instance.inside(container_path).mkdir(parents=True, exist_ok=True)
         archives.unpack(archive, instance.inside(container_path))
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError) as error:
         raise JobError(f"ClientError: {uri} is not a gzipped tar file of files: {error} ({what})") from error
     archive.unlink()
 

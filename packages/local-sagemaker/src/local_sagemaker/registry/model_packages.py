@@ -1,9 +1,8 @@
 """The model registry: model package groups and model packages."""
 
 import threading
-import time
 
-from local_sagemaker.core import paging
+from local_sagemaker.core import clock, paging
 from local_sagemaker.core.errors import Conflict, ValidationError
 from local_sagemaker.core.settings import Settings, arn
 from local_sagemaker.core.store import Document, Store
@@ -44,7 +43,7 @@ class ModelPackages:
         body = {
             **{key: value for key, value in request.items() if key != "Tags"},
             "ModelPackageGroupArn": group_arn,
-            "CreationTime": time.time(),
+            "CreationTime": clock.now(),
             "CreatedBy": {},
             "ModelPackageGroupStatus": "Completed",
             "LatestVersion": 0,
@@ -147,7 +146,7 @@ class ModelPackages:
                     *body.get("AdditionalInferenceSpecifications", []),
                     *added,
                 ]
-            body["LastModifiedTime"] = time.time()
+            body["LastModifiedTime"] = clock.now()
             body["LastModifiedBy"] = {}
 
         self._store.update("model-package", _key(package["ModelPackageArn"]), change)
@@ -165,7 +164,7 @@ class ModelPackages:
             **{key: value for key, value in request.items() if key not in ("Tags", "ClientToken")},
             "ModelPackageStatus": "Completed",
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
-            "CreationTime": time.time(),
+            "CreationTime": clock.now(),
             "CreatedBy": {},
         }
         if "ModelPackageGroupName" in request:

@@ -1,10 +1,9 @@
 """Models: CreateModel and its relatives, and what a model consists of when it is served."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
-from local_sagemaker.core import paging, s3
+from local_sagemaker.core import clock, paging, s3
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.settings import Settings, arn
 from local_sagemaker.core.store import Document, Store
@@ -45,7 +44,7 @@ class Models:
         name = request["ModelName"]
         model_arn = arn(self._settings, f"model/{name}")
         body = {key: value for key, value in request.items() if key != "Tags"}
-        body |= {"ModelArn": model_arn, "CreationTime": time.time()}
+        body |= {"ModelArn": model_arn, "CreationTime": clock.now()}
         body.setdefault("EnableNetworkIsolation", False)
         self._check_data(self.container(body))
         if not self._store.create("model", name, body):

@@ -16,7 +16,7 @@ from retraining.config.configuration import Configuration
 from retraining.console import note
 from retraining.errors import UserError
 from retraining.planning import changed_inputs, history, input_manifest
-from retraining.results import experiments
+from retraining.results import experiments, reports
 from retraining.runs import arguments, deployment, executions, gate_reason, job_log, targets
 from retraining.runs.executions import Execution
 from retraining.runs.interruption import Threads
@@ -97,6 +97,7 @@ def run_pipeline(
                 f"interrupted: execution {arn.rsplit('/', 1)[-1]} is still running; `retrain run` with the "
                 "same options follows it, `retrain stop` stops it"
             ) from None
+        reports.complete(configuration, execution)
         run_id = _log(configuration, execution, experiment)
     result = Result(
         execution,

@@ -10,13 +10,12 @@ from botocore.exceptions import ClientError
 from retraining.config.configuration import Configuration
 from retraining.errors import UserError
 from retraining.results import registry
-from retraining.results.evaluations import Evaluation, evaluations_of
+from retraining.results.evaluations import USUAL, Evaluation, evaluations_of
 from retraining.runs import executions, gate_reason
 from retraining.runs.executions import Execution
 
 _HIGHER = ("recall", "precision", "f0_5", "f1", "f2", "accuracy", "auc", "au_prc", "average_precision", "r2")
 _LOWER = ("rmse", "mae", "mse", "loss", "log_loss", "validation_loss", "brier", "calibration_error")
-_USUAL = ("recall", "precision", "f1", "average_precision", "auc", "rmse", "mae", "r2")
 Metric = tuple[str, str]
 """The name of a candidate or baseline, empty where there is one only, and the name of the metric."""
 
@@ -173,7 +172,7 @@ def _are_same(values: list[str | None]) -> bool:
 def usual(measured: Iterable[str]) -> list[str]:
     """The metrics that people look at first, or the first ones measured where it has none of them."""
     names = list(dict.fromkeys(measured))
-    return [name for name in _USUAL if name in names] or names[: len(_USUAL)]
+    return [name for name in USUAL if name in names] or names[: len(USUAL)]
 
 
 def best(metric: str, values: Iterable[float | None]) -> float | None:

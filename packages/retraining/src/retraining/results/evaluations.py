@@ -12,6 +12,11 @@ from retraining.results import model_quality
 from retraining.runs.executions import Execution
 
 REPORT = "report.html"
+# Of a candidate's metrics, those that are shown where there is no room for all.
+USUAL = (
+    "recall", "precision", "f1", "average_precision", "auc", "rmse", "mae", "r2",
+    "eval_loss", "perplexity", "rouge_l",
+)  # fmt: skip
 _MEASURED = {
     REPORT,
     model_quality.METRICS,

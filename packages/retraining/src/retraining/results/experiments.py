@@ -12,7 +12,7 @@ from typing import Any
 
 from retraining.config.configuration import Configuration
 from retraining.console import note
-from retraining.results import experiment_results, mlflow_names
+from retraining.results import experiment_results, mlflow_names, mlflow_view, reports
 from retraining.runs import executions, interruption
 from retraining.runs.executions import Execution
 
@@ -60,11 +60,13 @@ def finish(configuration: Configuration, execution: Execution) -> str:
         return run_id
     from mlflow.entities import RunTag
 
+    reports.complete(configuration, execution)
     client.log_batch(run_id, tags=[RunTag(key, value[:5000]) for key, value in _links(execution).items()])
-    experiment_results.log(client, run_id, configuration, execution)
+    measured = experiment_results.log(client, run_id, configuration, execution)
     client.set_tag(run_id, LOGGED_TAG, "true")
     ended = int(execution.ended.timestamp() * 1000) if execution.ended else None
     client.set_terminated(run_id, STATUSES.get(execution.status, "FAILED"), ended)
+    mlflow_view.update(client, run_id, configuration, measured)
     return run_id
 
 
@@ -105,11 +107,6 @@ def catch_up(configuration: Configuration) -> int:
 def in_one_line(error: Exception) -> str:
     """What an error of MLflow or AWS says, without line breaks and not too long."""
     return " ".join(str(error).split())[:200]
-
-
-def page(experiment_id: str) -> str:
-    """The path of an experiment's list of runs on MLflow's pages."""
-    return f"/#/experiments/{experiment_id}/runs"
 
 
 def _client() -> Any:

@@ -16,7 +16,7 @@ import boto3
 from retraining import console
 from retraining.config.configuration import Outline
 from retraining.errors import UserError
-from retraining.results import experiments
+from retraining.results import experiments, mlflow_view
 from retraining.runs import interruption, targets
 from retraining.runs.targets import PlaceName
 
@@ -66,7 +66,7 @@ def _runs(url: str, outline: Outline, server: "subprocess.Popen[bytes]", log: Pa
     while server.poll() is None:
         try:
             with opener.open(question, timeout=30) as response:
-                return experiments.page(json.load(response)["experiment"]["experiment_id"])
+                return mlflow_view.path(json.load(response)["experiment"])
         except urllib.error.HTTPError:
             return "/"
         except OSError:

@@ -23,10 +23,10 @@ JOB_KINDS = {
 
 @dataclass
 class StepRun:
-    """One step of one execution.
+    """One step of one execution; `seconds` is None until it ended, `attempts` counts the retries too.
 
-    `seconds` is None until it ended, `attempts` counts the retries too. `taken_from` is the ARN of the
-    execution that really ran it, where this one selected other steps.
+    `source` is the ARN of the execution whose result was taken on a cache hit; `taken_from` is that of the
+    execution that ran the step, where this one selected other steps.
     """
 
     name: str
@@ -38,6 +38,7 @@ class StepRun:
     metadata: dict[str, Any] = field(default_factory=dict)
     attempts: int = 1
     taken_from: str | None = None
+    source: str | None = None
 
     @property
     def job(self) -> tuple[str, str] | None:
@@ -137,6 +138,7 @@ def _step(item: dict[str, Any]) -> StepRun:
         metadata=item.get("Metadata", {}),
         attempts=item.get("AttemptCount") or 1,
         taken_from=taken_from,
+        source=item.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
     )
 
 
@@ -225,6 +227,24 @@ def watch(arn: str) -> Iterator[Execution]:
         time.sleep(min(15.0, 0.2 + 0.02 * (time.monotonic() - changed)))
 
 
+def read_uris(execution: Execution) -> list[str]:
+    """The S3 URIs that the jobs of an execution read; of a reused step, the job that made the result."""
+    jobs = [_described(*step.job) for step in execution.steps if step.job is not None]
+    parts = ("ProcessingInputs", "InputDataConfig", "TransformInput")
+    return list(dict.fromkeys(uri for job in jobs for part in parts for uri in _uris(job.get(part))))
+
+
+def _uris(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _uris(item)
+    elif isinstance(value, dict):
+        if isinstance(value.get("S3Uri"), str):
+            yield value["S3Uri"]
+        for item in value.values():
+            yield from _uris(item)
+
+
 def job_seconds(execution: Execution) -> float:
     """Wall time in which at least one of the execution's own jobs ran; cache hits cost none."""
     ran = (step for step in execution.steps if not step.cache_hit and step.taken_from is None)
@@ -255,10 +275,16 @@ _DESCRIBED = {
 }
 
 
+def _described(kind: str, name: str) -> dict[str, Any]:
+    operation, member, *_ = _DESCRIBED[kind]
+    answer: dict[str, Any] = getattr(boto3.client("sagemaker"), operation)(**{member: name})
+    return answer
+
+
 def _span(kind: str, name: str) -> tuple[float, float] | None:
     """When a job's own work began and ended, as POSIX times; None where it never began."""
-    operation, member, begin, end = _DESCRIBED[kind]
-    answer = getattr(boto3.client("sagemaker"), operation)(**{member: name})
+    *_, begin, end = _DESCRIBED[kind]
+    answer = _described(kind, name)
     if kind == "Training":
         phases = {item["Status"]: item for item in answer.get("SecondaryStatusTransitions", [])}
         answer, begin, end = phases.get("Training", {}), "StartTime", "EndTime"

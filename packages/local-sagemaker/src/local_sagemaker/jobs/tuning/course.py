@@ -87,9 +87,10 @@ class TuningRun:
                 self._stop_running()
 
     def _stop_running(self) -> None:
-        for attempt in self._running.values():
-            with contextlib.suppress(ApiError):  # it has just ended
-                self._jobs.stop(_TRAINING, attempt.name)
+        for attempt in self._attempts:
+            if attempt.last is None:
+                with contextlib.suppress(ApiError):  # it has just ended
+                    self._jobs.stop(_TRAINING, attempt.name)
 
     def _start(self) -> _Attempt | None:
         """The next training job; None when it cannot be started."""

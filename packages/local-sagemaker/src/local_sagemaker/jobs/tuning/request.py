@@ -4,11 +4,11 @@ Contract: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning
 """
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_sagemaker.core import clock
 from local_sagemaker.core.errors import ValidationError
 from local_sagemaker.core.store import Document
 from local_sagemaker.jobs.instance import refuse, refuse_values
@@ -180,7 +180,7 @@ def overview(body: Document, jobs: Sequence[Document]) -> Document:
     TrainingJobSummaries, best first, is no member of Describe: it is what pipelines refer to.
     """
     sign = 1.0 if body[_CONFIG]["HyperParameterTuningJobObjective"]["Type"] == "Minimize" else -1.0
-    now = time.time()
+    now = clock.now(body["LastModifiedTime"])
     seconds = {"RuntimeInSeconds": int(now - body["CreationTime"])}
     totals = {"ConsumedResources": seconds, "LastModifiedTime": now}
     return {**_overview([summary(job, body) for job in jobs], sign), **totals}

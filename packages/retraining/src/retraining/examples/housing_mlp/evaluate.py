@@ -3,7 +3,7 @@
 Inputs under <base>/input/: transform/features.csv.out (one predicted price per line, from the batch
 transform), test_labels/labels.csv, and for the baselines test_features/features.csv and train/train.csv.
 Output under <base>/output/evaluation/: evaluation.json (the property file of the quality gate), metrics.csv,
-model_quality.json, predictions.csv and report.html.
+model_quality.json, predictions.csv, plots/ and report.html.
 
 The predictions are those of the served model: the batch transform runs the SavedModel behind its handlers.
 """
@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression
 import houses
 import regression
 import report
-from job_toolkit import metrics, model_quality, processing, strict_json, tables
+from job_toolkit import charts, metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
 
@@ -84,7 +84,9 @@ def write(actual: Values, predicted: Values, measured: list[Model], out: Path) -
         "rows": len(actual),
     }
     strict_json.write(evaluation, out / "evaluation.json", indent=2)
-    report.write(actual, predicted, measured, out / "report.html")
+    pictures = report.plots(actual, predicted)
+    charts.write(pictures, out / "plots")
+    report.write(pictures, measured, out / "report.html")
 
 
 def main(argv: list[str]) -> None:

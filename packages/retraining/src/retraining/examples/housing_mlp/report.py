@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import charts
+import pictures
 from job_toolkit.metrics import Model
 from job_toolkit.report import Html, figure, page, paragraph, section, side_by_side, table
 
@@ -13,10 +13,17 @@ MODEL = "model"
 MEASURES = ("rmse", "mae", "r2", "mape")
 
 
-def write(
-    actual: NDArray[np.float64], predicted: NDArray[np.float64], measured: list[Model], path: Path
-) -> None:
-    """Write the page; `measured` holds the model, then the baselines."""
+def plots(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, Html]:
+    """The pictures by name, as SVG, of prices [n]."""
+    return {
+        "predicted_by_actual": pictures.predicted_by_actual(actual, predicted),
+        "errors_by_price": pictures.errors_by_price(actual, predicted),
+        "errors": pictures.residuals(predicted - actual),
+    }
+
+
+def write(shown: dict[str, Html], measured: list[Model], path: Path) -> None:
+    """Write the page with the pictures that `plots` gives; `measured` holds the model, then the baselines."""
     values = measured[0].metrics
     text = page(
         "House prices: evaluation",
@@ -29,15 +36,15 @@ def write(
         section(
             "Predicted and actual price",
             side_by_side(
-                figure(charts.predicted_by_actual(actual, predicted)),
+                figure(shown["predicted_by_actual"]),
                 figure(
-                    charts.errors_by_price(actual, predicted),
+                    shown["errors_by_price"],
                     "Per tenth of the rows: median error, and the middle four fifths.",
                 ),
             ),
         ),
-        section("Errors", figure(charts.residuals(predicted - actual))),
-        lead=f"{len(actual):,} test rows that neither the PCA model nor the network has seen.",
+        section("Errors", figure(shown["errors"])),
+        lead=f"{values['rows']:,.0f} test rows that neither the PCA model nor the network has seen.",
         footer="Test rows are drawn at random: most of them have training rows in their neighbourhood. In a "
         "place from which there are no training rows, errors are larger than these.",
     )

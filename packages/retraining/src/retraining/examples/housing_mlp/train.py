@@ -2,13 +2,13 @@
 
 Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.csv) and validation (validation.csv):
 features and components by name, the price last. The model folder (SM_MODEL_DIR, or /opt/ml/model) gets 1/
-(the SavedModel), code/ (its handlers), history.csv and hyperparameters.json.
+(the SavedModel), code/ (its handlers), history.csv and hyperparameters.json; the output folder
+(SM_OUTPUT_DATA_DIR) gets history.csv too, of which MLflow has the curves.
 """
 
 import os
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 # tf.data reports a harmless difference between two of TensorFlow's own parts as an error on each start.
@@ -119,11 +119,12 @@ def _pair(values: NDArray[np.float64], prices: NDArray[np.float64]) -> tuple[NDA
     return values.astype(np.float32), prices.astype(np.float32)[:, None]
 
 
-def save(options: Hyperparameters, history: dict[str, list[float]], out: Path) -> None:
+def save(options: Hyperparameters, history: dict[str, list[float]], folders: Folders) -> None:
     """Write how the model came about."""
     epochs = np.arange(1, len(history["loss"]) + 1)
-    tables.write(pd.DataFrame({"epoch": epochs, **history}), out / "history.csv")
-    strict_json.write(asdict(options), out / "hyperparameters.json", indent=2)
+    for out in (folders.model, folders.output_data):
+        tables.write(pd.DataFrame({"epoch": epochs, **history}), out / "history.csv")
+    strict_json.write(asdict(options), folders.model / "hyperparameters.json", indent=2)
 
 
 def main(argv: list[str]) -> None:
@@ -137,7 +138,7 @@ def main(argv: list[str]) -> None:
     )
     history = train(options, data, model)
     export.save(model, scale, folders.model)
-    save(options, history, folders.model)
+    save(options, history, folders)
     best = int(np.argmin(history["val_rmse"]))
     print(f"Best_Epoch={best + 1}; Best_Validation_RMSE={history['val_rmse'][best]:.1f};")
 

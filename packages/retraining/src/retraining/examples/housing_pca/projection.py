@@ -53,9 +53,11 @@ def fit(features: Values, components: int) -> Pipeline:
     return model
 
 
-def explained(model: Pipeline, features: Values) -> float:
-    """The share of the standardised rows' variance, [n, 8], that the components keep; at most 1."""
-    scaled = model[:-1].transform(features)
-    kept = model.named_steps["pca"].inverse_transform(model.named_steps["pca"].transform(scaled))
+def explained(model: Pipeline, features: Values, components: int | None = None) -> float:
+    """The share of the standardised rows' variance, [n, 8], that the first components keep; at most 1."""
+    scaled, pca = model[:-1].transform(features), model.named_steps["pca"]
+    directions = pca.components_[:components]
+    centred = scaled - pca.mean_
+    kept = centred @ directions.T @ directions + pca.mean_
     spread = ((scaled - scaled.mean(axis=0)) ** 2).sum()
     return float(1 - ((scaled - kept) ** 2).sum() / spread) if spread else 1.0

@@ -2,7 +2,8 @@
 
 Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.csv, split.json) and validation
 (validation.csv). The model folder (SM_MODEL_DIR, or /opt/ml/model) gets pca.joblib, model.json (features,
-names of the components, scikit-learn's version), split.json and code/inference.py.
+names of the components, scikit-learn's version), split.json and code/inference.py. The output folder
+(SM_OUTPUT_DATA_DIR) gets history.csv, what each further component explains, and plots/.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import sklearn
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
@@ -19,7 +21,7 @@ from sklearn.pipeline import Pipeline
 import houses
 import inference
 import projection
-from job_toolkit import imports, splits, strict_json, tables, training
+from job_toolkit import charts, imports, splits, strict_json, tables, training
 from job_toolkit.failure import InputError
 from job_toolkit.hyperparameters import integer, parse
 
@@ -54,6 +56,19 @@ def save(model: Pipeline, split_file: Path, out: Path) -> None:
     strict_json.write(content, out / "model.json", indent=2)
 
 
+def explain(model: Pipeline, train: NDArray[np.float64], validation: NDArray[np.float64], out: Path) -> None:
+    """Write which share of the variance the first 1, 2, ... components keep, and draw it."""
+    counts = list(range(1, model.named_steps["pca"].n_components_ + 1))
+    kept = {
+        name: [projection.explained(model, rows, count) for count in counts]
+        for name, rows in (("train", train), ("validation", validation))
+    }
+    columns = {f"{name}_explained_variance": shares for name, shares in kept.items()}
+    tables.write(pd.DataFrame({"components": counts, **columns}), out / "history.csv")
+    chart = charts.training("components", "share of the variance", counts, kept)
+    charts.write({"explained_variance": chart}, out / "plots")
+
+
 def main(argv: list[str]) -> None:
     options, folders = parse(Hyperparameters, argv), training.folders(argv)
     split_file = folders.channel("train") / "split.json"
@@ -62,6 +77,7 @@ def main(argv: list[str]) -> None:
     validation = read(folders.channel("validation") / "validation.csv")
     model = projection.fit(train, options.components)
     save(model, split_file, folders.model)
+    explain(model, train, validation, folders.output_data)
     print(f"Train_Explained_Variance={projection.explained(model, train):.6f};")
     print(f"Validation_Explained_Variance={projection.explained(model, validation):.6f};")
     print(f"Saved {options.components} components of {len(train)} rows to {folders.model}")

@@ -3,7 +3,7 @@
 Inputs under <base>/input/: transform/features.csv.out (lines `probability,label`), test_labels/labels.csv,
 test_features/features.csv, train/ and validation/ (for the baselines), model/model.tar.gz (for the report).
 Outputs under <base>/output/evaluation/: evaluation.json (the property file of the quality gate), metrics.csv,
-model_quality.json (for the model registry) and report.html.
+model_quality.json (for the model registry), history.csv (of the training), plots/ and report.html.
 
 What is measured is what was served: probabilities and decisions are those of the transform's output.
 """
@@ -27,7 +27,7 @@ import report
 import schema
 import table
 from classification import Labels
-from job_toolkit import measures, metrics, model_quality, processing, strict_json, tables
+from job_toolkit import charts, measures, metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
 from job_toolkit.ranking import Bools, Floats
@@ -113,7 +113,7 @@ def measured(model: Scored, others: list[Scored], labels: Labels) -> list[Model]
 
 
 def evaluate(source: Path, out: Path) -> dict[str, Any]:
-    """Measure the inputs in `source`; write the four files to `out`; return what evaluation.json holds."""
+    """Measure the inputs in `source`; write all files to `out`; return what evaluation.json holds."""
     labels = read_labels(source / "test_labels")
     scores, decisions = read_predictions(source / "transform", len(labels))
     document, history = read_model(source / "model" / "model.tar.gz")
@@ -132,7 +132,11 @@ def evaluate(source: Path, out: Path) -> dict[str, Any]:
     metrics.write(measured(model, others, labels), out / "metrics.csv")
     model_quality.write(model_quality.from_csv(out / "metrics.csv"), out)
     strict_json.write(result, out / "evaluation.json", indent=2)
-    report.write(report.Report(labels, [model, *others], document, history), out / "report.html")
+    history.to_csv(out / "history.csv", index=False, lineterminator="\n")
+    shown = report.Report(labels, [model, *others], document, history)
+    pictures = report.plots(shown)
+    charts.write(pictures, out / "plots")
+    report.write(shown, pictures, out / "report.html")
     return result
 
 

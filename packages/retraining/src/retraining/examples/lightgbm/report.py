@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
-import charts
 import classification
-from charts import Axis, Line
 from classification import Labels
-from job_toolkit import ranking
+from job_toolkit import charts, ranking
+from job_toolkit.charts import Axis, Line
 from job_toolkit.ranking import Bools, Floats
-from job_toolkit.report import Html, page, paragraph, section, side_by_side, table, tiles
+from job_toolkit.report import Html, figure, page, paragraph, section, side_by_side, table, tiles
 
 SHOWN = {"auc": "AUC", "average_precision": "average precision", "f1": "F1"}
 
@@ -44,10 +43,22 @@ class Report:
         return [model for model in self.models if np.ptp(model.scores) > 0]
 
 
-def write(report: Report, path: Path) -> None:
-    """Write the page."""
+def plots(report: Report) -> dict[str, Html]:
+    """The pictures by name, as SVG."""
+    return {
+        "precision_recall": _precision_recall(report),
+        "roc": _roc(report),
+        "calibration": _calibration(report),
+        "training": _training(report),
+        "importance": charts.bars(report.document["importance"]),
+    }
+
+
+def write(report: Report, pictures: dict[str, Html], path: Path) -> None:
+    """Write the page with the pictures that `plots` gives."""
     model = report.models[0]
     values = classification.at_threshold(report.labels, model.decisions, model.scores)
+    shown = {name: figure(svg) for name, svg in pictures.items()}
     text = page(
         "Purchase intention: evaluation",
         tiles({label: f"{values[name]:.1%}" for name, label in SHOWN.items()}),
@@ -57,16 +68,15 @@ def write(report: Report, path: Path) -> None:
             "sessions."
         ),
         side_by_side(
-            section("Precision and recall", _precision_recall(report, values)),
-            section("ROC", _roc(report)),
-            section("Are the probabilities true?", _calibration(report)),
-            section("Training", _training(report)),
-            section("Share of the gain", charts.bars(report.document["importance"])),
+            section("Precision and recall", shown["precision_recall"]),
+            section("ROC", shown["roc"]),
+            section("Are the probabilities true?", shown["calibration"]),
+            section("Training", shown["training"]),
+            section("Share of the gain", shown["importance"]),
             section("Confusion", _confusion(report)),
         ),
         lead=f"{len(report.labels):,} test sessions that no model has seen, {report.labels.mean():.1%} of "
         f"them with a purchase. {model.name} has {report.document['best_iteration']} trees.",
-        style=charts.STYLE,
     )
     path.write_text(text, encoding="utf-8")
 
@@ -82,7 +92,9 @@ def _table(report: Report) -> Html:
     return table(head, rows)
 
 
-def _precision_recall(report: Report, values: dict[str, float]) -> Html:
+def _precision_recall(report: Report) -> Html:
+    model = report.models[0]
+    values = classification.at_threshold(report.labels, model.decisions, model.scores)
     curves = [
         Line(model.name, *_recall_precision(report.labels, model.scores), dashed=number > 0)
         for number, model in enumerate(report.ranking)
@@ -112,15 +124,9 @@ def _calibration(report: Report) -> Html:
 
 def _training(report: Report) -> Html:
     history = report.history
-    losses = history[["train_log_loss", "validation_log_loss"]].to_numpy()
-    x = Axis("trees", 0, float(history["iteration"].max()))
-    y = Axis("log loss", float(losses.min()), float(losses.max()))
-    curves = [
-        Line("training", history["iteration"], history["train_log_loss"]),
-        Line("validation", history["iteration"], history["validation_log_loss"]),
-    ]
-    best = report.document["best_iteration"]
-    return charts.lines(curves, x, y, (best, history["validation_log_loss"].iloc[best - 1]))
+    losses = {"training": history["train_log_loss"], "validation": history["validation_log_loss"]}
+    best = report.document["best_iteration"] - 1
+    return charts.training("trees", "log loss", history["iteration"], losses, best)
 
 
 def _recall_precision(labels: Labels, scores: Floats) -> tuple[Floats, Floats]:

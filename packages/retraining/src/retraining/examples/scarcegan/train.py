@@ -64,7 +64,7 @@ def fingerprint(
 
 
 def print_epoch(row: dict[str, float]) -> None:
-    """The first five metrics are the contract of the pipeline's metric definitions: keep their spelling."""
+    """The names are the contract of the pipeline's metric definitions: keep their spelling."""
     print(
         f"Iteration={row['iteration']:.0f}; "
         f"Discriminator_Supervised_Loss={row['discriminator_supervised_loss']:.6f}; "

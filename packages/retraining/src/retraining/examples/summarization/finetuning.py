@@ -1,6 +1,7 @@
 """Training of the adapter with transformers' Trainer: an evaluation and a checkpoint per epoch."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from examples import Collator
 from hyperparameters import Hyperparameters
 
 Encoded = list[dict[str, list[int]]]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The mean losses of an epoch, in nats per token."""
+
+    epoch: int
+    train_loss: float
+    eval_loss: float
 
 
 class MetricLines(TrainerCallback):
@@ -42,6 +52,7 @@ class AdapterTrainer(Trainer):
             self.model, self.eval_dataset, self.data_collator, self.args.per_device_eval_batch_size
         )
         metrics = {"eval_loss": found.mean}
+        self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -53,10 +64,11 @@ def train(
     validation_rows: Encoded,
     collate: Collator,
     run: Path,
-) -> None:
+) -> list[Epoch]:
     """Train the adapter in place; it ends with the weights of the epoch with the least evaluation loss.
 
-    `run` gets the checkpoints; where it has a complete one, the training goes on from there.
+    `run` gets the checkpoints; where it has a complete one, the training goes on from there. What is
+    returned has the epochs before it too.
     """
     resume_from = checkpoints.newest(run)
     if resume_from:
@@ -71,6 +83,14 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    return epochs(trainer.state.log_history)
+
+
+def epochs(log: list[dict[str, float]]) -> list[Epoch]:
+    """The losses of each epoch of the Trainer's log, which has them in lines of their own."""
+    train = {round(line["epoch"]): line["loss"] for line in log if "loss" in line}
+    held_out = {round(line["epoch"]): line["eval_loss"] for line in log if "eval_loss" in line}
+    return [Epoch(epoch, train.get(epoch, math.nan), loss) for epoch, loss in sorted(held_out.items())]
 
 
 def _arguments(options: Hyperparameters, rows: int, run: Path) -> TrainingArguments:

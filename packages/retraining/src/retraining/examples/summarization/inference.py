@@ -41,12 +41,13 @@ class Request:
 
 
 def model_fn(model_dir: str) -> Summarizer:
-    """Load the artifact; on a GPU where there is one."""
+    """Load the artifact; on all GPUs there are, as a large model needs several."""
     settings = json.loads((Path(model_dir) / SETTINGS).read_text(encoding="utf-8"))
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype="auto")
+    spread = {"device_map": "auto"} if torch.cuda.is_available() else {}
+    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype="auto", **spread)
     threads.choose(model)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model.eval()
     return Summarizer(
         model, tokenizer, settings["prompt"], settings["max_tokens"], settings["max_new_tokens"]
     )

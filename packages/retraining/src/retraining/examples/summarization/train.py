@@ -2,8 +2,9 @@
 
 Channels (SM_CHANNEL_<NAME>, or /opt/ml/input/data/<name>): train (train.jsonl, prompt.txt), validation
 (validation.jsonl) and, optionally, base_model with the model's files. The model folder (SM_MODEL_DIR) gets
-what artifact.py describes; the output folder (SM_OUTPUT_DATA_DIR) gets evaluation.json, metrics.csv and
-model_quality.json, also when the evaluation loss exceeds max_eval_loss: then the job fails, without a model.
+what artifact.py describes; the output folder (SM_OUTPUT_DATA_DIR) gets evaluation.json, metrics.csv,
+model_quality.json, history.csv, plots/ and report.html, also when the evaluation loss exceeds max_eval_loss:
+then the job fails, without a model.
 """
 
 import os
@@ -26,6 +27,7 @@ import evaluation
 import examples
 import finetuning
 import prompts
+import report
 import threads
 from evaluation import Evaluation
 from examples import Collator, Row
@@ -97,10 +99,11 @@ def main(argv: list[str]) -> None:
     model = adapter.add(base, options)
     files = [folders.channel(name) / f"{name}.jsonl" for name in ("train", "validation")]
     run = checkpoints.folder(folders.checkpoints, options, files)
-    finetuning.train(model, options, train_rows, validation_rows, collate, run)
+    epochs = finetuning.train(model, options, train_rows, validation_rows, collate, run)
     result = evaluate(model, tokenizer, options, validation_rows, data.validation, collate)
     documents = evaluation.document(result, options.max_eval_loss), evaluation.candidate(result, options.seed)
     evaluation.write(*documents, folders.output_data)
+    report.write(epochs, *documents, folders.output_data)
     evaluation.check(result.losses.mean, options.max_eval_loss)
     artifact.save(model, tokenizer, found, options, data.template, folders.model)
     evaluation.write(*documents, folders.model)

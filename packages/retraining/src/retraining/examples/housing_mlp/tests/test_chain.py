@@ -78,6 +78,8 @@ def test_metrics_csv_holds_the_model_and_its_baselines(chain: Any) -> None:
 def test_the_report_needs_nothing_beside_itself(chain: Any) -> None:
     page = (chain.evaluation / "report.html").read_text()
     assert page.count("<svg") == page.count("</svg>") == 3
+    plots = sorted(path.name for path in (chain.evaluation / "plots").iterdir())
+    assert plots == ["errors.svg", "errors_by_price.svg", "predicted_by_actual.svg"]
     assert not re.findall(r"(?:src|href)=|url\(|@import", page)
     assert f"{evaluation(chain)['gate']['mae']:,.0f} dollars" in page
     assert "nan" not in page
@@ -94,8 +96,15 @@ def test_the_folders_are_those_of_the_configuration(chain: Any, folders: Any) ->
     }
     assert (chain.evaluation / conf["gate"]["file"]).is_file()
     assert (chain.evaluation / conf["registry"]["model_quality"]["file"]).is_file()
-    for name, regex in conf["train"]["metric_definitions"].items():
-        assert re.search(regex, chain.logs["train"]), name
+    printed = set(re.findall(r"(\w+)=[-+0-9.eE]+;", chain.logs["train"]))
+    assert printed == set(conf["train"]["metric_definitions"])
+    found = {
+        name: [value for line in chain.logs["train"].splitlines() for value in re.findall(regex, line)]
+        for name, regex in conf["train"]["metric_definitions"].items()
+    }
+    assert found["Epoch"] == [str(number) for number in range(1, len(found["Epoch"]) + 1)]
+    assert len(found["Validation_RMSE"]) == len(found["Validation_MAE"]) == len(found["Epoch"])
+    assert [len(found[name]) for name in ("Best_Epoch", "Best_Validation_RMSE")] == [1, 1]
 
 
 @pytest.mark.skipif(

@@ -87,8 +87,8 @@ def test_a_mistake_ends_the_job_with_one_line(change: Change, text: str, base: P
 
 def test_the_same_inputs_give_the_same_bytes(base: Path, chain: Any, unit: Any) -> None:
     unit.evaluate.main(["--base", str(base)])
-    for path in sorted(chain.evaluation.iterdir()):
-        again = base / "output" / "evaluation" / path.name
+    for path in sorted(path for path in chain.evaluation.rglob("*") if path.is_file()):
+        again = base / "output" / "evaluation" / path.relative_to(chain.evaluation)
         if path.name == "evaluation.json":
             # A linear regression's last digit depends on the threads of its process.
             first, second = json.loads(path.read_text()), json.loads(again.read_text())

@@ -17,6 +17,8 @@ QUICK = ("--epochs", 3, "--hidden_units", "16", "--waves", 4)
 
 def test_the_best_epoch_is_the_one_that_is_saved(chain: Any, unit: Any, tools: Any, served: Any) -> None:
     errors = tables.read_numbers(chain.model / "history.csv")["val_rmse"].to_numpy()
+    logged = chain.model.parent / "output" / "data" / "history.csv"  # from where MLflow has the curves
+    assert logged.read_bytes() == (chain.model / "history.csv").read_bytes()
     best = int(errors.argmin())
     assert f"Best_Epoch={best + 1}; Best_Validation_RMSE={errors[best]:.1f};" in chain.logs["train"]
     validation = tables.read_numbers(chain.preprocessed / "validation" / "validation.csv").to_numpy()
@@ -72,7 +74,10 @@ def test_it_runs_in_sagemakers_environment(small: Any, jobs: Any, tmp_path: Path
     }
     model = tmp_path / "model"
     printed = jobs.succeed(
-        "train.py", *map(str, QUICK), "--dropout", "0.1", SM_MODEL_DIR=str(model), **channels
+        *("train.py", *map(str, QUICK), "--dropout", "0.1"),
+        SM_MODEL_DIR=str(model),
+        SM_OUTPUT_DATA_DIR=str(tmp_path / "output"),
+        **channels,
     )
     assert (
         len(re.findall(r"^Epoch=\d+; Train_RMSE=\d+\.\d; Validation_RMSE=\d+\.\d; ", printed, re.MULTILINE))
@@ -147,5 +152,7 @@ def test_the_training_package_holds_no_module_of_the_evaluation(folders: Any) ->
     """A code package is the entry point and what it imports: an edited report must not retrain the model."""
     seen = {path.with_suffix("").as_posix() for path in imports.reached(folders[0], "train.py")}
     assert {"network", "scaling", "export", "inference", "job_toolkit/tables"} <= seen
-    assert not seen & {"evaluate", "report", "charts", "regression", "preprocess", "components", "simulate"}
-    assert not seen & {f"job_toolkit/{name}" for name in ("report", "metrics", "model_quality", "measures")}
+    assert not seen & {"evaluate", "report", "pictures", "regression", "preprocess", "components", "simulate"}
+    assert not seen & {
+        f"job_toolkit/{name}" for name in ("charts", "report", "metrics", "model_quality", "measures")
+    }

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import joblib
 import numpy as np
@@ -33,6 +34,21 @@ def test_the_model_says_what_it_is(chain: Any, unit: Any) -> None:
     assert "Validation_Explained_Variance=0." in chain.logs["train"]
 
 
+def test_what_each_component_adds_is_there_for_mlflow(chain: Any, unit: Any) -> None:
+    output = chain.model.parent / "output" / "data"
+    rows = tables.read_numbers(output / "history.csv")
+    assert list(rows["components"]) == [1, 2, 3, 4, 5, 6]
+    shares = json.loads((chain.model / "model.json").read_text())["explained_variance_ratio"]
+    np.testing.assert_allclose(rows["train_explained_variance"], np.cumsum(shares))
+    model = joblib.load(chain.model / "pca.joblib")
+    validation = tables.read_numbers(chain.preprocessed / "validation" / "validation.csv").to_numpy()
+    for count, share in zip(rows["components"], rows["validation_explained_variance"], strict=True):
+        assert share == pytest.approx(unit.projection.explained(model, validation, int(count)))
+    assert rows["validation_explained_variance"].is_monotonic_increasing
+    drawn = ElementTree.parse(output / "plots" / "explained_variance.svg").getroot()
+    assert len(drawn.findall("{*}polyline")) == 2
+
+
 def test_the_model_loads_where_no_file_of_the_unit_is(chain: Any, tmp_path: Path) -> None:
     """As in the other model's preprocessing: the same image, other scripts."""
     row = "[[-120, 35, 20, 900, 200, 500, 180, 4.5]]"
@@ -55,7 +71,14 @@ def test_it_runs_in_sagemakers_environment(chain: Any, jobs: Any, tmp_path: Path
     channels = {
         f"SM_CHANNEL_{name.upper()}": str(chain.preprocessed / name) for name in ("train", "validation")
     }
-    jobs.succeed("train.py", "--components", 3, SM_MODEL_DIR=str(tmp_path / "model"), **channels)
+    jobs.succeed(
+        "train.py",
+        "--components",
+        3,
+        SM_MODEL_DIR=str(tmp_path / "model"),
+        SM_OUTPUT_DATA_DIR=str(tmp_path / "output"),
+        **channels,
+    )
     content = json.loads((tmp_path / "model" / "model.json").read_text())
     assert content["components"] == ["component1", "component2", "component3"]
 

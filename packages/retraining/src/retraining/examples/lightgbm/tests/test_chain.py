@@ -3,6 +3,7 @@ import re
 import tarfile
 from dataclasses import asdict
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from hyperparameters import Hyperparameters
 from job_toolkit import metrics as metrics_csv
 from job_toolkit import model_quality
 
+SVG = "http://www.w3.org/2000/svg"  # a name, which nothing is loaded from
 (CONF,) = yaml.safe_load((MODEL / "conf.yaml").read_text())["conf"]["models"].values()
 
 
@@ -101,18 +103,14 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_another_model(chain: Chain
 
 def test_metric_lines_match_the_definitions_of_the_configuration(chain: Chain) -> None:
     found = {
-        name: re.findall(regex, chain.logs["train"])
+        name: [value for line in chain.logs["train"].splitlines() for value in re.findall(regex, line)]
         for name, regex in CONF["train"]["metric_definitions"].items()
     }
     history = pd.read_csv(chain.model / "history.csv").set_index("iteration")
     document = json.loads((chain.model / "model.json").read_text())
-    assert set(found) == {
-        "Train_LogLoss",
-        "Validation_LogLoss",
-        "Validation_AUC",
-        "Validation_Average_Precision",
-    }
-    assert len(found["Train_LogLoss"]) == len(history) // train.LOG_EVERY
+    assert set(found) == set(re.findall(r"(\w+)=[-+0-9.eE]+;", chain.logs["train"]))
+    assert found["Best_Iteration"] == [str(document["best_iteration"])]
+    assert len(found["Train_LogLoss"]) == len(found["Iteration"]) == len(history) // train.LOG_EVERY
     assert float(found["Train_LogLoss"][0]) == pytest.approx(
         history["train_log_loss"][train.LOG_EVERY], abs=1e-6
     )
@@ -181,4 +179,14 @@ def test_the_report_stands_alone(chain: Chain) -> None:
         assert text in page
     assert page.count("<svg") == 5
     assert "nan" not in page.lower()
-    assert not re.search(r"(src|href)=|https?:|<script", page)
+    assert not re.search(r"(src|href)=|https?:|<script", page.replace(SVG, ""))
+
+
+def test_curves_and_plots_are_there_for_mlflow(chain: Chain) -> None:
+    assert (chain.evaluated / "history.csv").read_bytes() == (chain.model / "history.csv").read_bytes()
+    names = ("calibration", "importance", "precision_recall", "roc", "training")
+    assert sorted(path.name for path in (chain.evaluated / "plots").iterdir()) == [f"{n}.svg" for n in names]
+    for name in names:
+        drawn = ElementTree.parse(chain.evaluated / "plots" / f"{name}.svg").getroot()
+        assert drawn.tag == f"{{{SVG}}}svg"
+        assert len(drawn) > 5

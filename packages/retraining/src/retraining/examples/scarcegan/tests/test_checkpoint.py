@@ -59,6 +59,7 @@ def kill_after_epochs(base: Path, epochs: int, seconds: float) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_models(
     folded: Chain, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from jobs import Chain, link, refused, room_for, run, succeed
+import yaml
+from jobs import MODEL, Chain, link, refused, room_for, run, succeed
 from scipy.special import log_softmax
 from sklearn import metrics as reference
 
@@ -48,6 +49,18 @@ def test_each_epoch_prints_the_metrics_that_the_pipeline_reads(chain: Chain) -> 
     np.testing.assert_allclose(np.array(lines, dtype=float), history[columns], atol=1e-6)
     supervised = history["discriminator_supervised_loss"]
     assert supervised.iloc[-1] < supervised.iloc[0]
+
+
+def test_every_value_that_an_epoch_prints_is_a_metric(chain: Chain) -> None:
+    (conf,) = yaml.safe_load((MODEL / "conf.yaml").read_text())["conf"]["models"].values()
+    definitions = conf["train"]["metric_definitions"]
+    epochs = [line for line in chain.log("train").splitlines() if line.startswith("Iteration=")]
+    others = ["Fold=0; Iteration=80; Average_Precision=0.900000;"]  # of a training that is not the main one
+    assert set(re.findall(r"(\w+)=[-+0-9.eE]+;", epochs[0])) == set(definitions)
+    history = pd.read_csv(chain.model / "history.csv")
+    for name, regex in definitions.items():
+        values = [value for line in [*epochs, *others] for value in re.findall(regex, line)]
+        np.testing.assert_allclose(np.array(values, dtype=float), history[name.lower()], atol=1e-6)
 
 
 def test_each_candidate_is_the_best_epoch_of_its_definition(chain: Chain) -> None:

@@ -32,7 +32,7 @@ def test_the_hyperparameters_are_the_scripts_with_its_defaults() -> None:
 def test_the_arguments_are_the_preprocessings(tmp_path: Path) -> None:
     configured = {name: value(entry) for name, entry in CONF["preprocess"]["arguments"].items()}
     arguments = [word for name, given in configured.items() for word in (f"--{name}", str(given))]
-    with pytest.raises(InputError, match=r"no \.jsonl or \.json file"):
+    with pytest.raises(InputError, match=r"no \.jsonl, .* file"):
         preprocess.main(["--base", str(tmp_path), *arguments])
     assert tuple(CONF["preprocess"]["outputs"]) == preprocess.OUTPUTS
     assert set(CONF["train"]["channels"]) == set(preprocess.OUTPUTS)
@@ -51,6 +51,17 @@ def test_the_requirements_are_the_images_versions() -> None:
     for version in (training[1], serving.split("-")[0]):
         low, middle, high = (tuple(map(int, text.split(".")[:2])) for text in (bounds[1], version, bounds[2]))
         assert low <= middle < high
+
+
+def test_falcon_40b_is_held_in_four_bits_on_several_gpus() -> None:
+    """What its overlay says is what the script takes, and what the script needs for it is required."""
+    overlay = yaml.safe_load((UNIT / "falcon-40b.yaml").read_text())["conf"]["models"][UNIT.name]["train"]
+    given = {**CONF["train"]["hyperparams"], **overlay["hyperparams"]}
+    words = (word for name, entry in given.items() for word in (f"--{name}", str(value(entry))))
+    options = parse(Hyperparameters, list(words))
+    assert (options.model_id, options.four_bit) == ("tiiuae/falcon-40b", True)
+    assert value(overlay["instance_type"]) in ("ml.g5.48xlarge",)  # eight GPUs
+    assert re.search("^bitsandbytes==", (UNIT / "requirements.txt").read_text(), re.MULTILINE)
 
 
 def test_hyperparameters_come_through_sagemakers_driver() -> None:

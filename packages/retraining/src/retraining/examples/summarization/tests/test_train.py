@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 import re
@@ -7,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -87,6 +89,27 @@ def test_the_documents_hold_what_was_printed(chain: Chain) -> None:
     for name in ("evaluation.json", "metrics.csv", "model_quality.json"):
         written = chain.root / "train" / "output" / "data" / name
         assert written.read_bytes() == (chain.model / name).read_bytes()
+
+
+def test_curves_and_plots_are_there_for_mlflow(chain: Chain) -> None:
+    output = chain.root / "train" / "output" / "data"
+    with (output / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for column, name in (("train_loss", "Train_Loss"), ("eval_loss", "Eval_Loss")):
+        assert [float(row[column]) for row in rows] == pytest.approx(printed(chain.log, name), abs=1e-6)
+    drawn = ElementTree.parse(output / "plots" / "loss_curves.svg").getroot()
+    assert len(drawn.findall("{*}polyline")) == 2
+    page = (output / "report.html").read_text()
+    for text in ("Training", "ROUGE-L", "24 validation dialogues", "passes"):
+        assert text in page
+    assert "nan" not in page
+
+
+def test_every_value_that_is_printed_is_a_metric(chain: Chain) -> None:
+    assert set(re.findall(r"(\w+)=[-+0-9.eE]+;", chain.log)) == set(METRICS)
+    assert printed(chain.log, "Epoch") == [1, 2, 3]
+    assert len(printed(chain.log, "Step")) == 3
 
 
 def test_only_the_adapter_was_trained(chain: Chain) -> None:
@@ -205,6 +228,8 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
     assert len(printed(seen, "Eval_Loss")) + len(again) >= len(whole)
     for name in DETERMINED:
         assert (base / "model" / name).read_bytes() == (chain.model / name).read_bytes()
+    history = Path("output") / "data" / "history.csv"
+    assert (base / history).read_text() == (chain.root / "train" / history).read_text()
 
 
 def test_channels_and_folders_come_from_sagemakers_variables(chain: Chain, tmp_path: Path) -> None:

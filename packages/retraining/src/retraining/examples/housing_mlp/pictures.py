@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from job_toolkit import charts
 from job_toolkit.report import Html, escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 460, 340, 56, 44, 10
@@ -79,25 +80,15 @@ def _picture(
     axes: Axes, marks: list[str], label: str, side: str, unit: float, side_unit: float | None = None
 ) -> Html:
     parts = [*marks]
-    for value in _ticks(axes.low[0] * unit, axes.high[0] * unit):
+    for value in charts.ticks(axes.low[0] * unit, axes.high[0] * unit):
         parts.append(_text(axes.x(value / unit), HEIGHT - BOTTOM + 16, f"{value:,g}"))
     scale = unit if side_unit is None else side_unit
-    for value in _ticks(axes.low[1] * scale, axes.high[1] * scale):
+    for value in charts.ticks(axes.low[1] * scale, axes.high[1] * scale):
         parts.append(_text(LEFT - 6, axes.y(value / scale) + 4, f"{value:,g}", "end"))
     parts.append(_text((WIDTH + LEFT) / 2, HEIGHT - 8, label))
     middle = (HEIGHT - BOTTOM) / 2
     parts.append(f'<g transform="rotate(-90 12 {middle})">{_text(12, middle + 4, side)}</g>')
-    return Html(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'aria-label="{side} by {label}">{"".join(parts)}</svg>'
-    )
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Four to nine round numbers between low and high."""
-    power = 10.0 ** np.floor(np.log10((high - low) / 4))
-    step = power * max(factor for factor in (1, 2, 5) if power * factor <= (high - low) / 4)
-    return (np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step).tolist()
+    return charts.document(parts, WIDTH, HEIGHT, f"{side} by {label}")
 
 
 def _rect(x: float, y: float, width: float, height: float, colour: str, opacity: float = 1) -> str:
