@@ -169,9 +169,9 @@ def test_all_folders_are_looked_at_before_the_first_upload(data: Data) -> None:
             "s3://my-bucket/x/",
             f"bucket my-bucket does not exist: use the project's, s3://{BUCKET}/, or create it",
         ),
-        ("s3://My_Bucket!/x/", "'My_Bucket!' cannot be the name of a bucket"),
-        ("s3://", "--to s3://: an S3 URI such as s3://bucket/prefix/ is expected"),
-        ("here", "--to here: an S3 URI such as"),
+        ("s3://My_Bucket!/x/", "not 's3://My_Bucket!/x/'"),
+        ("s3://", "--to: an S3 URI such as s3://bucket/prefix/ is expected, not 's3://'"),
+        ("here", "--to: an S3 URI such as s3://bucket/prefix/ is expected, not 'here'"),
     ],
 )
 def test_a_place_that_cannot_be_is_one_line(data: Data, to: str, expected: str) -> None:

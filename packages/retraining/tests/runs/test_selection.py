@@ -194,7 +194,7 @@ def test_from_a_step_on(tiny: Tiny) -> None:
         in done.stderr
     )
     assert f"of execution {source.id}" in done.stdout
-    again = ".venv/bin/retrain run --from Train --param Rows=4 --param MinimumAccuracy=0.1 --param Epochs=10"
+    again = " run --from Train --param Rows=4 --param MinimumAccuracy=0.1 --param Epochs=10"
     assert again in done.stdout
     assert "Preprocess taken over, Train" in retrain(tiny, "runs").stdout.splitlines()[1]
 
