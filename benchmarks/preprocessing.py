@@ -79,29 +79,29 @@ def measure(command: list[str]) -> Run:
 
 def compare(base: Path, model: Path, rounds: int) -> dict[str, list[Run]]:
     """Both on the files in base/input, in turns."""
-    found: dict[str, list[Run]] = {"bare Polars": [], "preprocess.py": []}
+    runs_of: dict[str, list[Run]] = {"bare Polars": [], "preprocess.py": []}
     for _ in range(rounds):
         out = base / "bare"
         out.mkdir()
-        found["bare Polars"].append(measure([sys.executable, "-c", BARE, str(base / "input"), str(out)]))
+        runs_of["bare Polars"].append(measure([sys.executable, "-c", BARE, str(base / "input"), str(out)]))
         shutil.rmtree(out)
         script = str(model / "preprocess.py")
-        found["preprocess.py"].append(measure([sys.executable, script, "--base", str(base)]))
+        runs_of["preprocess.py"].append(measure([sys.executable, script, "--base", str(base)]))
         shutil.rmtree(base / "output")
-    return found
+    return runs_of
 
 
-def tell(rows: int, size: int, found: dict[str, list[Run]]) -> list[float]:
+def tell(rows: int, size: int, runs_of: dict[str, list[Run]]) -> list[float]:
     """Print the runs; the least seconds of both."""
-    for what, runs in found.items():
+    for what, runs in runs_of.items():
         best = min(runs, key=lambda run: run.seconds)
         print(
             f"{what:<16}{rows:>11,} rows{size / 1e9:>6.2f} GB{best.seconds:>8.2f} s"
             f"{best.busy:>8.2f} s busy{max(run.memory for run in runs):>7.0f} MiB"
         )
-    ratios = [bare.seconds / ours.seconds for bare, ours in zip(*found.values(), strict=True)]
+    ratios = [bare.seconds / ours.seconds for bare, ours in zip(*runs_of.values(), strict=True)]
     print(f"{'':<16}{statistics.median(ratios):>8.2f} of the bare speed", flush=True)
-    return [min(run.seconds for run in runs) for runs in found.values()]
+    return [min(run.seconds for run in runs) for runs in runs_of.values()]
 
 
 def main() -> None:

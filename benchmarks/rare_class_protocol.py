@@ -69,11 +69,11 @@ def run(
         chosen = draw(train.kinds, scarce, positives, normals, seed)
         parts = [rows[part] for part in chosen]
         for name, method in METHODS.items():
-            found = measure(positive, method(*parts, test_rows, seed)[place])
+            metrics = measure(positive, method(*parts, test_rows, seed)[place])
             gc.collect()  # a compiled model refers to itself, and holds the rows
-            shown = "".join(f"{value:>8.3f}" for value in found.values())
+            shown = "".join(f"{value:>8.3f}" for value in metrics.values())
             print(f"seed {seed} {name:<30}{shown}", flush=True)
-            for metric, value in found.items():
+            for metric, value in metrics.items():
                 methods[name][metric].append(value)
     sizes = dict(zip(("scarce", "normal", "unlabelled"), map(len, chosen), strict=True))
     return {

@@ -48,9 +48,9 @@ def shown(answer: str) -> str:
 
 def check_python(version: tuple[int, ...]) -> None:
     if version[:2] < OLDEST_PYTHON:
-        found = ".".join(str(part) for part in version[:3])
+        shown = ".".join(str(part) for part in version[:3])
         raise RefusedError(
-            f"this template needs Python 3.11 or newer, and cookiecutter runs in Python {found}"
+            f"this template needs Python 3.11 or newer, and cookiecutter runs in Python {shown}"
         )
 
 

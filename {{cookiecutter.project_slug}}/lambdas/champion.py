@@ -63,7 +63,7 @@ def finite(event: Event, name: str) -> float:
 def champion(sagemaker: Any, group: str) -> str | None:
     """ARN of the newest approved version of a group; None where there is none."""
     try:
-        found = sagemaker.list_model_packages(
+        approved = sagemaker.list_model_packages(
             ModelPackageGroupName=group,
             ModelApprovalStatus="Approved",
             SortBy="CreationTime",
@@ -76,7 +76,7 @@ def champion(sagemaker: Any, group: str) -> str | None:
         if said["Code"] == "ResourceNotFound" or "does not exist" in said["Message"]:
             return None
         raise
-    return str(found[0]["ModelPackageArn"]) if found else None
+    return str(approved[0]["ModelPackageArn"]) if approved else None
 
 
 def number(sagemaker: Any, arn: str, path: str) -> float:

@@ -155,13 +155,13 @@ def ensure_group(sagemaker: Any, name: str, description: str) -> None:
 
 def packages_by_model_data(sagemaker: Any, group: str) -> dict[str, str]:
     """``{ModelDataUrl: ARN}`` of every version in the group."""
-    found = {}
+    arns = {}
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     for summary in (item for page in pages for item in page["ModelPackageSummaryList"]):
         package = sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
         for container in package.get("InferenceSpecification", {}).get("Containers", []):
-            found[container.get("ModelDataUrl")] = summary["ModelPackageArn"]
-    return found
+            arns[container.get("ModelDataUrl")] = summary["ModelPackageArn"]
+    return arns
 
 
 def model_package(event: Event, model: Model) -> dict[str, Any]:

@@ -18,14 +18,14 @@ def reached(folder: Path, *entry_points: str) -> dict[Path, Path]:
     Modules are those in `folder`, and those of this package. Raises SyntaxError, with the file's name, where
     one is not valid Python.
     """
-    found: dict[Path, Path] = {}
+    files: dict[Path, Path] = {}
     waiting = [Path(entry_point) for entry_point in entry_points]
     while waiting:
         module = waiting.pop()
-        if module not in found:
-            found[module] = _file(folder, module) or folder / module
-            waiting.extend(_imported(folder, module, found[module]))
-    return dict(sorted(found.items()))
+        if module not in files:
+            files[module] = _file(folder, module) or folder / module
+            waiting.extend(_imported(folder, module, files[module]))
+    return dict(sorted(files.items()))
 
 
 def copy(script: Path, target: Path) -> None:
@@ -66,10 +66,10 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 def _module_paths(folder: Path, importer: Path, name: str) -> list[Path]:
     """Paths of a dotted name, looked for next to the entry point and next to the importing module."""
     parts = name.split(".")
-    found = []
+    imported = []
     for start in dict.fromkeys((Path(), importer.parent)):
         for length in range(1, len(parts) + 1):
             stem = start.joinpath(*parts[:length])
             paths = (stem.with_suffix(".py"), stem / "__init__.py")
-            found += [path for path in paths if _file(folder, path)]
-    return found
+            imported += [path for path in paths if _file(folder, path)]
+    return imported

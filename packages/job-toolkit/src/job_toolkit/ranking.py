@@ -64,42 +64,42 @@ def sweep(positive: Bools, scores: NDArray[Any]) -> Sweep:
 
 def average_precision(positive: Bools, scores: NDArray[Any]) -> float:
     """Area under the precision-recall steps; 0 without positives."""
-    found = sweep(positive, scores)
-    return float(np.sum(np.diff(found.recall, prepend=0.0) * found.precision))
+    curve = sweep(positive, scores)
+    return float(np.sum(np.diff(curve.recall, prepend=0.0) * curve.precision))
 
 
 def auc(positive: Bools, scores: NDArray[Any]) -> float:
     """Probability that a positive scores above a negative, ties by half; 0.5 when one class is absent."""
-    found = sweep(positive, scores)
-    if found.positives in (0, found.rows):
+    curve = sweep(positive, scores)
+    if curve.positives in (0, curve.rows):
         return 0.5
-    rate, recall = np.insert(found.false_positive_rate, 0, 0.0), np.insert(found.recall, 0, 0.0)
+    rate, recall = np.insert(curve.false_positive_rate, 0, 0.0), np.insert(curve.recall, 0, 0.0)
     return float(np.sum(np.diff(rate) * (recall[1:] + recall[:-1]) / 2))
 
 
 def recall_at_false_positive_rate(positive: Bools, scores: NDArray[Any], rate: float) -> float:
     """The largest recall of a threshold that flags at most `rate` of the negatives; 0 without positives."""
-    found = sweep(positive, scores)
-    allowed = found.flagged - found.true_positives <= rate * (found.rows - found.positives)
-    return float(np.max(found.recall, initial=0.0, where=allowed))
+    curve = sweep(positive, scores)
+    allowed = curve.flagged - curve.true_positives <= rate * (curve.rows - curve.positives)
+    return float(np.max(curve.recall, initial=0.0, where=allowed))
 
 
 def best_threshold(positive: Bools, scores: NDArray[Any], beta: float = 1.0) -> float:
     """The threshold with the highest F-beta; above 1, beta favours recall."""
-    found = sweep(positive, scores)
-    return float(found.thresholds[found.f_beta(beta).argmax()])
+    curve = sweep(positive, scores)
+    return float(curve.thresholds[curve.f_beta(beta).argmax()])
 
 
 def roc_curve(positive: Bools, scores: NDArray[Any]) -> tuple[Floats, Floats]:
     """False and true positive rates from (0, 0) to (1, 1), at most CURVE_POINTS of them."""
-    found = sweep(positive, scores)
-    return _thinned(np.insert(found.false_positive_rate, 0, 0.0), np.insert(found.recall, 0, 0.0))
+    curve = sweep(positive, scores)
+    return _thinned(np.insert(curve.false_positive_rate, 0, 0.0), np.insert(curve.recall, 0, 0.0))
 
 
 def precision_recall_curve(positive: Bools, scores: NDArray[Any]) -> tuple[Floats, Floats]:
     """Precisions and recalls by rising recall, at most CURVE_POINTS of them."""
-    found = sweep(positive, scores)
-    return _thinned(found.precision, found.recall)
+    curve = sweep(positive, scores)
+    return _thinned(curve.precision, curve.recall)
 
 
 def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -52,15 +52,15 @@ def add_arguments(
 
 def from_arguments(options: argparse.Namespace) -> Fractions:
     """Raises InputError naming the argument that is out of range."""
-    found = Fractions(options.validation_fraction, options.test_fraction, options.seed)
-    for name, value in (("validation", found.validation), ("test", found.test)):
+    fractions = Fractions(options.validation_fraction, options.test_fraction, options.seed)
+    for name, value in (("validation", fractions.validation), ("test", fractions.test)):
         if not 0 < value < 1:
             raise InputError(f"arguments: --{name}-fraction must be between 0 and 1, not {value:g}")
-    if found.validation + found.test >= 1:
+    if fractions.validation + fractions.test >= 1:
         raise InputError("arguments: --validation-fraction and --test-fraction together must be less than 1")
-    if not 0 <= found.seed <= LARGEST_SEED:
-        raise InputError(f"arguments: --seed must be between 0 and {LARGEST_SEED}, not {found.seed}")
-    return found
+    if not 0 <= fractions.seed <= LARGEST_SEED:
+        raise InputError(f"arguments: --seed must be between 0 and {LARGEST_SEED}, not {fractions.seed}")
+    return fractions
 
 
 def stratified(labels: NDArray[Any], fractions: Fractions) -> Parts:

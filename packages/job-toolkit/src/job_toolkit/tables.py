@@ -88,17 +88,17 @@ def write(rows: pd.DataFrame, path: Path, header: bool = True) -> None:
     rows.to_csv(path, index=False, header=header, encoding="utf-8")
 
 
-def check_unique(where: object, found: Iterable[str]) -> None:
+def check_unique(where: object, columns: Iterable[str]) -> None:
     """Raise InputError, beginning with `where`, when a column occurs twice."""
-    names = list(found)
+    names = list(columns)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{where}: column {repeated[0]!r} occurs twice in the header")
 
 
-def check_columns(where: object, found: Iterable[str], expected: Sequence[str]) -> None:
+def check_columns(where: object, columns: Iterable[str], expected: Sequence[str]) -> None:
     """Raise InputError, beginning with `where`, unless the columns are exactly the expected, in any order."""
-    names = list(found)
+    names = list(columns)
     _check_separator(where, ",".join(names), expected)
     if not set(names) & set(expected):
         raise InputError(f"{where}: its first line holds none of the columns' names; is the header missing?")
@@ -199,8 +199,8 @@ def _names(header: str, mark: str) -> set[str]:
 def _width(line: list[str], names: list[str]) -> str:
     text = ",".join(line)
     likely = next((mark for mark in SEPARATORS if text.count(mark) == len(names) - 1 > 0), None)
-    found = f", and {SEPARATORS[likely]} separate the line" if likely else ""
-    return f"the columns are {len(names)}{found} ({','.join(names)[:120]})"
+    separated = f", and {SEPARATORS[likely]} separate the line" if likely else ""
+    return f"the columns are {len(names)}{separated} ({','.join(names)[:120]})"
 
 
 def _parquet(path: Path) -> pd.DataFrame:

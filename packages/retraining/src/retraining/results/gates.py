@@ -35,7 +35,7 @@ def gate_values(configuration: Configuration, listed: Iterable[Execution]) -> di
         values = pool.map(
             lambda execution: list(_values(sagemaker, s3, configuration, execution)), executions
         )
-        return {execution.arn: found for execution, found in zip(executions, values, strict=True)}
+        return {execution.arn: of_gates for execution, of_gates in zip(executions, values, strict=True)}
 
 
 def _values(

@@ -54,9 +54,9 @@ def check_processing_folders(
             steps.add(step, "step_class", words)
             return
     taken = [_Folder(path, what) for path, what in _OF_PROCESSING.items()]
-    found = next(_overlapping([*reads, *writes], taken), None)
-    if found is not None:
-        first, second = found
+    overlap = next(_overlapping([*reads, *writes], taken), None)
+    if overlap is not None:
+        first, second = overlap
         words = (
             f"{first.words} is in {first.path}, and {second.words} in {second.path}: choose folders of which "
             "none is in the other"

@@ -30,8 +30,8 @@ def read_predictions(folder: Path) -> Values:
     """The predicted prices [n]. Raises InputError unless there is one file of one number per line."""
     files = sorted(folder.glob("*.out"))
     if len(files) != 1:
-        found = ", ".join(path.name for path in files) or "none"
-        raise InputError(f"channel transform: one .out file of the batch transform is expected, not {found}")
+        names = ", ".join(path.name for path in files) or "none"
+        raise InputError(f"channel transform: one .out file of the batch transform is expected, not {names}")
     return tables.read_numbers(files[0], ["price"])["price"].to_numpy()
 
 

@@ -72,8 +72,8 @@ def read_model(path: Path) -> tuple[dict[str, Any], pd.DataFrame]:
     """model.json and history.csv of a model artifact. Raises InputError when they are not in it."""
     try:
         with tarfile.open(path, "r:gz") as archive:
-            found = {Path(member.name).as_posix(): member for member in archive if member.isfile()}
-            texts = [archive.extractfile(found[name]).read() for name in ("model.json", "history.csv")]
+            members = {Path(member.name).as_posix(): member for member in archive if member.isfile()}
+            texts = [archive.extractfile(members[name]).read() for name in ("model.json", "history.csv")]
         return json.loads(texts[0]), pd.read_csv(io.BytesIO(texts[1]))
     except (tarfile.TarError, OSError, EOFError, zlib.error, KeyError, ValueError) as error:
         raise InputError(f"{path}: no model artifact of train.py ({error})") from None

@@ -20,7 +20,7 @@ from job_toolkit import imports, strict_json
 def save(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    found: Source,
+    source: Source,
     options: Hyperparameters,
     template: str,
     out: Path,
@@ -28,12 +28,12 @@ def save(
     """Write the artifact into `out`. Merging changes `model`: it is of no use afterwards."""
     out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(out / "adapter", save_embedding_layers=False)
-    merged = _merge(model, tokenizer, found, out / "adapter")
+    merged = _merge(model, tokenizer, source, out / "adapter")
     merged.config.use_cache = True
     merged.save_pretrained(out)
     tokenizer.save_pretrained(out)
     settings = {
-        "base_model": found.model_id,
+        "base_model": source.model_id,
         "prompt": template,
         "max_tokens": options.max_tokens,
         "max_new_tokens": options.max_new_tokens,
@@ -44,10 +44,10 @@ def save(
 
 
 def _merge(
-    model: PeftModel, tokenizer: PreTrainedTokenizerBase, found: Source, adapter: Path
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, source: Source, adapter: Path
 ) -> PreTrainedModel:
     if getattr(model.get_base_model(), "is_loaded_in_4bit", False):
         # Not into the rounded weights: into the model's own.
-        model = PeftModel.from_pretrained(base_model.load(found, tokenizer, four_bit=False), str(adapter))
+        model = PeftModel.from_pretrained(base_model.load(source, tokenizer, four_bit=False), str(adapter))
     merged: PreTrainedModel = model.merge_and_unload()
     return merged

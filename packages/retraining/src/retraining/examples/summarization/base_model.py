@@ -34,31 +34,31 @@ def source(model_id: str, channel: Path) -> Source:
     return Source(model_id, str(channel) if (channel / "config.json").is_file() else model_id)
 
 
-def tokenizer(found: Source, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+def tokenizer(source: Source, texts: Iterable[str]) -> PreTrainedTokenizerBase:
     """The model's tokenizer; `texts` train the tiny one's. Raises InputError where it cannot be had."""
-    if found.place is None:
+    if source.place is None:
         return tiny.tokenizer(texts)
     try:
-        loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(found.place)
+        loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source.place)
     except (OSError, ValueError) as error:
-        raise _unreachable(found, error) from None
+        raise _unreachable(source, error) from None
     if loaded.eos_token_id is None:
-        raise InputError(f"hyperparameter model_id: the tokenizer of {found.model_id!r} has no end of text")
+        raise InputError(f"hyperparameter model_id: the tokenizer of {source.model_id!r} has no end of text")
     if loaded.pad_token_id is None:
         loaded.pad_token = loaded.eos_token
     return loaded
 
 
-def load(found: Source, tokens: PreTrainedTokenizerBase, four_bit: bool) -> PreTrainedModel:
+def load(source: Source, tokens: PreTrainedTokenizerBase, four_bit: bool) -> PreTrainedModel:
     """In bfloat16 on all GPUs there are, or in float32 on the CPU; `four_bit` counts on a GPU only."""
-    if found.place is None:
+    if source.place is None:
         return tiny.model(len(tokens), tokens.eos_token_id)
     try:
-        return AutoModelForCausalLM.from_pretrained(found.place, **_options(four_bit))
+        return AutoModelForCausalLM.from_pretrained(source.place, **_options(four_bit))
     except ImportError as error:
         raise InputError(f"hyperparameter four_bit: {error}; add bitsandbytes to requirements.txt") from None
     except (OSError, ValueError) as error:
-        raise _unreachable(found, error) from None
+        raise _unreachable(source, error) from None
 
 
 def _options(four_bit: bool) -> dict[str, Any]:
@@ -77,9 +77,9 @@ def _options(four_bit: bool) -> dict[str, Any]:
     return options
 
 
-def _unreachable(found: Source, error: Exception) -> InputError:
+def _unreachable(source: Source, error: Exception) -> InputError:
     return InputError(
-        f"hyperparameter model_id: {found.model_id!r} cannot be loaded ({_first_line(error)}); give a causal"
+        f"hyperparameter model_id: {source.model_id!r} cannot be loaded ({_first_line(error)}); give a causal"
         f" language model of the Hugging Face hub, its files in a channel base_model, or {TINY}"
     )
 

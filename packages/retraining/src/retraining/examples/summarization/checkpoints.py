@@ -31,8 +31,8 @@ def folder(root: Path, options: Hyperparameters, files: list[Path]) -> Path:
 def newest(run: Path) -> Path | None:
     """The newest complete checkpoint in `run`. One that was cut off while it was written is removed."""
     numbered = ((path.name.removeprefix("checkpoint-"), path) for path in run.glob("checkpoint-*"))
-    found = {int(number): path for number, path in numbered if number.isdigit() and path.is_dir()}
-    for _, checkpoint in sorted(found.items(), reverse=True):
+    by_step = {int(number): path for number, path in numbered if number.isdigit() and path.is_dir()}
+    for _, checkpoint in sorted(by_step.items(), reverse=True):
         if _complete(checkpoint):
             return checkpoint
         shutil.rmtree(checkpoint)

@@ -41,20 +41,20 @@ def read(folder: Path) -> tuple[list[Dialogue], Left]:
     without one of the fields, a value that is no text, and an id that occurs twice; also for no records.
     """
     paths = processing.files(folder, SUFFIXES)
-    found: dict[str, Dialogue] = {}
+    by_id: dict[str, Dialogue] = {}
     left = Left(0, set())
     for path in paths:
         for number, record in _records(path):
             dialogue = _dialogue(record, f"{path}: record {number}", left)
             if not dialogue.dialogue.strip() or not dialogue.summary.strip():
                 left.empty += 1
-            elif dialogue.id in found:
+            elif dialogue.id in by_id:
                 raise InputError(f"{path}: record {number}: id {dialogue.id!r} occurs twice; ids must differ")
             else:
-                found[dialogue.id] = dialogue
-    if not found:
+                by_id[dialogue.id] = dialogue
+    if not by_id:
         raise InputError(f"channel dialogues: no record with a dialogue and a summary in {folder}")
-    return [found[key] for key in sorted(found)], left
+    return [by_id[key] for key in sorted(by_id)], left
 
 
 def _records(path: Path) -> Iterator[tuple[int, Any]]:

@@ -33,13 +33,13 @@ class Losses:
 
     def deviation(self, seed: int) -> float:
         """Of the mean, from resampled rows."""
-        found = measures.deviations(
+        deviations = measures.deviations(
             lambda sums, tokens: {"mean": sums.sum() / tokens.sum()},
             (np.array(self.sums), np.array(self.tokens)),
             seed,
             measures.BOOTSTRAP,
         )
-        return found["mean"]
+        return deviations["mean"]
 
 
 @dataclass(frozen=True)
@@ -90,32 +90,32 @@ def evaluate(scored: Losses, summarized: list[dict[str, str]]) -> Evaluation:
     return Evaluation(scored, scores, summarized[:5])
 
 
-def document(found: Evaluation, max_eval_loss: float) -> dict[str, Any]:
+def document(evaluated: Evaluation, max_eval_loss: float) -> dict[str, Any]:
     """evaluation.json: what the gatekeeper looks at, the other metrics, and a few summaries to read."""
-    loss = found.losses.mean
+    loss = evaluated.losses.mean
     return {
         "gate": {"eval_loss": loss, "max_eval_loss": max_eval_loss, "passed": passes(loss, max_eval_loss)},
         "eval_loss": loss,
         "eval_perplexity": perplexity(loss),
-        "rouge_l": statistics.fmean(found.rouge) if found.rouge else None,
-        "dialogues": len(found.losses.sums),
-        "summary_tokens": sum(found.losses.tokens),
-        "summaries_generated": len(found.rouge),
-        "samples": found.samples,
+        "rouge_l": statistics.fmean(evaluated.rouge) if evaluated.rouge else None,
+        "dialogues": len(evaluated.losses.sums),
+        "summary_tokens": sum(evaluated.losses.tokens),
+        "summaries_generated": len(evaluated.rouge),
+        "samples": evaluated.samples,
     }
 
 
-def candidate(found: Evaluation, seed: int) -> Model:
+def candidate(evaluated: Evaluation, seed: int) -> Model:
     """The model's line of metrics.csv, with standard deviations."""
-    loss, spread = found.losses.mean, found.losses.deviation(seed)
-    values = {"rows": len(found.losses.sums), "eval_loss": loss, "perplexity": perplexity(loss)}
+    loss, spread = evaluated.losses.mean, evaluated.losses.deviation(seed)
+    values = {"rows": len(evaluated.losses.sums), "eval_loss": loss, "perplexity": perplexity(loss)}
     deviations = {"eval_loss": spread, "perplexity": perplexity(loss) * spread}  # first order
     # After a training that diverged, some have no value.
     values = {name: value for name, value in values.items() if math.isfinite(value)}
     deviations = {name: value for name, value in deviations.items() if math.isfinite(value)}
-    if found.rouge:
-        values["rouge_l"] = statistics.fmean(found.rouge)
-        deviations["rouge_l"] = statistics.pstdev(found.rouge) / math.sqrt(len(found.rouge))
+    if evaluated.rouge:
+        values["rouge_l"] = statistics.fmean(evaluated.rouge)
+        deviations["rouge_l"] = statistics.pstdev(evaluated.rouge) / math.sqrt(len(evaluated.rouge))
     return Model(CANDIDATE, "", "text_generation", values, deviations)
 
 

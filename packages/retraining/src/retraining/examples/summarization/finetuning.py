@@ -48,10 +48,10 @@ class AdapterTrainer(Trainer):
     """The Trainer with an evaluation loss per token, which does not depend on the batches."""
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        found = evaluation.losses(
+        losses = evaluation.losses(
             self.model, self.eval_dataset, self.data_collator, self.args.per_device_eval_batch_size
         )
-        metrics = {"eval_loss": found.mean}
+        metrics = {"eval_loss": losses.mean}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

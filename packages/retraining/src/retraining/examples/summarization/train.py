@@ -75,26 +75,26 @@ def evaluate(
     """Evaluate the best epoch's adapter, and print the metrics that the pipeline reads."""
     scored = evaluation.losses(model, validation, collate, options.batch_size)
     chosen = rows[: options.rouge_examples]
-    found = evaluation.evaluate(
+    evaluated = evaluation.evaluate(
         scored, evaluation.summarize(model, tokenizer, chosen, options.max_new_tokens)
     )
     loss = scored.mean
     print(f"Final_Eval_Loss={loss:.6f}; Final_Eval_Perplexity={evaluation.perplexity(loss):.6f};")
-    if found.rouge:
-        print(f"ROUGE_L={sum(found.rouge) / len(found.rouge):.6f};", flush=True)
-    return found
+    if evaluated.rouge:
+        print(f"ROUGE_L={sum(evaluated.rouge) / len(evaluated.rouge):.6f};", flush=True)
+    return evaluated
 
 
 def main(argv: list[str]) -> None:
     options, folders = parse(Hyperparameters, argv), training.folders(argv)
     data = load(folders)
-    found = base_model.source(options.model_id, folders.channel("base_model"))
+    source = base_model.source(options.model_id, folders.channel("base_model"))
     texts = (f"{row['prompt']} {row['summary']}" for row in data.train)
-    tokenizer = base_model.tokenizer(found, texts)
+    tokenizer = base_model.tokenizer(source, texts)
     train_rows = examples.encode_all(tokenizer, data.train, "train", options.max_tokens)
     validation_rows = examples.encode_all(tokenizer, data.validation, "validation", options.max_tokens)
     collate = Collator(tokenizer.pad_token_id)
-    base = base_model.load(found, tokenizer, options.four_bit)
+    base = base_model.load(source, tokenizer, options.four_bit)
     threads.choose(base)
     model = adapter.add(base, options)
     files = [folders.channel(name) / f"{name}.jsonl" for name in ("train", "validation")]
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> None:
     evaluation.write(*documents, folders.output_data)
     report.write(epochs, *documents, folders.output_data)
     evaluation.check(result.losses.mean, options.max_eval_loss)
-    artifact.save(model, tokenizer, found, options, data.template, folders.model)
+    artifact.save(model, tokenizer, source, options, data.template, folders.model)
     evaluation.write(*documents, folders.model)
     print(f"Saved the model to {folders.model}")
 
