@@ -188,7 +188,9 @@ def test_from_a_step_on(tiny: Tiny) -> None:
     assert done.returncode == 0, done.stderr
     execution = newest()
     assert (execution.status, ran(execution)) == ("Succeeded", {"Train", "Evaluate", "Gate", "Tell"})
-    assert [step.taken_from for step in execution.steps if step.name == "Preprocess"] == [source.arn]
+    taken = next(step for step in execution.steps if step.name == "Preprocess")
+    # Its report, for one, stays that of the execution that made it.
+    assert (taken.taken_from, taken.source, taken.cache_hit) == (source.arn, source.arn, False)
     assert (
         f"the results of Preprocess are those of execution {source.id}, with its Rows=4, MinimumAccuracy=0.1"
         in done.stderr

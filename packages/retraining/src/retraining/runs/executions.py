@@ -25,8 +25,8 @@ JOB_KINDS = {
 class StepRun:
     """One step of one execution; `seconds` is None until it ended, `attempts` counts the retries too.
 
-    `source` is the ARN of the execution whose result was taken on a cache hit; `taken_from` is that of the
-    execution that ran the step, where this one selected other steps.
+    `source` is the ARN of the execution whose result it has: on a cache hit, or `is_taken_over` because this
+    execution selected other steps.
     """
 
     name: str
@@ -37,8 +37,13 @@ class StepRun:
     failure: str | None
     metadata: dict[str, Any] = field(default_factory=dict)
     attempts: int = 1
-    taken_from: str | None = None
     source: str | None = None
+    is_taken_over: bool = False
+
+    @property
+    def taken_from(self) -> str | None:
+        """`source`, of a step that was not selected."""
+        return self.source if self.is_taken_over else None
 
     @property
     def job(self) -> tuple[str, str] | None:
@@ -127,18 +132,18 @@ def describe(arn: str) -> Execution:
 
 def _step(item: dict[str, Any]) -> StepRun:
     start, end = item.get("StartTime"), item.get("EndTime")
-    taken_from = (item.get("SelectiveExecutionResult") or {}).get("SourcePipelineExecutionArn")
+    taken = item.get("SelectiveExecutionResult")
     return StepRun(
         name=item["StepName"],
         status=item["StepStatus"],
-        cache_hit="CacheHitResult" in item and taken_from is None,
+        cache_hit="CacheHitResult" in item and taken is None,
         seconds=round((end - start).total_seconds(), 3) if start and end else None,
         started=start,
         failure=item.get("FailureReason"),
         metadata=item.get("Metadata", {}),
         attempts=item.get("AttemptCount") or 1,
-        taken_from=taken_from,
-        source=item.get("CacheHitResult", {}).get("SourcePipelineExecutionArn"),
+        source=(taken or item.get("CacheHitResult") or {}).get("SourcePipelineExecutionArn"),
+        is_taken_over=taken is not None,
     )
 
 
