@@ -109,7 +109,7 @@ def _maker(execution: Execution, step: str) -> Execution:
     """The execution in which the step really ran."""
     seen = {execution.arn}
     while True:
-        source = next((run.source for run in execution.steps if run.name == step), None)
+        source = next((run.source or run.taken_from for run in execution.steps if run.name == step), None)
         if source is None or source in seen:
             return execution
         seen.add(source)
