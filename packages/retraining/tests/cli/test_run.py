@@ -207,7 +207,8 @@ def test_a_failed_gate_shows_what_was_measured_and_how_to_go_on(
         assert expected in shown
     assert report_of(shown).is_file()
     command = next(line for line in shown.splitlines() if "with a bound that they meet" in line)
-    arguments = shlex.split(command.partition("#")[0])[1:]
+    words = shlex.split(command.partition("#")[0])
+    arguments = words[words.index("run") :]
     assert "Epochs=2" in arguments
     before = ready.json("models", "list")
     passed = ready.retrain(*arguments)

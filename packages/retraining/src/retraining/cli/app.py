@@ -221,7 +221,9 @@ def run(
     only: Only = None,
     on: On = "local",
 ) -> None:
-    """Run the pipeline and wait for it; with --model, --from or --only a part of its steps.
+    """Run the pipeline, or a part of it, and wait for it.
+
+    --model, --from and --only choose the steps.
 
     Example: retrain run --param Epochs=10 --param Leeway=0.2
     Example: retrain run --from Train --param Epochs=10

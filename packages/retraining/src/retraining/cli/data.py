@@ -49,7 +49,7 @@ def data(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Put simulated sample data where the inputs point, or data of your own.
+    """Put sample data, or your own, where the inputs point.
 
     It replaces only what it wrote before: a model with data of your own in one of its inputs keeps all of
     them as they are, and --to refuses a prefix with other data.

@@ -42,7 +42,9 @@ def models_compare(
     on: On = "local",
     json: Json = False,
 ) -> None:
-    """Compare model versions: parameters of their executions that differ, and metrics side by side.
+    """Compare model versions side by side.
+
+    Shows the parameters of their executions that differ, and the metrics.
 
     Example: retrain models compare 1 2 --html compare.html
     """

@@ -43,7 +43,7 @@ def graph(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw the steps and their order, from the configuration alone.
+    """Draw the steps and their order; runs nothing.
 
     Example: retrain graph --svg pipeline.svg
     """

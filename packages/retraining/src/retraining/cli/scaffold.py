@@ -23,7 +23,7 @@ def new_model(
         typer.Option("--data", help="S3 prefix of its data; without it, data/NAME/ in the bucket."),
     ] = None,
 ) -> None:
-    """Add a model to the pipeline, copied from another one or from an example.
+    """Add a model, copied from another one or from an example.
 
     Example: retrain new-model churn --like lightgbm
     """
@@ -46,7 +46,7 @@ def remove_model(
     name: Annotated[str, typer.Argument(help="A model of this project.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a model: its folder, its tests, and its steps in the pipeline.
+    """Remove a model with its folder, its tests and its steps.
 
     Its versions in the registry and its data in S3 stay.
 

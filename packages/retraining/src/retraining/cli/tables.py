@@ -211,7 +211,7 @@ def _gates(values: Sequence[GateValue]) -> Text:
         style = {True: "green", False: "red", None: ""}[item.passed]
         failed = " failed" if item.passed is False else ""
         parts.append(console.text(f"{item.metric.replace('_', ' ')} {item.value:.3f}{failed}", style))
-    return Text(", ").join(parts)
+    return console.text(", ").join(parts)
 
 
 def _parameters(given: Mapping[str, str]) -> str:
