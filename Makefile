@@ -13,7 +13,7 @@ DEMO := build/demo
 DEV := build/dev/.venv
 PACKAGES := job-toolkit local-sagemaker retraining
 # The examples whose tests have some for `make soak`.
-SOAKED := $(notdir $(patsubst %/tests/,%,$(sort $(dir $(shell \
+SOAKED = $(notdir $(patsubst %/tests/,%,$(sort $(dir $(shell \
 	grep -ls 'pytest.mark.soak' packages/retraining/src/retraining/examples/*/tests/*.py)))))
 N ?= 50
 SEED ?= 7
