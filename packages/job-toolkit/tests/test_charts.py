@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job_toolkit import charts
-from job_toolkit.charts import Axis, Line
+from job_toolkit.pages import charts
+from job_toolkit.pages.charts import Axis, Line
 
 SVG = "{http://www.w3.org/2000/svg}"
 number = st.floats(-1e9, 1e9)

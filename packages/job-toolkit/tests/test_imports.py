@@ -16,7 +16,7 @@ FILES = {
     "losses.py": "def f():\n    import late\n",
     "late.py": "",
     "evaluate.py": "from job_toolkit import measures\nimport report\n",
-    "report.py": "import job_toolkit.report as frame\n",
+    "report.py": "import job_toolkit.pages.report as frame\n",
     "deep/__init__.py": "",
     "deep/inner.py": "from . import sibling\nfrom .other import x\nfrom job_toolkit.failure import run\n",
     "deep/sibling.py": "",
@@ -57,14 +57,15 @@ def test_modules_of_the_folder_and_of_this_package(folder: Path) -> None:
         "job_toolkit/measures.py",
         "job_toolkit/metrics.py",
         "job_toolkit/model_quality.py",
+        "job_toolkit/pages/__init__.py",
+        "job_toolkit/pages/report.py",
         "job_toolkit/ranking.py",
-        "job_toolkit/report.py",
         "job_toolkit/strict_json.py",
         "report.py",
     ]
     found = imports.reached(folder, "evaluate.py")
     assert found[Path("report.py")] == folder / "report.py"
-    assert found[Path("job_toolkit/report.py")] == SOURCES / "report.py"
+    assert found[Path("job_toolkit/pages/report.py")] == SOURCES / "pages" / "report.py"
 
 
 def test_a_module_reaches_what_it_names_and_no_more(folder: Path) -> None:

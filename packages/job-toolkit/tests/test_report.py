@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job_toolkit import report
-from job_toolkit.report import Html
+from job_toolkit.pages import report
+from job_toolkit.pages.report import Html
 
 VOID = {"meta", "img"}
 PNG = base64.b64decode(

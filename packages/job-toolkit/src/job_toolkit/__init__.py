@@ -10,22 +10,20 @@
 - `metrics`: metrics.csv, the metrics of an evaluation's models
 - `model_quality`: SageMaker's model-quality JSON, made of a metrics.csv
 - `strict_json`: JSON without NaN and Infinity, which SageMaker refuses
-- `report`: the frame of an HTML report
-- `charts`: curves and bars as SVG, without a plotting library
+- `pages`: `report`, the frame of an HTML report; `charts`, curves and bars as SVG without a plotting library
 - `imports`: which modules a script reaches, and a copy of them for a model archive
 """
 
 __all__ = [
-    "charts",
     "failure",
     "hyperparameters",
     "imports",
     "measures",
     "metrics",
     "model_quality",
+    "pages",
     "processing",
     "ranking",
-    "report",
     "splits",
     "strict_json",
     "tables",

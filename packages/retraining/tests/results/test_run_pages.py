@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from projects import COMMAND
 from tiny_project import CHAIN, MODEL, STEPS, WRITE, Tiny, running
 
-from job_toolkit import report
+from job_toolkit.pages import report
 from retraining.results import evaluations, experiments, mlflow_view, reports
 from retraining.runs import executions
 from retraining.runs.executions import Execution

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 
-from job_toolkit import report
+from job_toolkit.pages import report
 from retraining.results.comparison import Compared, Metric, best, differing, usual
 
 # Distinct in print and to most eyes: Okabe and Ito, "Color universal design" (2008).

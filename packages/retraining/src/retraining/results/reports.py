@@ -10,7 +10,7 @@ import re
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from job_toolkit.report import RUN, Html, escape, table
+from job_toolkit.pages.report import RUN, Html, escape, table
 from retraining.config.configuration import Configuration
 from retraining.console import note
 from retraining.results.evaluations import REPORT, output_uris
@@ -54,8 +54,8 @@ def completed(page: bytes, configuration: Configuration, execution: Execution, s
 
 
 def with_run(page: str, run: str) -> str:
-    """The page with its run where the frame of `job_toolkit.report` has a place for it, or else at the end
-    of its body."""
+    """The page with its run, where the frame of `job_toolkit.pages.report` has a place for it, or else at
+    the end of its body."""
     if RUN in page:
         return page.replace(RUN, run, 1)
     end = list(re.finditer("</body>", page, re.IGNORECASE))

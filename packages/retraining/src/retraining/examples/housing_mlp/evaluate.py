@@ -19,9 +19,10 @@ from sklearn.linear_model import LinearRegression
 import houses
 import regression
 import report
-from job_toolkit import charts, metrics, model_quality, processing, strict_json, tables
+from job_toolkit import metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
+from job_toolkit.pages import charts
 
 Values = NDArray[np.float64]
 

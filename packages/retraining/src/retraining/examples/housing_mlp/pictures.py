@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from job_toolkit import charts
-from job_toolkit.report import Html, escape
+from job_toolkit.pages import charts
+from job_toolkit.pages.report import Html, escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 460, 340, 56, 44, 10
 BLUE, ORANGE, GREY = "#0b6e99", "#d9730d", "#787774"

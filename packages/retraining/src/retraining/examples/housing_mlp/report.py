@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 import pictures
 from job_toolkit.metrics import Model
-from job_toolkit.report import Html, figure, page, paragraph, section, side_by_side, table
+from job_toolkit.pages.report import Html, figure, page, paragraph, section, side_by_side, table
 
 MODEL = "model"
 MEASURES = ("rmse", "mae", "r2", "mape")

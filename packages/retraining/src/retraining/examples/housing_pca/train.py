@@ -21,9 +21,10 @@ from sklearn.pipeline import Pipeline
 import houses
 import inference
 import projection
-from job_toolkit import charts, imports, splits, strict_json, tables, training
+from job_toolkit import imports, splits, strict_json, tables, training
 from job_toolkit.failure import InputError
 from job_toolkit.hyperparameters import integer, parse
+from job_toolkit.pages import charts
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ import report
 import schema
 import table
 from classification import Labels
-from job_toolkit import charts, measures, metrics, model_quality, processing, strict_json, tables
+from job_toolkit import measures, metrics, model_quality, processing, strict_json, tables
 from job_toolkit.failure import InputError
 from job_toolkit.metrics import Model
+from job_toolkit.pages import charts
 from job_toolkit.ranking import Bools, Floats
 from report import Scored
 

@@ -10,10 +10,11 @@ from sklearn import metrics
 
 import classification
 from classification import Labels
-from job_toolkit import charts, ranking
-from job_toolkit.charts import Axis, Line
+from job_toolkit import ranking
+from job_toolkit.pages import charts
+from job_toolkit.pages.charts import Axis, Line
+from job_toolkit.pages.report import Html, figure, page, paragraph, section, side_by_side, table, tiles
 from job_toolkit.ranking import Bools, Floats
-from job_toolkit.report import Html, figure, page, paragraph, section, side_by_side, table, tiles
 
 SHOWN = {"auc": "AUC", "average_precision": "average precision", "f1": "F1"}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from finetuning import Epoch
-from job_toolkit import charts
 from job_toolkit.metrics import DEVIATION, Model
-from job_toolkit.report import Html, figure, page, paragraph, section, table, tiles
+from job_toolkit.pages import charts
+from job_toolkit.pages.report import Html, figure, page, paragraph, section, table, tiles
 
 STYLE = ".samples td, .samples th { text-align: left; vertical-align: top }"
 SHOWN = {"eval_loss": "evaluation loss", "perplexity": "perplexity", "rouge_l": "ROUGE-L"}

@@ -154,5 +154,6 @@ def test_the_training_package_holds_no_module_of_the_evaluation(folders: Any) ->
     assert {"network", "scaling", "export", "inference", "job_toolkit/tables"} <= seen
     assert not seen & {"evaluate", "report", "pictures", "regression", "preprocess", "components", "simulate"}
     assert not seen & {
-        f"job_toolkit/{name}" for name in ("charts", "report", "metrics", "model_quality", "measures")
+        f"job_toolkit/{name}"
+        for name in ("pages/charts", "pages/report", "metrics", "model_quality", "measures")
     }

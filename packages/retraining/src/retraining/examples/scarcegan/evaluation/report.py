@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calibration import Calibration
 from evaluation import results
 from evaluation.scoring import Scored
-from job_toolkit.report import (
+from job_toolkit.pages.report import (
     Html,
     bold,
     escape,

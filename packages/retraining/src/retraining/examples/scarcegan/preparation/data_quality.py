@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from job_toolkit import report
-from job_toolkit.report import Html, escape
+from job_toolkit.pages import report
+from job_toolkit.pages.report import Html, escape
 from preparation.column_statistics import ColumnStatistics
 from preparation.drift import NOTHING_SHARED
 from preparation.schema import Schema

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from job_toolkit.report import Html, escape
+from job_toolkit.pages.report import Html, escape
 
 COLOURS = ("#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72", "#787774")
 DARK, GRID = "#37352f", "#e9e9e7"
