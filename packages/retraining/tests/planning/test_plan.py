@@ -110,7 +110,7 @@ def test_a_changed_module_of_the_toolkit_concerns_the_steps_that_reach_it(
     toolkit = tmp_path / "job_toolkit"
     shutil.copytree(imports.PACKAGE, toolkit)
     monkeypatch.setattr(imports, "PACKAGE", toolkit)
-    for script, modules in (("train.py", "failure"), ("evaluate.py", "failure, report")):
+    for script, modules in (("train.py", "failure"), ("evaluate.py", "failure, strict_json")):
         tiny.write(f"models/tiny/{script}", f"from job_toolkit import {modules}\n{SCRIPTS[script]}")
     assert set(step(tiny.plan(), "Train").reasons) == {
         "code: job_toolkit/__init__.py is new",
@@ -120,7 +120,7 @@ def test_a_changed_module_of_the_toolkit_concerns_the_steps_that_reach_it(
     tiny.run()
     for module, concerned in (
         ("tables", set()),
-        ("report", {"Evaluate"}),
+        ("strict_json", {"Evaluate"}),
         ("failure", {"Train", "Evaluate"}),
     ):
         with (toolkit / f"{module}.py").open("a") as file:
