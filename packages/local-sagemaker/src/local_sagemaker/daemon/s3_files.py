@@ -43,7 +43,7 @@ def follow() -> None:
 
 
 def _compare(s3: Any, bucket: str, objects: dict[str, Any], keys: Iterable[str]) -> None:
-    """Forget objects whose files are gone, and take those anew whose files were written by somebody else."""
+    """Forget objects whose files are gone; read those again whose files somebody else wrote."""
     root = os.path.join(s3.DATA_DIR, s3.get_account_id(), bucket)
     for key in keys:
         record = objects.get(key)
@@ -67,7 +67,7 @@ def _is_file(path: str) -> bool:
 
 
 def _is_foreign(path: str, record: dict[str, Any]) -> bool:
-    """ministack writes an object's file first, and then the one beside it."""
+    """ministack writes an object's file first, and then the one next to it."""
     file = os.stat(path)
     try:
         return file.st_size != record["size"] or file.st_mtime_ns > os.stat(path + _SIDECAR).st_mtime_ns
@@ -83,4 +83,4 @@ def _take(s3: Any, bucket: str, key: str, record: dict[str, Any], path: str) -> 
     record["size"] = len(content)
     record["checksums"] = {}
     record["last_modified"] = written.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    s3._persist_object(bucket, key, record)  # no more than the file beside it: the record has no body
+    s3._persist_object(bucket, key, record)  # only the file next to it: the record has no body
